@@ -177,8 +177,9 @@ def test_the_change_is_found_much_sooner_than_a_false_alarm_comes():
     assert expected_delay(made) < made.trials_between_false_alarms / 20
 
 
-def test_so_many_errors_in_a_row_raise_and_one_less_does_not():
-    made = design(**RETURNED)
+@pytest.mark.parametrize("detect", [1.5, 2.0, 2.5, 3.0, 4.0])
+def test_so_many_errors_in_a_row_raise_and_one_less_does_not(detect):
+    made = design(**RETURNED | {"detect": detect})
     count = errors_in_a_row(made)
     score = 0.0
     for _ in range(count - 1):
