@@ -1,6 +1,6 @@
 """Working time against a reference that looks at the wall clock once a minute, around every kind of clock change."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -45,6 +45,10 @@ CHANGES = [
     ("UTC", datetime(2026, 7, 1, tzinfo=UTC)),
 ]
 
+# The federal holidays on the days around them, from a calendar: New Year's Day (that of 2012, a Sunday, on the Monday),
+# Washington's Birthday, Independence Day (that of 2026, a Saturday, on the Friday).
+FEDERAL = {date(1986, 1, 1), date(2012, 1, 2), date(2018, 2, 19), date(2026, 7, 3)}
+
 
 @st.composite
 def openings(draw):
@@ -83,8 +87,7 @@ def clock(zone, instant):
 
 def shows_opening(working, instant):
     day, weekday, minute = clock(working.timezone, instant)
-    # None of these days is a federal holiday but the observed New Year's Day of 1986 and those beside it.
-    closed = day in working.holidays or (working.us_federal and (day.month, day.day) in {(1, 1)})
+    closed = day in working.holidays or (working.us_federal and day in FEDERAL)
     return not closed and any(opens <= minute < closes for opens, closes in working.weekly[weekday])
 
 
