@@ -1,0 +1,294 @@
+"""How this installation is set up: where its data lies, which addresses it uses, and the secrets it holds.
+
+Everything comes from environment variables named `RXPULSE_...`, read once where a program starts and handed down as
+one value. Nothing else in RxPulse reads the environment. Every secret may be given as `RXPULSE_X` or, better, as
+`RXPULSE_X_FILE` with the path of a file that holds it; no secret is ever an argument of a command, where other users
+of the machine would see it. What a pharmacy decides (clocks, rules, who is told) is not here but in its policy.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from models.errors import CallerFault
+
+PREFIX = "RXPULSE_"
+DEFAULT_PORT_BASE = 7400
+API_KEY_LENGTH = 24
+"""Fewest characters of an API key; `secrets.token_urlsafe(18)` has as many."""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Secret(str):
+    """A text that shows itself only where it is used: its repr, and so every dump of the settings, hides it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+
+class KafkaSecurity(StrEnum):
+    """How every Kafka client connects."""
+
+    PLAINTEXT = "plaintext"
+    SSL = "ssl"
+    SASL_SSL = "sasl_ssl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One installation. None means: not given; then the one-machine stack provides it, or the part does without.
+
+    `home` holds all data of a stack, `cache` fetched programs (shared by all homes). `ports` is the first of a block
+    of nine, or "auto". `bind` is the address that people and feeds reach; `public_url` (no slash at its end) begins
+    the links in messages. `kafka` is `host:port[,host:port]`; `database_url` is `postgresql://user:pw@host:port/db`
+    without a driver; `prefect_url` ends in `/api`; `prefect_auth` is `user:password`. `port` is this role's own HTTP
+    port. `maven` is a mirror of Maven Central. `tick_margin_seconds` is `semantics.md` 18; more than `deadletter_limit`
+    dead letters among the last `deadletter_window` records stop the worker; `partitions` and `retention_days` hold
+    when topics are created."""
+
+    home: Path
+    cache: Path
+    maven: str | None = None
+    ports: int | Literal["auto"] = DEFAULT_PORT_BASE
+    port: int | None = None
+    bind: str = "127.0.0.1"
+    public_url: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    behind_proxy: bool = False
+    policy: Path | None = None
+    kafka: str | None = None
+    kafka_security: KafkaSecurity = KafkaSecurity.PLAINTEXT
+    kafka_user: str | None = None
+    kafka_password: Secret | None = None
+    kafka_ca: Path | None = None
+    database_url: Secret | None = None
+    prefect_url: str | None = None
+    prefect_auth: Secret | None = None
+    api_key: Secret | None = None
+    pseudonym_key: Secret | None = None
+    allow_private_webhooks: bool = False
+    worker_instance: str = "w0"
+    tick_margin_seconds: float = 1.0
+    deadletter_limit: int = 100
+    deadletter_window: int = 1000
+    partitions: int = 8
+    retention_days: int = 400
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], home: Path | None = None) -> "Settings":
+        """The settings that `environ` gives; `home`, if given, stands before RXPULSE_HOME.
+
+        Raises CallerFault with the variable and the remedy for a value that cannot be. Reads the files named by
+        `..._FILE`; touches nothing else."""
+        read = _Reader(environ)
+        settings = cls(
+            home=(home or read.folder("HOME") or default_home()).absolute(),
+            cache=(read.folder("CACHE") or platformdirs.user_cache_path("rxpulse")).absolute(),
+            maven=read.url("MAVEN", "https://maven.example.org/repository"),
+            ports=read.ports(),
+            port=read.optional_whole("PORT", 1, 65535),
+            bind=read.text("BIND") or "127.0.0.1",
+            public_url=read.url("PUBLIC_URL", "https://rxpulse.example.org"),
+            tls_cert=read.file("TLS_CERT"),
+            tls_key=read.file("TLS_KEY"),
+            behind_proxy=read.flag("BEHIND_PROXY"),
+            policy=read.file("POLICY"),
+            kafka=read.bootstrap(),
+            kafka_security=read.kafka_security(),
+            kafka_user=read.text("KAFKA_USER"),
+            kafka_password=read.secret("KAFKA_PASSWORD"),
+            kafka_ca=read.file("KAFKA_CA"),
+            database_url=read.database_url(),
+            prefect_url=read.url("PREFECT_URL", "http://127.0.0.1:7405/api"),
+            prefect_auth=read.prefect_auth(),
+            api_key=read.api_key(),
+            pseudonym_key=read.secret("PSEUDONYM_KEY"),
+            allow_private_webhooks=read.flag("ALLOW_PRIVATE_WEBHOOKS"),
+            worker_instance=read.text("WORKER_INSTANCE") or "w0",
+            tick_margin_seconds=read.number("TICK_MARGIN_SECONDS", 1.0, 0.0, 60.0),
+            deadletter_limit=read.whole("DEADLETTER_LIMIT", 100, 0, 1_000_000),
+            deadletter_window=read.whole("DEADLETTER_WINDOW", 1000, 1, 1_000_000),
+            partitions=read.whole("PARTITIONS", 8, 1, 1000),
+            retention_days=read.whole("RETENTION_DAYS", 400, 1, 36500),
+        )
+        _check_together(settings)
+        return settings
+
+    @property
+    def beyond_loopback(self) -> bool:
+        """Whether other machines reach what listens on `bind`."""
+        return self.bind not in LOOPBACK
+
+    def required_kafka(self) -> str:
+        """`kafka`, for a role that cannot do without. Raises CallerFault."""
+        if self.kafka is None:
+            raise CallerFault(
+                f"{PREFIX}KAFKA is not set: give host:port of a broker, or start a stack with `rxpulse up`"
+            )
+        return self.kafka
+
+    def required_database_url(self) -> Secret:
+        """`database_url`, for a role that cannot do without. Raises CallerFault."""
+        if self.database_url is None:
+            raise CallerFault(
+                f"{PREFIX}DATABASE_URL is not set: give postgresql://user:password@host:port/database (or put it into"
+                f" a file named by {PREFIX}DATABASE_URL_FILE), or start a stack with `rxpulse up`"
+            )
+        return self.database_url
+
+    def required_port(self) -> int:
+        """`port`, for a role that serves HTTP. Raises CallerFault."""
+        if self.port is None:
+            raise CallerFault(f"{PREFIX}PORT is not set: give the port on which this role serves HTTP, such as 8080")
+        return self.port
+
+
+def default_home() -> Path:
+    """Where a stack keeps its data when nobody says otherwise."""
+    return Path("/var/lib/rxpulse") if os.geteuid() == 0 else platformdirs.user_data_path("rxpulse")
+
+
+def _check_together(settings: Settings) -> None:
+    """What no variable shows by itself. Raises CallerFault."""
+    sasl = settings.kafka_security is KafkaSecurity.SASL_SSL
+    if sasl and not (settings.kafka_user and settings.kafka_password):
+        raise CallerFault(f"{PREFIX}KAFKA_SECURITY is sasl_ssl: set {PREFIX}KAFKA_USER and {PREFIX}KAFKA_PASSWORD too")
+    if settings.kafka_user and not sasl:
+        raise CallerFault(f"{PREFIX}KAFKA_USER is set: set {PREFIX}KAFKA_SECURITY=sasl_ssl too, or leave the user out")
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise CallerFault(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together: set both or neither")
+
+
+class _Reader:
+    """One reading of the environment. An empty variable counts as not given. All methods raise CallerFault."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str) -> str | None:
+        return self._environ.get(PREFIX + name, "").strip() or None
+
+    def folder(self, name: str) -> Path | None:
+        value = self.text(name)
+        return Path(value).expanduser() if value else None
+
+    def file(self, name: str) -> Path | None:
+        path = self.folder(name)
+        if path is not None and not path.is_file():
+            raise CallerFault(f"{PREFIX}{name}: there is no file {path}; correct the path or unset the variable")
+        return path.absolute() if path else None
+
+    def secret(self, name: str) -> Secret | None:
+        value, file = self.text(name), self.file(f"{name}_FILE")
+        if value and file:
+            raise CallerFault(f"{PREFIX}{name} and {PREFIX}{name}_FILE are both set: keep one of them")
+        if file is None:
+            return Secret(value) if value else None
+        try:
+            held = file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise CallerFault(f"{PREFIX}{name}_FILE: {file} cannot be read ({error}); mend the file") from error
+        if not held:
+            raise CallerFault(f"{PREFIX}{name}_FILE: {file} is empty; put the secret into it")
+        return Secret(held)
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        value = self.text(name)
+        try:
+            number = default if value is None else float(value)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise CallerFault(f"{PREFIX}{name} is '{value}': give a number from {low:g} to {high:g}")
+        return number
+
+    def optional_whole(self, name: str, low: int, high: int) -> int | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+            raise CallerFault(f"{PREFIX}{name} is '{value}': give a whole number from {low} to {high}")
+        return int(value)
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.optional_whole(name, low, high)
+        return default if value is None else value
+
+    def flag(self, name: str) -> bool:
+        value = (self.text(name) or "0").lower()
+        if value not in ("0", "1", "false", "true", "no", "yes"):
+            raise CallerFault(f"{PREFIX}{name} is '{value}': give 1 or 0")
+        return value in ("1", "true", "yes")
+
+    def ports(self) -> int | Literal["auto"]:
+        if self.text("PORTS") == "auto":
+            return "auto"
+        try:
+            return self.whole("PORTS", DEFAULT_PORT_BASE, 1024, 65500)
+        except CallerFault as fault:
+            raise CallerFault(f"{fault}, the first port of a block of nine, or auto") from fault
+
+    def url(self, name: str, example: str) -> str | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise CallerFault(f"{PREFIX}{name} is '{value}': give an address such as {example}")
+        return value.rstrip("/")
+
+    def bootstrap(self) -> str | None:
+        value = self.text("KAFKA")
+        for broker in (value or "").split(",") if value else []:
+            host, _, port = broker.strip().rpartition(":")
+            if not host or "/" in host or not port.isdigit():
+                raise CallerFault(f"{PREFIX}KAFKA is '{value}': give host:port, several with commas, nothing before it")
+        return value
+
+    def kafka_security(self) -> KafkaSecurity:
+        value = (self.text("KAFKA_SECURITY") or "plaintext").lower()
+        try:
+            return KafkaSecurity(value)
+        except ValueError:
+            raise CallerFault(f"{PREFIX}KAFKA_SECURITY is '{value}': give {', '.join(KafkaSecurity)}") from None
+
+    def database_url(self) -> Secret | None:
+        value = self.secret("DATABASE_URL")
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            whole = parts.scheme == "postgresql" and parts.hostname and parts.path.strip("/") and parts.port != 0
+        except ValueError:
+            whole = False
+        if not whole:
+            # Neither the value nor the parser's complaint is repeated: both may hold the password.
+            raise CallerFault(
+                f"{PREFIX}DATABASE_URL: give postgresql://user:password@host:port/database, without a driver's name,"
+                " and with %2F for a slash in the password"
+            )
+        return value
+
+    def prefect_auth(self) -> Secret | None:
+        value = self.secret("PREFECT_AUTH")
+        if value is not None and ":" not in value:
+            raise CallerFault(f"{PREFIX}PREFECT_AUTH: give user:password")
+        return value
+
+    def api_key(self) -> Secret | None:
+        value = self.secret("API_KEY")
+        if value is not None and len(value) < API_KEY_LENGTH:
+            raise CallerFault(
+                f"{PREFIX}API_KEY has {len(value)} characters: give at least {API_KEY_LENGTH}, or unset it, and"
+                " `rxpulse up` makes one"
+            )
+        return value
