@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from models.errors import RxPulseError
+from models.errors import CallerFault, RxPulseError
 from rxpulse.process import Command, end, last_lines, rotate, spawn
 
 STARTS_IN_VAIN = 6
@@ -27,8 +27,9 @@ _ASK_EVERY_SECONDS = 0.1
 _LOOK_AT_LOGS_EVERY_SECONDS = 60.0
 
 
-class StackFailed(RxPulseError):
-    """A part that the others need cannot be brought up. The message says which, why, and its last words."""
+class StackFailed(CallerFault):
+    """A part that the others need cannot be brought up. The message says which, why, and its last words, so that
+    whoever runs the stack can mend it."""
 
 
 class NotReady(RxPulseError):

@@ -1,0 +1,27 @@
+"""`rxpulse _provision`: makes the roles and databases of the stack's own PostgreSQL; the stack runs it itself."""
+
+import asyncio
+import os
+
+import click
+
+from models.settings import Settings
+from rxpulse import keys, ports, postgres, services
+
+
+@click.command(hidden=True)
+def provision() -> None:
+    """Make the roles and databases that are missing (the stack runs this itself).
+
+    \b
+    Example: rxpulse _provision
+    """
+    from rxpulse.provision import Owner
+    from rxpulse.provision import provision as make
+
+    settings = Settings.from_env(os.environ)
+    assert isinstance(settings.ports, int)
+    held = keys.ensure(settings.home)
+    owners = [Owner(services.OWNER, held.owner), Owner(services.PREFECT, held.prefect)]
+    port = ports.block(settings.ports)["postgres"]
+    asyncio.run(make("127.0.0.1", port, postgres.ADMIN, held.admin, owners))

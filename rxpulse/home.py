@@ -1,0 +1,208 @@
+"""The folder of a one-machine stack, and what it says of the stack that runs in it.
+
+`stack.json` is written anew at every turn of a part: who runs, on which ports, how each part is. From it `status` and
+`down` find a running stack, and the next start finds what a killed one left behind. A lock on `stack.lock`, which the
+system gives back whatever happens, keeps a second stack out. A folder without the marker file is never emptied.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from models.errors import CallerFault
+from rxpulse.process import kill_session
+
+MARKER = ".rxpulse-home"
+_MARKER_TEXT = "This folder holds the data of an RxPulse stack. `rxpulse reset` deletes it.\n"
+_STATE, _LOCK = "stack.json", "lock"
+_REAP_SECONDS = 15.0
+LOW_SPACE, NO_SPACE = 2 * 2**30, 256 * 2**20
+"""Free bytes below which a start warns, and below which it refuses: Kafka and PostgreSQL both stop on a full disk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartState:
+    """How one part stood at its last turn. `born` is the start of `pid` in seconds since 1970, so that a pid that was
+    given to somebody else is not taken for it."""
+
+    name: str
+    phase: str
+    healthy: bool
+    pid: int | None = None
+    born: float | None = None
+    url: str | None = None
+    detail: str = ""
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackState:
+    """What `stack.json` holds. `pid` and `born` are the supervisor's; `base` the first port; `cluster` Kafka's id,
+    None where an outside broker is used; `failure` is why it ended, None while it has not failed."""
+
+    pid: int
+    born: float
+    base: int
+    cluster: str | None = None
+    complete: bool = False
+    failure: str | None = None
+    parts: tuple[PartState, ...] = field(default=())
+
+    @property
+    def running(self) -> bool:
+        """Whether the supervisor that wrote this is alive."""
+        return lives(self.pid, self.born)
+
+
+def born(pid: int) -> float | None:
+    """When the process started, in seconds since 1970; None where there is none."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def lives(pid: int, since: float) -> bool:
+    """Whether the process `pid` that started at `since` is still there and not just waiting to be buried."""
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - since) < 0.05 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def open_home(home: Path) -> None:
+    """Makes the folder, or checks that it is one of ours. Raises CallerFault."""
+    try:
+        if home.exists() and not (home / MARKER).exists() and any(home.iterdir()):
+            raise CallerFault(
+                f"{home} is not empty and holds no {MARKER}: it is no home of RxPulse; set RXPULSE_HOME elsewhere"
+            )
+        home.mkdir(parents=True, exist_ok=True, mode=0o711)
+        (home / MARKER).write_text(_MARKER_TEXT)
+        # As root the database runs under another account, which has to pass through.
+        home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        for folder in ("logs", "state"):
+            (home / folder).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise CallerFault(
+            f"{home} cannot be used ({error.strerror}): set RXPULSE_HOME to a folder that you may write to"
+        ) from error
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Holds the home for one stack. Raises CallerFault with the pid of whoever holds it already."""
+    with (home / _LOCK).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise CallerFault(
+                f"a stack is already running as pid {file.read().strip() or 'unknown'} in {home}: `rxpulse status`"
+                " shows it, `rxpulse down` stops it; for a second one set RXPULSE_HOME and RXPULSE_PORTS=auto"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def write_state(home: Path, state: StackState) -> None:
+    """Replaces `stack.json` as a whole."""
+    half = home / f".{_STATE}.{os.getpid()}"
+    half.write_text(json.dumps(asdict(state), indent=1) + "\n")
+    half.chmod(0o600)
+    half.replace(home / _STATE)
+
+
+def read_state(home: Path) -> StackState | None:
+    """What the last stack in `home` wrote; None where there never was one. Raises CallerFault for a file of another
+    release or a damaged one."""
+    try:
+        document: dict[str, Any] = json.loads((home / _STATE).read_text())
+        return StackState(**{**document, "parts": tuple(PartState(**part) for part in document["parts"])})
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise CallerFault(f"{home / _STATE} cannot be understood ({error}): remove it when no stack runs") from error
+    except PermissionError as error:
+        raise CallerFault(f"{home / _STATE} belongs to another user: run this as the one who started it") from error
+
+
+def reap(home: Path, state: StackState | None) -> list[str]:
+    """Ends what a stack whose supervisor was killed left behind, and returns the names. Nobody else is touched: a pid
+    counts only with its start time, and a stray member of its session only if it was started for this home."""
+    if state is None or state.running:
+        return []
+    leaders = {part.pid: part for part in state.parts if part.pid is not None}
+    left = {pid for pid, part in leaders.items() if part.born is not None and lives(pid, part.born)}
+    for pid in left:
+        os.kill(pid, signal.SIGINT if leaders[pid].name == "postgres" else signal.SIGTERM)
+    _await_gone({pid: leaders[pid].born or 0.0 for pid in left})
+    for pid in left:
+        kill_session(pid)
+    strays = _strays(home, set(leaders))
+    for process in strays:
+        process.kill()
+    psutil.wait_procs(strays, timeout=_REAP_SECONDS)
+    return sorted({leaders[pid].name for pid in left} | {f"pid {process.pid}" for process in strays})
+
+
+def _await_gone(born_by_pid: Mapping[int, float]) -> None:
+    give_up = time.monotonic() + _REAP_SECONDS
+    while any(lives(pid, since) for pid, since in born_by_pid.items()) and time.monotonic() < give_up:
+        time.sleep(0.05)
+
+
+def _strays(home: Path, sessions: set[int]) -> list[psutil.Process]:
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) in sessions and process.environ().get("RXPULSE_HOME") == str(home):
+                found.append(process)
+        except (psutil.Error, OSError):  # it is gone, or not ours to read
+            continue
+    return found
+
+
+def delete(home: Path) -> None:
+    """Deletes the home. Raises CallerFault where it is no home of ours, or in use."""
+    if not (home / MARKER).is_file():
+        raise CallerFault(f"{home} holds no {MARKER}: it is no home of RxPulse, and nothing was deleted")
+    with alone(home):
+        reap(home, read_state(home))
+        shutil.rmtree(home)
+
+
+def size_bytes(folder: Path) -> int:
+    """What the folder takes on disk, as far as it can be read while it is in use."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(place, name).lstat().st_blocks * 512
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def space_warning(home: Path) -> str | None:
+    """A sentence when free space is low, else None. Raises CallerFault when it is too low to start."""
+    free = shutil.disk_usage(home).free
+    if free >= LOW_SPACE:
+        return None
+    sentence = f"{free / 2**20:.0f} MiB are free at {home}, which holds {size_bytes(home) / 2**20:.0f} MiB"
+    if free < NO_SPACE:
+        raise CallerFault(f"{sentence}: a stack stops on a full disk; make room first, or set RXPULSE_HOME elsewhere")
+    return f"{sentence}: make room soon (RXPULSE_RETENTION_DAYS says how long events are kept)"

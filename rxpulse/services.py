@@ -1,0 +1,281 @@
+"""What a one-machine stack consists of: each part, what it needs first, and the question that shows that it works.
+
+The roles of RxPulse are the same programs that run in containers; here as there they are set up by environment
+variables alone. A role that this installation does not have (its command is missing) is left out.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from models.settings import PREFIX, Secret, Settings
+from rxpulse import cli, kafka, ports, postgres
+from rxpulse.keys import API_KEY, PREFECT_AUTH, PSEUDONYM_KEY, Keys
+from rxpulse.process import Command
+from rxpulse.questions import http_answers, kafka_cluster, postgres_answers
+from rxpulse.supervisor import Service, StackFailed, Task, Unit
+
+OWNER, PREFECT = "rxpulse", "prefect"
+"""Roles of the database, and the names of the databases that they own."""
+ROLES = ("worker", "dispatcher", "reports", "console", "intake")
+PARTS = ("kafka", "postgres", "worker", "prefect", "dispatcher", "reports", "console", "intake")
+"""All parts, in the order in which `status` shows them."""
+STOPPED_ON_PURPOSE = 3
+"""Exit code of a worker that must not be started again before somebody has looked."""
+_ESSENTIAL_ROLES = ("worker", "dispatcher")
+_PATHS = ("POLICY", "TLS_CERT", "TLS_KEY", "KAFKA_CA", "CACHE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One stack, decided: `given` are the settings as they came, `settings` with every address and key filled in;
+    `cluster` is the id of our own broker, None where an outside one is used; `environ` what children inherit."""
+
+    given: Settings
+    settings: Settings
+    keys: Keys
+    base: int
+    cluster: str | None
+    environ: Mapping[str, str]
+
+    @property
+    def home(self) -> Path:
+        """The folder of all data."""
+        return self.settings.home
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The nine ports by name."""
+        return ports.block(self.base)
+
+
+def plan(given: Settings, keys: Keys, base: int, cluster: str | None, environ: Mapping[str, str]) -> Plan:
+    """Fills in what a stack provides by itself: the addresses of its own parts and the keys of its home."""
+    port = ports.block(base)
+    scheme = "https" if given.tls_cert else "http"
+    own_database = Secret(f"postgresql://{OWNER}:{keys.owner}@127.0.0.1:{port['postgres']}/{OWNER}")
+    settings = replace(
+        given,
+        kafka=given.kafka or f"127.0.0.1:{port['kafka']}",
+        database_url=given.database_url or own_database,
+        prefect_url=given.prefect_url or f"http://127.0.0.1:{port['prefect']}/api",
+        prefect_auth=given.prefect_auth or (None if given.prefect_url else keys.prefect_auth),
+        api_key=given.api_key or keys.api,
+        pseudonym_key=given.pseudonym_key or keys.pseudonym,
+        public_url=given.public_url or f"{scheme}://{_reachable(given.bind)}:{port['console']}",
+    )
+    return Plan(given=given, settings=settings, keys=keys, base=base, cluster=cluster, environ=environ)
+
+
+def url(plan: Plan, part: str) -> str:
+    """The address of a part as `status` shows it, without a password."""
+    settings = plan.settings
+    match part:
+        case "kafka":
+            return settings.required_kafka()
+        case "postgres":
+            found = urlsplit(settings.required_database_url())
+            return found._replace(netloc=f"{found.username}@{found.hostname}:{found.port or 5432}").geturl()
+        case "prefect":
+            return (settings.prefect_url or "").removesuffix("/api")
+        case "console" | "intake":
+            scheme = "https" if settings.tls_cert and part == "console" else "http"
+            return f"{scheme}://{_reachable(settings.bind)}:{plan.ports[part]}"
+        case _:
+            return f"http://127.0.0.1:{plan.ports[part]}"
+
+
+def question(plan: Plan, part: str) -> Callable[[], Awaitable[None]]:
+    """The readiness question of a part: raises NotReady or OSError while the answer is no."""
+    match part:
+        case "kafka":
+            return lambda: _our_cluster(plan)
+        case "postgres":
+            found = urlsplit(plan.settings.required_database_url())
+            return lambda: postgres_answers(found.hostname or "", found.port or 5432)
+        case "prefect":
+            return lambda: http_answers(f"{plan.settings.prefect_url}/ready")
+        case _:
+            return lambda: http_answers(f"{url(plan, part)}/readyz")
+
+
+async def _our_cluster(plan: Plan) -> None:
+    host, _, port = plan.settings.required_kafka().split(",")[0].strip().rpartition(":")
+    seen = await kafka_cluster(host.strip("[]"), int(port))
+    if plan.cluster is not None and seen != plan.cluster:
+        raise StackFailed(
+            f"port {port} answers as Kafka cluster {seen}, and ours is {plan.cluster}: a stranger's broker"
+        )
+
+
+def units(plan: Plan, java: Sequence[Path], programs: Path | None, only: Sequence[str] = ()) -> list[Unit]:
+    """The parts to run. `java` is Java followed by Kafka's jars, empty for an outside broker; `programs` holds
+    PostgreSQL, None for an outside one. `only` names parts; empty means all that exist."""
+    wanted: list[Unit] = []
+    if java:
+        wanted.append(_kafka(plan, java))
+    if programs:
+        wanted.extend((_postgres(plan, programs), _own_task(plan, "provision", "_provision", needs=("postgres",))))
+    if plan.given.prefect_url is None:
+        wanted.append(_prefect(plan))
+    if find_spec("models.store.tables"):
+        wanted.append(_own_task(plan, "migrate", "_migrate", needs=("provision",)))
+    if cli.exists("topics"):
+        wanted.append(_own_task(plan, "topics", "topics", "create", needs=("kafka",)))
+    wanted.extend(_role(plan, role) for role in ROLES if cli.exists(role))
+    if only:
+        chosen = {*only, *(("provision",) if "postgres" in only else ())}
+        chosen |= {"migrate", "topics"} if chosen & set(ROLES) else set()
+        wanted = [unit for unit in wanted if unit.name in chosen]
+    names = {unit.name for unit in wanted}
+    return [replace(unit, needs=tuple(need for need in unit.needs if need in names)) for unit in wanted]
+
+
+def java_command(plan: Plan, java: Sequence[Path], main: str, *arguments: str) -> Command:
+    """A program of Kafka; on our death it is asked to stop, as its storage likes it."""
+    argv = kafka.argv(java[0], java[1:], main, *arguments)
+    return Command(argv=argv, env=_plain(plan), death_signal=signal.SIGTERM)
+
+
+def _kafka(plan: Plan, java: Sequence[Path]) -> Service:
+    properties = plan.home / "state" / "kafka.properties"
+    return Service(
+        name="kafka",
+        command=java_command(plan, java, "kafka.Kafka", str(properties)),
+        ready=question(plan, "kafka"),
+        url=url(plan, "kafka"),
+        stop_within=20.0,
+    )
+
+
+def _postgres(plan: Plan, programs: Path) -> Service:
+    argv = postgres.argv(programs, plan.home, plan.ports["postgres"])
+    env = {"PATH": os.defpath, "LC_ALL": "C", PREFIX + "HOME": str(plan.home)}
+    command = Command(argv=argv, env=env, account=postgres.account(), death_signal=signal.SIGINT)
+    return Service(
+        name="postgres",
+        command=command,
+        ready=question(plan, "postgres"),
+        url=url(plan, "postgres"),
+        # SIGINT is PostgreSQL's fast shutdown: it ends sessions instead of waiting for them.
+        stop_signal=signal.SIGINT,
+        stop_within=30.0,
+    )
+
+
+def _prefect(plan: Plan) -> Service:
+    port = plan.ports["prefect"]
+    return Service(
+        name="prefect",
+        command=Command(
+            argv=(sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)),
+            env=_python(plan) | _prefect_server(plan),
+        ),
+        ready=question(plan, "prefect"),
+        needs=("provision",),
+        url=url(plan, "prefect"),
+        essential=False,
+        ready_within=120.0,
+    )
+
+
+def _role(plan: Plan, role: str) -> Service:
+    return Service(
+        name=role,
+        command=_own(plan, role, port=plan.ports[role]),
+        ready=question(plan, role),
+        needs=("kafka", "postgres", "migrate", "topics", *(("prefect",) if role == "reports" else ())),
+        url=url(plan, role),
+        essential=role in _ESSENTIAL_ROLES,
+        stays_down_on=frozenset({STOPPED_ON_PURPOSE}) if role == "worker" else frozenset(),
+    )
+
+
+def _own_task(plan: Plan, name: str, *arguments: str, needs: tuple[str, ...]) -> Task:
+    return Task(name=name, command=_own(plan, *arguments), needs=needs)
+
+
+def _own(plan: Plan, *arguments: str, port: int | None = None) -> Command:
+    """One of RxPulse's own commands, set up by its environment alone."""
+    own_port = {PREFIX + "PORT": str(port)} if port else {}
+    return Command(argv=(sys.executable, "-m", "rxpulse", *arguments), env=role_environment(plan) | own_port)
+
+
+def role_environment(plan: Plan) -> dict[str, str]:
+    """The environment of every role of this stack, its own port excepted."""
+    given, settings, keys = plan.given, plan.settings, plan.keys.folder
+    said = {
+        "HOME": str(plan.home),
+        "PORTS": str(plan.base),
+        "KAFKA": settings.kafka,
+        "DATABASE_URL": settings.database_url,
+        "PREFECT_URL": settings.prefect_url,
+        "PREFECT_AUTH_FILE": None if given.prefect_url else str(keys / PREFECT_AUTH),
+        "API_KEY_FILE": None if given.api_key else str(keys / API_KEY),
+        "PSEUDONYM_KEY_FILE": None if given.pseudonym_key else str(keys / PSEUDONYM_KEY),
+        "PUBLIC_URL": settings.public_url,
+        "POLICY": str(settings.policy) if settings.policy else None,
+    }
+    env = _python(plan) | _prefect_client(plan)
+    for name, value in said.items():
+        if value is not None:
+            plain = name.removesuffix("_FILE")
+            env.pop(PREFIX + plain, None)
+            env.pop(PREFIX + plain + "_FILE", None)
+            env[PREFIX + name] = value
+    return env
+
+
+def _plain(plan: Plan) -> dict[str, str]:
+    """What everything inherits, with paths that hold in any working folder. PREFECT_... of the caller would reach the
+    wrong server."""
+    env = {name: value for name, value in plan.environ.items() if not name.startswith("PREFECT_")}
+    for name, value in env.items():
+        if name.startswith(PREFIX) and value and (name.endswith("_FILE") or name.removeprefix(PREFIX) in _PATHS):
+            env[name] = str(Path(value).expanduser().absolute())
+    return env | {PREFIX + "HOME": str(plan.home)}
+
+
+def _python(plan: Plan) -> dict[str, str]:
+    return _plain(plan) | {"PYTHONUNBUFFERED": "1"}
+
+
+def _prefect_client(plan: Plan) -> dict[str, str]:
+    """For whatever imports Prefect: its own folder in the home, and no word to its makers."""
+    env = {
+        "PREFECT_HOME": str(plan.home / "prefect"),
+        "PREFECT_API_URL": plan.settings.prefect_url or "",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    if plan.settings.prefect_auth:
+        env["PREFECT_API_AUTH_STRING"] = plan.settings.prefect_auth
+    return env
+
+
+def _prefect_server(plan: Plan) -> dict[str, str]:
+    """A Prefect server behind a password, that clears away its old events and runs."""
+    env = _prefect_client(plan) | {
+        "PREFECT_SERVER_API_AUTH_STRING": plan.keys.prefect_auth,
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "5",
+        "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": str(postgres.CONNECTION_BUDGET["prefect"] - 5),
+        "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
+    }
+    if plan.given.database_url is None:
+        where = f"127.0.0.1:{plan.ports['postgres']}/{PREFECT}"
+        env["PREFECT_API_DATABASE_CONNECTION_URL"] = f"postgresql+asyncpg://{PREFECT}:{plan.keys.prefect}@{where}"
+    return env
+
+
+def _reachable(bind: str) -> str:
+    """An address under which this machine reaches what listens on `bind`."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(bind, bind)
+    return f"[{address}]" if ":" in address else address
