@@ -1,0 +1,207 @@
+"""One piece of work, as far as its events tell: an order, a fill, a dose, a stock item.
+
+A case keeps every event it was given, in the order in which the pharmacy lived them, whatever order they arrived in.
+The same record twice changes nothing; two records that claim one identity with different content are settled the same
+way everywhere and counted; an event that was taken back no longer stands. From those that stand follow the fields last
+said, the queue in which the case waits, and whether it is finished.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from itertools import groupby
+from typing import Any, cast
+
+from models.event import CaseId, Event, EventType, Source, kind_of, said, same_content
+from models.event_types import CATALOGUE, OPENING, VOIDED, rank
+from models.lifecycle import lifecycles
+
+Identity = tuple[Source, str]
+
+
+class Admission(Enum):
+    """What became of an event that was given to a case."""
+
+    NEWEST = "newest"
+    LATE = "late"
+    DUPLICATE = "duplicate"
+    ID_REUSED = "id_reused"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The events of a case. `events` holds one a identity in canonical order; `rivals` the other contents that claimed an
+    identity already taken. `standing` leaves out what was taken back and the taking back itself."""
+
+    events: tuple[Event, ...] = ()
+    rivals: tuple[Event, ...] = ()
+    standing: tuple[Event, ...] = ()
+
+
+def identity(event: Event) -> Identity:
+    return (event.source, event.id)
+
+
+def ordered(events: Iterable[Event]) -> tuple[Event, ...]:
+    """By instant; at one instant the event that opens the case first, then the sources merged by the smaller (rank,
+    source, id) at their heads, each source in the order of its `recorded`, then rank, then id."""
+    out: list[Event] = []
+    for _, group in groupby(sorted(events, key=lambda event: event.time), key=lambda event: event.time):
+        instant = list(group)
+        out.extend(instant if len(instant) == 1 else _at_one_instant(instant))
+    return tuple(out)
+
+
+def _at_one_instant(events: list[Event]) -> list[Event]:
+    opening = sorted((e for e in events if e.type in OPENING), key=_head)
+    queues: dict[Source, list[Event]] = {}
+    for event in sorted((e for e in events if e.type not in OPENING), key=_within_source, reverse=True):
+        queues.setdefault(event.source, []).append(event)
+    merged: list[Event] = []
+    while queues:
+        source = min(queues, key=lambda name: _head(queues[name][-1]))
+        merged.append(queues[source].pop())
+        if not queues[source]:
+            del queues[source]
+    return opening + merged
+
+
+def _head(event: Event) -> tuple[int, str, str]:
+    return (rank(event.type), event.source, event.id)
+
+
+def _within_source(event: Event) -> tuple[datetime, int, str]:
+    return (event.recorded, rank(event.type), event.id)
+
+
+def admit(evidence: Evidence, event: Event) -> tuple[Evidence, Admission]:
+    """The evidence with one more record. NEWEST: it stands after all others, so what was folded so far may be carried
+    on; LATE and ID_REUSED: fold again, if the evidence is another object than before."""
+    for known in evidence.events:
+        if known.id == event.id and known.source == event.source:
+            return _rival(evidence, known, event)
+    newest = not evidence.events or event.time > evidence.events[-1].time
+    if newest and event.type != VOIDED and evidence.standing is evidence.events:
+        events = (*evidence.events, event)
+        return Evidence(events, evidence.rivals, events), Admission.NEWEST
+    events = (*evidence.events, event) if newest else ordered((*evidence.events, event))
+    return _settled(events, evidence.rivals), Admission.LATE
+
+
+def _rival(evidence: Evidence, known: Event, event: Event) -> tuple[Evidence, Admission]:
+    """A second record of one identity: the earliest `recorded` of each content is kept, and the smallest (recorded,
+    canonical text) stands."""
+    claims = [known, *(e for e in evidence.rivals if identity(e) == identity(known))]
+    same = next((claim for claim in claims if same_content(claim, event)), None)
+    if same is not None and event.recorded >= same.recorded:
+        return evidence, Admission.DUPLICATE
+    claims = [claim for claim in claims if claim is not same] + [event]
+    winner = min(claims, key=lambda claim: (claim.recorded, canonical(claim)))
+    others = tuple(e for e in evidence.rivals if identity(e) != identity(known))
+    rivals = (*others, *(claim for claim in claims if claim is not winner))
+    events = ordered(winner if e is known else e for e in evidence.events)
+    return _settled(events, rivals), Admission.ID_REUSED if same is None else Admission.DUPLICATE
+
+
+def _settled(events: tuple[Event, ...], rivals: tuple[Event, ...]) -> Evidence:
+    voids = {voided for event in events if (voided := voided_by(event)) is not None}
+    if not any(event.type == VOIDED for event in events):
+        return Evidence(events, rivals, events)
+    standing = tuple(e for e in events if e.type != VOIDED and identity(e) not in voids)
+    return Evidence(events, rivals, standing)
+
+
+def voided_by(event: Event) -> Identity | None:
+    """The identity that a voiding event takes back; None for any other event."""
+    if event.type != VOIDED:
+        return None
+    voids = event.data.get("voids", [])
+    return (Source(voids[0]), voids[1]) if len(voids) == 2 else None
+
+
+def canonical(event: Event) -> str:
+    """Canonical JSON of what an event says: keys sorted, no spaces, times in UTC to the microsecond, whole numbers
+    without a point."""
+    said_of = {
+        "data": _plain(event.data),
+        "id": event.id,
+        "source": event.source,
+        "subject": event.subject,
+        "time": _plain(event.time),
+        "type": event.type,
+    }
+    return json.dumps(said_of, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        case float() if value.is_integer():
+            return int(value)
+        case Mapping():
+            return {k: _plain(v) for k, v in cast("Mapping[str, Any]", value).items() if v is not None}
+        case list():
+            return [_plain(item) for item in cast("list[object]", value)]
+        case _:
+            return value
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the standing events say: the fields last said, the queue (`waits`, None where nobody's turn comes) and since
+    when, `finished` (None while open), and how many milestones came where none may."""
+
+    fields: Mapping[str, object]
+    waits: str | None
+    since: datetime
+    finished: datetime | None
+    milestones: Mapping[str, EventType]
+    impossible: int = 0
+
+
+def follow(progress: Progress | None, event: Event, kind: str) -> Progress:
+    """The progress after one more event, later than all before it. An unknown type says nothing of the fields."""
+    if progress is None:
+        progress = Progress({}, None, event.time, None, {})
+    meaning = CATALOGUE.get(event.type)
+    if meaning is None:
+        return progress
+    fields = {**progress.fields, **dict(said(event.data))}
+    waits, since, milestones, impossible = _moved(progress, event, kind)
+    finished = progress.finished or (event.time if meaning.ends == kind else None)
+    return Progress(fields, waits, since, finished, milestones, impossible)
+
+
+def _moved(progress: Progress, event: Event, kind: str) -> tuple[str | None, datetime, Mapping[str, EventType], int]:
+    waits, since = progress.waits, progress.since
+    milestones, impossible = progress.milestones, progress.impossible
+    for road in lifecycles(kind):
+        milestone = road.milestones.get(event.type)
+        if milestone is None:
+            continue
+        last = milestones.get(road.name)
+        if not (milestone.first if last is None else last in milestone.after):
+            impossible += 1
+        milestones = {**milestones, road.name: event.type}
+        if road.main and milestone.waits != waits:
+            waits, since = milestone.waits, event.time
+    return waits, since, milestones, impossible
+
+
+def fold(evidence: Evidence, case: CaseId) -> Progress | None:
+    """The plain fold of what stands; None where nothing does."""
+    progress: Progress | None = None
+    for event in evidence.standing:
+        progress = follow(progress, event, kind_of(case))
+    return progress
+
+
+def before_case(evidence: Evidence) -> int:
+    """How many standing events lie before the event that opens the case: 0 where none opens it."""
+    for at, event in enumerate(evidence.standing):
+        if event.type in OPENING:
+            return at
+    return 0

@@ -1,0 +1,111 @@
+"""Whatever the order, repetition and delay in which events arrive, the case says the same."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.event import Event, Source
+from models.signals import Cleared
+from models.tracking import Watched, conflicts, refold, tick, track
+from tests.heart import ONE, at, event
+
+NAMES = (
+    "order.entered", "order.verified", "order.modified", "order.discontinued", "order.intervention.opened",
+    "order.intervention.resolved", "dose.scheduled", "dose.administered", "dose.not_given", "dose.checked",
+    "dose.delivered", "dose.dispatched", "iv.prep.step.mismatch", "iv.prep.step.scanned", "iv.prep.completed", "adc.wasted",
+)  # fmt: skip
+
+
+@st.composite
+def records(draw: st.DrawFn) -> Event:
+    minutes = draw(st.integers(-10, 60))
+    data: dict[str, object] = {}
+    if draw(st.booleans()):
+        data["priority"] = draw(st.sampled_from(["stat", "routine"]))
+    if draw(st.booleans()):
+        data["links"] = {
+            "dose": draw(st.sampled_from(["dose/1", "dose/2"])),
+            "intervention": draw(st.sampled_from(["i1", "i2"])),
+        }
+    if draw(st.booleans()):
+        data["promised"] = at(draw(st.integers(-20, 90)))
+    name = draw(st.sampled_from(NAMES))
+    one = event(name, minutes, key=str(draw(st.integers(0, 30))), recorded=minutes + draw(st.integers(0, 40)), **data)
+    return replace(one, source=Source(draw(st.sampled_from(["/a", "/b"]))))
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> tuple[list[Event], list[Event]]:
+    told = draw(st.lists(records(), min_size=1, max_size=12))
+    for victim in draw(st.lists(st.sampled_from(told), max_size=2)):
+        told.append(event("event.voided", 70, key=f"void-{victim.id}", voids=[victim.source, victim.id]))
+    again = [
+        replace(one, recorded=one.recorded + timedelta(minutes=9))
+        for one in draw(st.lists(st.sampled_from(told), max_size=4))
+    ]
+    return told, draw(st.permutations(told + again))
+
+
+def arrive(events: list[Event]) -> Watched:
+    case = Watched(events[0].subject)
+    for one in events:
+        case = track(case, one, ONE).case
+    return case
+
+
+def facts(case: Watched) -> object:
+    case = tick(case, ONE, at(100)).case
+    intervals = {replace(i, revision=1) for i in case.intervals.values() if not i.retracted}
+    signals = {replace(s, revision=1) for s in case.signals.values() if s.reason is not Cleared.DISPROOF}
+    return intervals, signals, conflicts(case), case.progress
+
+
+@given(stories())
+@settings(max_examples=300, deadline=None)
+def test_order_repetition_and_delay_change_nothing(story: tuple[list[Event], list[Event]]) -> None:
+    told, shuffled = story
+    assert facts(arrive(told)) == facts(arrive(shuffled))
+
+
+@given(st.lists(records(), min_size=1, max_size=12))
+@settings(max_examples=200, deadline=None)
+def test_what_was_carried_on_equals_the_fold_from_nothing(told: list[Event]) -> None:
+    case = arrive(sorted(told, key=lambda one: one.time))
+    step = refold(case, ONE)
+    assert (step.intervals, step.signals) == ((), ())
+    assert step.case.progress == case.progress
+    assert step.case.runs == case.runs
+
+
+@given(stories())
+@settings(max_examples=200, deadline=None)
+def test_the_trials_add_up_to_those_of_what_stands(story: tuple[list[Event], list[Event]]) -> None:
+    def total(events: list[Event]) -> dict[object, int]:
+        case, sums = Watched(events[0].subject), dict[object, int]()
+        for one in events:
+            step = track(case, one, ONE)
+            case = step.case
+            for outcome in step.outcomes:
+                key = replace(outcome, sign=1)
+                sums[key] = sums.get(key, 0) + outcome.sign
+        return {key: n for key, n in sums.items() if n}
+
+    told, shuffled = story
+    assert total(told) == total(shuffled)
+
+
+@given(stories(), st.integers(0, 12), st.integers(0, 90))
+@settings(max_examples=200, deadline=None)
+def test_no_signal_stays_open_once_its_case_is_stopped_ended_or_disproved(
+    story: tuple[list[Event], list[Event]], cut: int, now: int
+) -> None:
+    _, shuffled = story
+    case = arrive(shuffled[: cut + 1])
+    case = tick(case, ONE, at(now)).case
+    for one in shuffled[cut + 1 :]:
+        case = track(case, one, ONE).case
+    running = {run.id for runs in case.runs.values() for run in runs if run.running and not run.void}
+    still = [s for s in case.signals.values() if s.kind == "clock" and s.open]
+    assert len(still) <= len(running)

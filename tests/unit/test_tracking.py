@@ -1,0 +1,172 @@
+"""What the heart says of an order, step by step."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from models.case import Admission
+from models.policy import BEGINNING, Policies, Severity
+from models.signals import Cleared
+from models.tracking import Watched, conflicts, tick, track
+from tests.heart import ALWAYS, ONE, STAT, VERIFIED, at, clock, event, last, policy, watch
+
+ENTERED = event("order.entered", 0, priority="stat")
+VERIFY = event("order.verified", 6)
+
+
+def clock_signals(case: Watched) -> dict[str, tuple[Severity, str | None]]:
+    return {s.name: (s.severity, s.reason) for s in case.signals.values()}
+
+
+def test_a_verified_order_gives_one_interval_a_clock() -> None:
+    step = last(ENTERED, VERIFY)
+    assert {(i.clock, i.net, i.in_target, i.priority) for i in step.intervals} == {
+        ("stat-verified", timedelta(minutes=6), True, "stat"),
+        ("order-to-verified", timedelta(minutes=6), True, "stat"),
+    }
+
+
+def test_the_same_record_again_changes_nothing() -> None:
+    case = watch(ENTERED, VERIFY)
+    step = track(case, replace(VERIFY, recorded=at(30)), ONE)
+    assert step.admission is Admission.DUPLICATE
+    assert step.case is case
+    assert step.intervals == step.signals == step.outcomes == ()
+
+
+def test_a_clock_asks_to_be_looked_at_when_it_becomes_worrying() -> None:
+    assert last(ENTERED).look == at(5)
+
+
+@pytest.mark.parametrize(
+    ("now", "severity"), [(5, None), (5.1, Severity.S3), (10, Severity.S3), (10.1, Severity.S2), (20.1, Severity.S1)]
+)
+def test_silence_raises_a_warning_a_breach_and_worse_strictly_after_their_instants(
+    now: float, severity: Severity | None
+) -> None:
+    found = clock_signals(watch(ENTERED, now=now))
+    assert found.get("stat-verified", (None, None))[0] == severity
+
+
+def test_a_rise_goes_on_under_the_same_id_with_a_higher_revision() -> None:
+    warned = tick(watch(ENTERED), ONE, at(6))
+    late = tick(warned.case, ONE, at(11))
+    assert [(s.revision, s.severity, s.raised) for s in (*warned.signals, *late.signals)] == [
+        (1, Severity.S3, at(5)),
+        (2, Severity.S2, at(10)),
+    ]
+    assert warned.signals[0].id == late.signals[0].id
+
+
+def test_a_late_stop_raises_and_clears_in_one_step() -> None:
+    step = last(ENTERED, event("order.verified", 12))
+    assert [(s.severity, s.raised, s.cleared, s.reason) for s in step.signals] == [
+        (Severity.S2, at(10), at(12), Cleared.STOP)
+    ]
+
+
+def test_evidence_that_comes_late_disproves_a_breach_and_leaves_no_open_signal() -> None:
+    case = watch(ENTERED, now=15)
+    step = track(case, event("order.verified", 4, recorded=15), ONE)
+    assert [(s.revision, s.reason) for s in step.signals] == [(2, Cleared.DISPROOF)]
+
+
+def test_a_breach_before_the_end_stands_and_is_cleared_by_the_end() -> None:
+    case = watch(ENTERED, event("order.discontinued", 11))
+    assert clock_signals(case)["stat-verified"] == (Severity.S2, Cleared.END)
+    assert "stat-verified" not in {i.clock for i in case.intervals.values()}
+
+
+def test_a_pause_moves_the_due_and_is_taken_off_the_interval() -> None:
+    asked = event("order.intervention.opened", 2, links={"intervention": "i1"})
+    answered = event("order.intervention.resolved", 12, links={"intervention": "i1"})
+    case = watch(ENTERED, asked, answered)
+    assert tick(case, ONE, at(19)).signals[0].severity is Severity.S3
+    done = track(case, event("order.verified", 18), ONE)
+    [stat] = [i for i in done.intervals if i.clock == "stat-verified"]
+    assert (stat.net, stat.in_target) == (timedelta(minutes=8), True)
+
+
+def test_while_a_pause_is_open_nothing_is_due() -> None:
+    case = watch(ENTERED, event("order.intervention.opened", 2))
+    assert "stat-verified" not in clock_signals(tick(case, ONE, at(600)).case)
+
+
+def test_a_verification_before_its_order_is_a_conflict_and_no_interval() -> None:
+    case = watch(ENTERED, event("order.verified", -3), now=600)
+    assert not case.intervals
+    assert not case.signals
+    assert conflicts(case).negative_interval == 1
+    assert conflicts(case).before_case == 1
+
+
+def test_a_verification_after_the_order_heals_the_conflict() -> None:
+    case = watch(ENTERED, event("order.verified", -3), event("order.verified", 5))
+    assert conflicts(case).negative_interval == 0
+    assert len(case.intervals) == 2
+
+
+def test_a_voided_event_leaves_the_fold_and_retracts_its_interval() -> None:
+    taken_back = event("event.voided", 20, voids=[VERIFY.source, VERIFY.id])
+    step = last(ENTERED, VERIFY, taken_back)
+    assert {(i.revision, i.retracted) for i in step.intervals} == {(2, True)}
+
+
+def test_a_void_that_comes_first_takes_out_what_comes_later() -> None:
+    taken_back = event("event.voided", 20, voids=[VERIFY.source, VERIFY.id])
+    assert not watch(ENTERED, taken_back, VERIFY).intervals
+
+
+def test_two_contents_of_one_identity_are_settled_by_the_earlier_recording() -> None:
+    first, second = event("order.verified", 6, key="x", recorded=7), event("order.verified", 8, key="x", recorded=6)
+    for order in ((first, second), (second, first)):
+        case = watch(ENTERED, *order)
+        assert {i.stopped for i in case.intervals.values()} == {at(8)}
+        assert conflicts(case).id_reused == 1
+
+
+def test_a_field_that_changes_later_does_not_start_the_clock() -> None:
+    case = watch(event("order.entered", 0, priority="routine"), event("order.modified", 1, priority="stat"), VERIFY)
+    assert {i.clock for i in case.intervals.values()} == {"order-to-verified"}
+
+
+def test_doses_of_one_order_run_apart() -> None:
+    doses = [event("dose.scheduled", n, links={"dose": f"dose/{n}"}, promised=at(n + 5)) for n in (0, 1)]
+    given = event("dose.administered", 3, links={"dose": "dose/1"})
+    case = watch(*doses, given, now=60)
+    assert [i.started for i in case.intervals.values()] == [at(1)]
+    assert clock_signals(case)["dose-window"] == (Severity.S2, None)
+
+
+def test_a_promise_already_past_at_the_start_is_breached_at_the_start() -> None:
+    case = watch(event("dose.scheduled", 0, promised=at(-5)), now=0.1)
+    [signal] = case.signals.values()
+    assert signal.raised == at(0)
+
+
+def test_a_clock_that_a_later_policy_drops_ends_there_without_an_interval() -> None:
+    policies = Policies((BEGINNING, at(8)), (policy(STAT, VERIFIED), policy(VERIFIED, version="v2")))
+    case = watch(ENTERED, event("order.verified", 12), policies=policies)
+    assert {i.clock for i in case.intervals.values()} == {"order-to-verified"}
+
+
+def test_trials_are_counted_once_and_taken_back_by_a_void() -> None:
+    given = event("dose.not_given", 3)
+    step = last(ENTERED, given)
+    assert [(o.rate, o.error, o.late, o.sign) for o in step.outcomes] == [("not-given", True, False, 1)]
+    back = track(step.case, event("event.voided", 9, voids=[given.source, given.id]), ONE)
+    assert [(o.error, o.sign) for o in back.outcomes] == [(True, -1)]
+
+
+def test_a_clock_of_open_hours_stands_still_at_night() -> None:
+    day = ((8 * 60, 13 * 60),)
+    open_mornings = replace(ALWAYS, weekly=(day,) * 7)
+    one = clock(
+        "slow", "order.entered", "order.verified", open_hours=True, target=ONE.latest.clocks["order-to-verified"].target
+    )
+    site = replace(policy().default_site, working=open_mornings)
+    policies = Policies.only(replace(policy(one), default_site=site))
+    case = watch(ENTERED, event("order.verified", 24 * 60), policies=policies)
+    [interval] = case.intervals.values()
+    assert interval.net == timedelta(hours=5)
