@@ -39,7 +39,7 @@ def event(
     name: str,
     minutes: float,
     *,
-    id: str | None = None,
+    key: str | None = None,
     case: str = "order/1",
     recorded: float | None = None,
     **data: object,
