@@ -7,110 +7,23 @@ variables alone. A role that this installation does not have (its command is mis
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from models.settings import PREFIX, Secret, Settings
-from rxpulse import cli, kafka, ports, postgres
-from rxpulse.keys import API_KEY, PREFECT_AUTH, PSEUDONYM_KEY, Keys
+from models.settings import PREFIX
+from rxpulse import cli, kafka, postgres
+from rxpulse.keys import API_KEY, PREFECT_AUTH, PSEUDONYM_KEY
+from rxpulse.plan import PREFECT, Plan, question, url
 from rxpulse.process import Command
-from rxpulse.questions import http_answers, kafka_cluster, postgres_answers
-from rxpulse.supervisor import Service, StackFailed, Task, Unit
+from rxpulse.supervisor import Service, Task, Unit
 
-OWNER, PREFECT = "rxpulse", "prefect"
-"""Roles of the database, and the names of the databases that they own."""
 ROLES = ("worker", "dispatcher", "reports", "console", "intake")
-PARTS = ("kafka", "postgres", "worker", "prefect", "dispatcher", "reports", "console", "intake")
-"""All parts, in the order in which `status` shows them."""
 STOPPED_ON_PURPOSE = 3
 """Exit code of a worker that must not be started again before somebody has looked."""
 _ESSENTIAL_ROLES = ("worker", "dispatcher")
 _PATHS = ("POLICY", "TLS_CERT", "TLS_KEY", "KAFKA_CA", "CACHE")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """One stack, decided: `given` are the settings as they came, `settings` with every address and key filled in;
-    `cluster` is the id of our own broker, None where an outside one is used; `environ` what children inherit."""
-
-    given: Settings
-    settings: Settings
-    keys: Keys
-    base: int
-    cluster: str | None
-    environ: Mapping[str, str]
-
-    @property
-    def home(self) -> Path:
-        """The folder of all data."""
-        return self.settings.home
-
-    @property
-    def ports(self) -> dict[str, int]:
-        """The nine ports by name."""
-        return ports.block(self.base)
-
-
-def plan(given: Settings, keys: Keys, base: int, cluster: str | None, environ: Mapping[str, str]) -> Plan:
-    """Fills in what a stack provides by itself: the addresses of its own parts and the keys of its home."""
-    port = ports.block(base)
-    scheme = "https" if given.tls_cert else "http"
-    own_database = Secret(f"postgresql://{OWNER}:{keys.owner}@127.0.0.1:{port['postgres']}/{OWNER}")
-    settings = replace(
-        given,
-        kafka=given.kafka or f"127.0.0.1:{port['kafka']}",
-        database_url=given.database_url or own_database,
-        prefect_url=given.prefect_url or f"http://127.0.0.1:{port['prefect']}/api",
-        prefect_auth=given.prefect_auth or (None if given.prefect_url else keys.prefect_auth),
-        api_key=given.api_key or keys.api,
-        pseudonym_key=given.pseudonym_key or keys.pseudonym,
-        public_url=given.public_url or f"{scheme}://{_reachable(given.bind)}:{port['console']}",
-    )
-    return Plan(given=given, settings=settings, keys=keys, base=base, cluster=cluster, environ=environ)
-
-
-def url(plan: Plan, part: str) -> str:
-    """The address of a part as `status` shows it, without a password."""
-    settings = plan.settings
-    match part:
-        case "kafka":
-            return settings.required_kafka()
-        case "postgres":
-            found = urlsplit(settings.required_database_url())
-            return found._replace(netloc=f"{found.username}@{found.hostname}:{found.port or 5432}").geturl()
-        case "prefect":
-            return (settings.prefect_url or "").removesuffix("/api")
-        case "console" | "intake":
-            scheme = "https" if settings.tls_cert and part == "console" else "http"
-            return f"{scheme}://{_reachable(settings.bind)}:{plan.ports[part]}"
-        case _:
-            return f"http://127.0.0.1:{plan.ports[part]}"
-
-
-def question(plan: Plan, part: str) -> Callable[[], Awaitable[None]]:
-    """The readiness question of a part: raises NotReady or OSError while the answer is no."""
-    match part:
-        case "kafka":
-            return lambda: _our_cluster(plan)
-        case "postgres":
-            found = urlsplit(plan.settings.required_database_url())
-            return lambda: postgres_answers(found.hostname or "", found.port or 5432)
-        case "prefect":
-            return lambda: http_answers(f"{plan.settings.prefect_url}/ready")
-        case _:
-            return lambda: http_answers(f"{url(plan, part)}/readyz")
-
-
-async def _our_cluster(plan: Plan) -> None:
-    host, _, port = plan.settings.required_kafka().split(",")[0].strip().rpartition(":")
-    seen = await kafka_cluster(host.strip("[]"), int(port))
-    if plan.cluster is not None and seen != plan.cluster:
-        raise StackFailed(
-            f"port {port} answers as Kafka cluster {seen}, and ours is {plan.cluster}: a stranger's broker"
-        )
 
 
 def units(plan: Plan, java: Sequence[Path], programs: Path | None, only: Sequence[str] = ()) -> list[Unit]:
@@ -273,9 +186,3 @@ def _prefect_server(plan: Plan) -> dict[str, str]:
         where = f"127.0.0.1:{plan.ports['postgres']}/{PREFECT}"
         env["PREFECT_API_DATABASE_CONNECTION_URL"] = f"postgresql+asyncpg://{PREFECT}:{plan.keys.prefect}@{where}"
     return env
-
-
-def _reachable(bind: str) -> str:
-    """An address under which this machine reaches what listens on `bind`."""
-    address = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(bind, bind)
-    return f"[{address}]" if ":" in address else address

@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.errors import CallerFault
@@ -21,16 +21,18 @@ from rxpulse import kafka, parts, ports, postgres, services
 from rxpulse.home import PartState, StackState
 from rxpulse.keys import ensure
 from rxpulse.output import Say
-from rxpulse.services import Plan
+from rxpulse.plan import Plan, decide, url
 from rxpulse.supervisor import Life, Phase, Service, StackFailed, Supervisor
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack in which every part is healthy for the first time."""
+    """A stack in which every part is healthy for the first time. Who plays in it sets `loaded` when all that should
+    be there before the live part begins is there."""
 
     plan: Plan
     supervisor: Supervisor
+    loaded: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def settings(self) -> Settings:
@@ -39,12 +41,17 @@ class Stack:
 
     def url(self, part: str) -> str:
         """The address of a part, without a password."""
-        return services.url(self.plan, part)
+        return url(self.plan, part)
 
     @property
     def healthy(self) -> bool:
         """Whether every part is healthy now."""
         return all(life.phase in (Phase.HEALTHY, Phase.DONE) for life in self.supervisor.lives.values())
+
+    @property
+    def restarts(self) -> int:
+        """How often a part has been started again so far."""
+        return sum(life.restarts for life in self.supervisor.lives.values())
 
 
 Play = Callable[[Stack], Awaitable[None]]
@@ -98,7 +105,9 @@ async def _run(prepared: _Prepared, say: Say, play: Play | None, only: Sequence[
 
 
 def _where(stack: Stack) -> str:
-    return stack.url("console") if "console" in stack.supervisor.lives else ", ".join(stack.supervisor.lives)
+    lives = stack.supervisor.lives
+    running = ", ".join(name for name, life in lives.items() if isinstance(life.unit, Service))
+    return f"{stack.url('console')}  (Ctrl-C stops everything)" if "console" in lives else running
 
 
 def _check_outside(settings: Settings) -> None:
@@ -120,7 +129,7 @@ def _prepare(settings: Settings, environ: Mapping[str, str], say: Say, only: Seq
         say(f"  {'ports':<10} {settings.ports} and up are taken: the block from {base} on is used")
     own_kafka = settings.kafka is None and (not only or "kafka" in only)
     own_postgres = settings.database_url is None and (not only or "postgres" in only)
-    plan = services.plan(settings, ensure(home), base, kafka.cluster_id(home) if own_kafka else None, environ)
+    plan = decide(settings, ensure(home), base, kafka.cluster_id(home) if own_kafka else None, environ)
     homes.write_state(home, _state(plan, ()))
     java, programs = _fetch(plan, own_kafka, own_postgres, say)
     return _Prepared(plan, java, programs)

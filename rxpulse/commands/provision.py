@@ -6,7 +6,7 @@ import os
 import click
 
 from models.settings import Settings
-from rxpulse import keys, ports, postgres, services
+from rxpulse import keys, plan, ports, postgres
 
 
 @click.command(hidden=True)
@@ -22,6 +22,6 @@ def provision() -> None:
     settings = Settings.from_env(os.environ)
     assert isinstance(settings.ports, int)
     held = keys.ensure(settings.home)
-    owners = [Owner(services.OWNER, held.owner), Owner(services.PREFECT, held.prefect)]
+    owners = [Owner(plan.OWNER, held.owner), Owner(plan.PREFECT, held.prefect)]
     port = ports.block(settings.ports)["postgres"]
     asyncio.run(make("127.0.0.1", port, postgres.ADMIN, held.admin, owners))

@@ -6,7 +6,7 @@ import click
 
 from models.settings import Settings
 from rxpulse.output import say
-from rxpulse.services import PARTS
+from rxpulse.plan import PARTS
 
 
 @click.command()

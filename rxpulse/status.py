@@ -1,0 +1,90 @@
+"""How a stack is: every part asked its own question now, and the figures of the store, as one document."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from models.errors import CallerFault
+from models.settings import Secret, Settings
+from rxpulse import home as homes
+from rxpulse.home import PartState, StackState
+from rxpulse.keys import ensure
+from rxpulse.plan import PARTS, Plan, decide, question, url
+from rxpulse.running import running_state
+from rxpulse.supervisor import NotReady
+
+Document = dict[str, Any]
+
+
+def document(settings: Settings, environ: Mapping[str, str]) -> Document:
+    """The document of `rxpulse status --json`. Blocks."""
+    return asyncio.run(gather(settings, environ))
+
+
+async def gather(settings: Settings, environ: Mapping[str, str]) -> Document:
+    """As `document`, from within a running loop."""
+    state = running_state(settings.home)
+    if state is None:
+        parts = _parts_at_rest(homes.read_state(settings.home))
+        return {"healthy": False, "parts": parts, **store_figures(None)}
+    plan = decide(settings, ensure(settings.home), state.base, state.cluster, environ)
+    parts = await _parts(plan, state)
+    database_up = any(part["healthy"] for part in parts if part["name"] == "postgres")
+    database_url = plan.settings.required_database_url() if database_up else None
+    figures = await asyncio.to_thread(store_figures, database_url)
+    return {"healthy": bool(parts) and all(part["healthy"] for part in parts), "parts": parts, **figures}
+
+
+def store_figures(database_url: Secret | None) -> Document:
+    """What the store counts: feeds, lag, cases, signals, escalations, reports. All empty where `database_url` is None
+    or the database has no tables yet."""
+    return {
+        "feed": [],
+        "lag_events": 0,
+        "events_total": 0,
+        "cases": {},
+        "signals": {"open": 0, "raised_total": 0},
+        "escalations": {"open": 0, "unacknowledged": 0, "delivered_total": 0, "failed_total": 0},
+        "reports": [],
+    }
+
+
+async def _parts(plan: Plan, state: StackState) -> list[Document]:
+    known = {part.name: part for part in state.parts}
+    outside = {
+        "kafka": plan.given.kafka is not None,
+        "postgres": plan.given.database_url is not None,
+        "prefect": plan.given.prefect_url is not None,
+    }
+    names = [name for name in PARTS if name in known or outside.get(name)]
+    shown = list(await asyncio.gather(*(_part(plan, name, known.get(name)) for name in names)))
+    # A step that has to end well before others start (such as the tables') is shown while it has not.
+    waiting = [part for part in state.parts if part.name not in PARTS and not part.healthy]
+    return shown + [_shown(part.name, False, part.pid, None, part.detail or part.phase) for part in waiting]
+
+
+async def _part(plan: Plan, name: str, known: PartState | None) -> Document:
+    """One part, asked now; `known` is None for a server outside the stack."""
+    if known is not None and known.pid is None:
+        return _shown(name, False, None, known.url, known.detail or known.phase)
+    pid, detail = (known.pid, known.detail) if known else (None, "outside this stack")
+    try:
+        await question(plan, name)()
+    except (OSError, NotReady, CallerFault) as error:
+        return _shown(name, False, pid, url(plan, name), str(error) or detail)
+    return _shown(name, True, pid, url(plan, name), detail)
+
+
+def _parts_at_rest(state: StackState | None) -> list[Document]:
+    if state is None:
+        return []
+    known = {part.name: part for part in state.parts}
+    return [
+        _shown(name, False, None, known[name].url, known[name].detail or "not running")
+        for name in PARTS
+        if name in known
+    ]
+
+
+def _shown(name: str, healthy: bool, pid: int | None, address: str | None, detail: str) -> Document:
+    return {"name": name, "healthy": healthy, "pid": pid, "url": address, "detail": detail}
