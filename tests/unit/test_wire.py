@@ -1,0 +1,137 @@
+"""Bytes to events: what passes, and what is refused with which reason."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.wire import MAX_RECORD, Decoded, Rejected, decode, encode
+from tests.heart import NOON, at, event
+
+GOOD: dict[str, object] = {
+    "specversion": "1.0",
+    "id": "01K",
+    "source": "/mercy/pis",
+    "type": "rx.order.verified",
+    "time": "2026-11-20T14:03:07-05:00",
+    "subject": "order/7f3a",
+    "recorded": "2026-11-20T14:03:09-05:00",
+    "data": {"site": "mercy", "priority": "stat", "reason": None, "drug": {"code": "00409-1234-01", "schedule": "CII"}},
+}
+
+
+def read(changes: dict[str, object], data: dict[str, object] | None = None) -> Decoded | Rejected:
+    record = {**GOOD, **changes}
+    if data is not None:
+        record["data"] = {"site": "mercy", **data}
+    return decode(json.dumps({k: v for k, v in record.items() if v is not ...}).encode(), NOON)
+
+
+def test_the_example_of_the_format_is_an_event() -> None:
+    found = read({})
+    assert isinstance(found, Decoded)
+    assert found.event.time == datetime(2026, 11, 20, 19, 3, 7, tzinfo=UTC)
+    assert "reason" not in found.event.data
+    assert found.dropped == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"specversion": "0.3"}, "specversion"),
+        ({"id": ...}, "missing id"),
+        ({"id": "x" * 10_000}, "bad id"),
+        ({"source": 7}, "bad source"),
+        ({"type": "Rx Order"}, "bad type"),
+        ({"subject": "patient/jane"}, "subject"),
+        ({"subject": "fill/1"}, "kind"),
+        ({"subject": "order/Jane Doe"}, "bad subject"),
+        ({"time": ...}, "missing time"),
+        ({"time": "2026-11-20T14:03:07"}, "bad time"),
+        ({"time": "2026-11-20"}, "bad time"),
+        ({"time": "1899-12-31T00:00:00Z"}, "absurd time"),
+        ({"time": "2300-01-01T00:00:00Z"}, "absurd time"),
+        ({"time": "2026-11-22T14:03:07-05:00"}, "time ahead"),
+        ({"recorded": "yesterday"}, "bad recorded"),
+        ({"data": ...}, "missing data"),
+        ({"data": {"priority": "stat"}}, "missing data.site"),
+    ],
+)
+def test_what_cannot_be_an_event_is_refused_with_its_reason(changes: dict[str, object], reason: str) -> None:
+    found = read(changes)
+    assert isinstance(found, Rejected)
+    assert found.reason == reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"actor": "Jane Doe"},
+        {"reason": "patient said it tastes odd"},
+        {"qty": "two"},
+        {"qty": True},
+        {"codes": "75"},
+        {"drug": "aspirin"},
+        {"drug": {"code": "a b"}},
+        {"promised": "2026-11-20T14:03:07"},
+        {"voids": ["/mercy/pis"]},
+        {"setting": "hospital"},
+        {"station": "x" * 65},
+    ],
+)
+def test_free_text_and_wrong_shapes_never_pass(data: dict[str, object]) -> None:
+    found = read({}, data)
+    assert isinstance(found, Rejected)
+    assert found.reason == f"bad data.{next(iter(data))}" or found.reason == "bad data.drug.code"
+
+
+def test_fields_outside_the_closed_list_are_dropped_and_counted() -> None:
+    found = read({"traceparent": "x"}, {"patient_name": "Jane", "drug": {"code": "a", "name": "b"}})
+    assert isinstance(found, Decoded)
+    assert found.dropped == 2
+    assert found.event.data == {"site": "mercy", "drug": {"code": "a"}}
+
+
+def test_a_missing_recorded_is_the_receipt_or_in_a_file_the_time() -> None:
+    record = json.dumps({**GOOD, "recorded": None, "time": "2025-01-06T11:00:00Z"}).encode()
+    live, file = decode(record, NOON), decode(record, None)
+    assert isinstance(live, Decoded)
+    assert isinstance(file, Decoded)
+    assert (live.event.recorded, file.event.recorded) == (NOON, at(-60))
+
+
+def test_digits_past_the_microsecond_are_cut() -> None:
+    found = read({"time": "2026-11-20T14:03:07.9999999Z"})
+    assert isinstance(found, Decoded)
+    assert found.event.time.microsecond == 999_999
+
+
+@pytest.mark.parametrize("record", [b"", b"\xff\xfe\x00", b"[1]", b'"x"', b"{" * 100_000, b"null", b'{"a":NaN}'])
+def test_bytes_that_are_no_event_are_values_not_exceptions(record: bytes) -> None:
+    assert isinstance(decode(record, NOON), Rejected)
+
+
+def test_a_record_above_the_limit_is_refused() -> None:
+    found = decode(b" " * (MAX_RECORD + 1), NOON)
+    assert isinstance(found, Rejected)
+    assert found.reason == "too large"
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise(record: bytes) -> None:
+    assert isinstance(decode(record, NOON), Decoded | Rejected)
+
+
+@given(
+    minutes=st.integers(-10_000, 10_000),
+    micro=st.integers(0, 999_999),
+    qty=st.floats(allow_nan=False, allow_infinity=False),
+    codes=st.lists(st.from_regex(r"[A-Za-z0-9_.:/-]{1,64}", fullmatch=True), max_size=3),
+)
+def test_an_event_survives_the_wire(minutes: int, micro: int, qty: float, codes: list[str]) -> None:
+    one = event("order.entered", minutes, promised=at(3) + timedelta(microseconds=micro), qty=qty, codes=codes)
+    found = decode(encode(one), None)
+    assert isinstance(found, Decoded)
+    assert found.event == one
