@@ -157,6 +157,18 @@ def default_home() -> Path:
     return Path("/var/lib/rxpulse") if os.geteuid() == 0 else platformdirs.user_data_path("rxpulse")
 
 
+def unknown_names(environ: Mapping[str, str]) -> list[str]:
+    """The RXPULSE_... variables of `environ` that no setting reads, most likely misspelt. Those of the tests, which
+    begin with RXPULSE_TEST_, are none of them."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.__dataclass_fields__}
+    known |= {f"{name}_FILE" for name in known}
+    return sorted(
+        name
+        for name in environ
+        if name.startswith(PREFIX) and name not in known and not name.startswith(f"{PREFIX}TEST_")
+    )
+
+
 def _check_together(settings: Settings) -> None:
     """What no variable shows by itself. Raises CallerFault."""
     sasl = settings.kafka_security is KafkaSecurity.SASL_SSL

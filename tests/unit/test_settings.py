@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import CallerFault
-from models.settings import KafkaSecurity, Secret, Settings
+from models.settings import KafkaSecurity, Secret, Settings, unknown_names
 
 KEY = "k" * 24
 
@@ -136,3 +136,8 @@ def test_a_role_that_needs_what_is_not_given_says_how_to_give_it(what: str, tmp_
     settings = Settings.from_env({}, home=tmp_path)
     with pytest.raises(CallerFault, match=f"RXPULSE_{what.upper()} is not set: give"):
         getattr(settings, f"required_{what}")()
+
+
+def test_a_misspelt_variable_is_found() -> None:
+    environ = {"RXPULSE_KAFAK": "a:1", "RXPULSE_API_KEY_FILE": "x", "RXPULSE_TEST_DATA": "x", "PATH": "x"}
+    assert unknown_names(environ) == ["RXPULSE_KAFAK"]

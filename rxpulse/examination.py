@@ -1,0 +1,134 @@
+"""What `doctor` looks at: this machine, this home, the stack that runs or last ran in it.
+
+Each look gives findings: good ones, warnings, and faults with the remedy. Nothing is changed by looking.
+"""
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from models.errors import CallerFault
+from models.settings import Settings, unknown_names
+from rxpulse import home as homes
+from rxpulse import keys, parts, ports, postgres, running, status
+
+
+class Level(StrEnum):
+    """How bad a finding is; only a fault makes `doctor` end with 1."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing seen; `remedy` is empty where nothing has to be done."""
+
+    level: Level
+    what: str
+    remedy: str = ""
+
+
+Look = Callable[[Settings, Mapping[str, str]], Iterator[Finding]]
+
+
+def examine(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
+    """All findings. A look that meets a fault of the caller's gives it as a finding."""
+    looks: tuple[Look, ...] = (_variables, _programs, _home, _keys, _ports, _stack)
+    findings: list[Finding] = []
+    for look in looks:
+        try:
+            findings.extend(look(settings, environ))
+        except CallerFault as fault:
+            what, _, remedy = str(fault).partition(": ")
+            findings.append(Finding(Level.FAULT, what, remedy))
+    return findings
+
+
+def _variables(_: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    for name in unknown_names(environ):
+        yield Finding(Level.WARNING, f"{name} is no setting of RxPulse", "correct its spelling or unset it")
+
+
+def _programs(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
+    if settings.kafka is None:
+        yield _java(parts.java())
+    locked = parts.read_lock()
+    wanted = parts.kafka_parts(locked) if settings.kafka is None else []
+    if settings.database_url is None:
+        wanted = [*wanted, parts.postgres_part(locked)]
+    missing = [part for part in wanted if not parts.intact(part, settings.cache / "maven")]
+    if missing:
+        yield Finding(Level.WARNING, f"{len(missing)} of {len(wanted)} files are still to be fetched into the cache")
+    elif wanted:
+        yield Finding(Level.GOOD, f"all {len(wanted)} files of Kafka and PostgreSQL are in {settings.cache}, intact")
+
+
+def _java(java: Path) -> Finding:
+    ran = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    if ran.returncode != 0:
+        return Finding(Level.FAULT, f"{java} does not run: {ran.stderr.strip()[:300]}", "run `./run setup` again")
+    return Finding(Level.GOOD, f"Java runs ({(ran.stderr or ran.stdout).splitlines()[0]})")
+
+
+def _home(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
+    home = settings.home
+    if not home.exists():
+        yield Finding(Level.GOOD, f"{home} does not exist yet: the first start makes it")
+        return
+    if not (home / homes.MARKER).exists() and any(home.iterdir()):
+        raise CallerFault(f"{home} is not empty and no home of RxPulse: set RXPULSE_HOME elsewhere")
+    if settings.database_url is None:
+        postgres.check_reachable(home, postgres.account())
+        postgres.check_major(home)
+    if warning := homes.space_warning(home):
+        what, _, remedy = warning.partition(": ")
+        yield Finding(Level.WARNING, what, remedy)
+    free, held = shutil.disk_usage(home).free / 2**30, homes.size_bytes(home) / 2**20
+    yield Finding(Level.GOOD, f"{home} holds {held:.0f} MiB; {free:.1f} GiB are free")
+
+
+def _keys(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
+    folder = settings.home / keys.FOLDER
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield Finding(Level.FAULT, f"{path} can be read by others", f"`chmod 600 {path}`")
+        if path.stat().st_uid != os.geteuid():
+            yield Finding(Level.WARNING, f"{path} belongs to another user", "run rxpulse as the user who started it")
+
+
+def _ports(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
+    state = running.running_state(settings.home)
+    if state is not None:
+        yield Finding(Level.GOOD, f"the running stack has the ports from {state.base} on")
+        return
+    base = ports.choose(settings.ports, settings.bind, None)
+    if settings.ports not in ("auto", base):
+        yield Finding(Level.WARNING, f"ports from {settings.ports} on are taken: a start would use {base} on")
+    else:
+        yield Finding(Level.GOOD, f"a start finds its ports free (from {base} on)")
+
+
+def _stack(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    state = homes.read_state(settings.home)
+    if state is None:
+        return
+    logs = settings.home / "logs"
+    if not state.running:
+        if state.failure:
+            yield Finding(Level.FAULT, f"the last stack ended: {state.failure}", f"mend that; the logs are in {logs}")
+        else:
+            yield Finding(Level.GOOD, "no stack runs")
+        return
+    for part in status.document(settings, environ)["parts"]:
+        if part["healthy"]:
+            yield Finding(Level.GOOD, f"{part['name']} is healthy")
+        else:
+            remedy = f"see {logs}/{part['name']}.log; `rxpulse down` and `rxpulse up` start it again"
+            yield Finding(Level.FAULT, f"{part['name']} is not healthy: {part['detail']}", remedy)
