@@ -73,6 +73,7 @@ def run_stack(
     """Runs the stack until a signal ends it or `play`, called once all parts are healthy, returns. `only` names the
     parts to run, empty for all. Raises CallerFault where it cannot start, StackFailed where it cannot go on."""
     _check_outside(settings)
+    os.umask(0o077)  # what the parts write is for nobody else on this machine
     homes.open_home(settings.home)
     began = time.monotonic()
     with homes.alone(settings.home):
