@@ -1,0 +1,96 @@
+"""The policy as a text: a TOML file that a pharmacist edits becomes the policy that judges cases.
+
+`load` and `parse` give the policy, `read` also the form in which the store keeps it and what is worth a second look. A
+file that cannot be used raises `PolicyFault`, whose message lists every fault with file, line and remedy.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from models.policy import Policy
+from models.policy_text.building import Built, build, undump
+from models.policy_text.cautions import expected_false_alarms, warnings
+from models.policy_text.explaining import explain
+from models.policy_text.faults import Fault, PolicyFault
+from models.policy_text.faults import Path as Place
+from models.policy_text.merging import Merged, Source, merge, read_file, read_toml
+from models.policy_text.schema import json_schema
+from models.policy_text.shape import check_shape
+
+__all__ = [
+    "Fault",
+    "Parsed",
+    "PolicyFault",
+    "expected_false_alarms",
+    "explain",
+    "json_schema",
+    "load",
+    "parse",
+    "parse_dump",
+    "read",
+    "shipped_default",
+    "warnings",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """`dump` is the merged content as JSON text, the form that outlives a change of the shipped policies;
+    `parse_dump(dump)` has the same version."""
+
+    policy: Policy
+    dump: str
+    warnings: tuple[str, ...]
+
+
+def load(path: Path | None) -> Policy:
+    """The policy of a file; None: the shipped default, which extends all three shipped policies. Raises PolicyFault."""
+    return shipped_default().policy if path is None else read(path).policy
+
+
+def parse(text: str, *, file: str) -> Policy:
+    """The policy of a TOML text; `file` is what faults name. Raises PolicyFault."""
+    return read(text, file=file).policy
+
+
+def read(source: Path | str, *, file: str = "policy") -> Parsed:
+    """A policy from a file (a Path) or a TOML text (a str, which faults call `file`). Raises PolicyFault."""
+    return _parsed(read_file(source) if isinstance(source, Path) else read_toml(source, file))
+
+
+@cache
+def shipped_default() -> Parsed:
+    """What a stack starts with where no file is given."""
+    return read("", file="shipped default")
+
+
+def parse_dump(text: str) -> Policy:
+    """The policy of a stored dump, with the version it had. Raises PolicyFault for a text that is no dump, or one that
+    this release cannot use."""
+    try:
+        tables, settings = undump(text)
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise PolicyFault([Fault("stored policy", None, "", f"cannot be read: {fault}")]) from fault
+    return _usable(_built(Merged(tables, settings, (Source("stored policy", tables, {}),)), []))
+
+
+def _parsed(site: Source) -> Parsed:
+    faults: list[tuple[Place, str]] = []
+    merged = merge(site, lambda path, message: faults.append((path, message)))
+    check_shape(site.tables, lambda path, message: faults.append((path, message)))
+    built = _built(merged, faults)
+    policy = _usable(built)
+    return Parsed(policy=policy, dump=built.dump, warnings=tuple(warnings(policy)))
+
+
+def _built(merged: Merged, faults: list[tuple[Place, str]]) -> Built:
+    """Entries with a fault of form are not read any further: what else they seem to lack may be that fault's doing."""
+    found = [merged.fault(path, message) for path, message in faults]
+    return build(merged, found, {path[:2] for path, _ in faults})
+
+
+def _usable(built: Built) -> Policy:
+    if built.policy is None:
+        raise PolicyFault(built.faults)
+    return built.policy

@@ -1,0 +1,142 @@
+"""One policy out of several files: the shipped ones that a site's file extends, and what that file changes.
+
+Tables are merged key by key, whatever their depth; every other value, a list too, is replaced whole. An entry of a
+shipped policy judges the sites of that policy's own setting, also after a site has changed it; an entry that only the
+site's file holds judges all its sites.
+"""
+
+import math
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import cache
+from importlib.resources import files
+from pathlib import Path as FilePath
+from typing import cast
+
+from models.policy_text.faults import Fault, Path, PolicyFault, Report, Table, dotted
+from models.policy_text.lines import lines
+from models.policy_text.schema import SHIPPED
+
+JUDGING = ("clock", "rule", "rate")
+"""Tables whose entries judge work, and therefore belong to settings where they are shipped."""
+Settings = Mapping[tuple[str, str], frozenset[str]]
+"""(table, entry) of a shipped policy to the settings whose sites it judges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file, read. `lines` is empty where the text has none (a stored policy)."""
+
+    file: str
+    tables: Table
+    lines: Mapping[Path, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """`tables` hold no `extends` any more; `sources` are most specific first."""
+
+    tables: Table
+    settings: Settings
+    sources: tuple[Source, ...]
+
+    def fault(self, path: Path, message: str) -> Fault:
+        """The fault with the place where the nearest part of the path was written."""
+        for length in range(len(path), 0, -1):
+            for source in self.sources:
+                if path[:length] in source.lines:
+                    return Fault(source.file, source.lines[path[:length]], dotted(path), message)
+        return Fault(self.sources[0].file, None, dotted(path), message)
+
+
+def read_toml(text: str, file: str) -> Source:
+    """The tables of a TOML text, with dates and times as ISO texts and whole numbers as integers, so that two ways to
+    write one value are one value. Raises PolicyFault for a text that is no TOML."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        reason, _, place = str(fault).partition(" (at line ")
+        line = int(place.split(",")[0]) if place else text.count("\n") + 1
+        raise PolicyFault([Fault(file, line, "", f"not TOML: {reason[0].lower()}{reason[1:]}")]) from None
+    return Source(file, cast("Table", _plain(tables)), lines(text))
+
+
+def merge(site: Source, report: Report) -> Merged:
+    """The site's file over the shipped policies it extends. `report` hears of an `extends` that makes no sense."""
+    bases = [shipped(name) for name in _extended(site.tables.get("extends"), report)]
+    tables: Table = {}
+    settings: dict[tuple[str, str], frozenset[str]] = {}
+    for name, base in bases:
+        tables = _over(tables, base.tables)
+        for entry in _entries(base.tables):
+            settings[entry] = settings.get(entry, frozenset()) | {name}
+    tables = _over(tables, {key: value for key, value in site.tables.items() if key != "extends"})
+    return Merged(tables, settings, (site, *(base for _, base in reversed(bases))))
+
+
+@cache
+def shipped(name: str) -> tuple[str, Source]:
+    """A shipped policy by the setting that it is named after."""
+    file = f"{name}.toml"
+    return name, read_toml(files("models.defaults").joinpath(file).read_text(encoding="utf-8"), f"shipped {file}")
+
+
+def read_file(path: FilePath) -> Source:
+    """Raises PolicyFault for a file that is not there or is no UTF-8."""
+    try:
+        return read_toml(path.read_text(encoding="utf-8-sig"), str(path))
+    except OSError as fault:
+        raise PolicyFault([Fault(str(path), None, "", f"cannot be read: {fault.strerror or fault}")]) from fault
+    except UnicodeDecodeError as fault:
+        message = f"is not UTF-8 (byte {fault.start}); save it as UTF-8"
+        raise PolicyFault([Fault(str(path), None, "", message)]) from fault
+
+
+def entries(tables: Table, table: str) -> Mapping[str, Table]:
+    """The entries of a table by name, in the file's order; what is not of that form is left out."""
+    found = tables.get(table)
+    if not isinstance(found, Mapping):
+        return {}
+    return {name: cast("Table", entry) for name, entry in cast("Table", found).items() if isinstance(entry, Mapping)}
+
+
+def _entries(tables: Table) -> Iterable[tuple[str, str]]:
+    return ((table, name) for table in JUDGING for name in entries(tables, table))
+
+
+def _extended(extends: object, report: Report) -> Sequence[str]:
+    if extends is None:
+        return SHIPPED
+    names = cast("list[object]", extends) if isinstance(extends, list) else [extends]
+    if names == ["none"]:
+        return ()
+    if "none" in names:
+        report(("extends",), '"none" stands alone; take it out, or the others')
+    if len(set(map(str, names))) < len(names):
+        report(("extends",), "one policy stands twice; name it once")
+    return [name for name in SHIPPED if name in names]
+
+
+def _over(base: Table, over: Table) -> Table:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[key] = _over(cast("Table", below), cast("Table", value))
+        else:
+            merged[key] = value
+    return merged
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in cast("dict[str, object]", value).items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in cast("list[object]", value)]
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
