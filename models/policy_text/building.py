@@ -152,7 +152,7 @@ class _Reading:
         """A table that is no collection of entries; an empty one where it is not there or has no form."""
         values: object = self.tables
         for part in path:
-            values = values.get(part, {}) if isinstance(values, Mapping) else {}
+            values = cast("Table", values).get(part, {}) if isinstance(values, Mapping) else {}  # pyright: ignore[reportUnnecessaryCast]
         skipped = any(path[: length + 1] in self.skip for length in range(len(path)))
         return Entry(path, {} if skipped or not isinstance(values, Mapping) else cast("Table", values), self.report)
 
