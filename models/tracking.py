@@ -198,7 +198,7 @@ def _rule_signal(rule: Rule, event: Event, known: datetime) -> Signal:
     return Signal(
         id=signal_id(Kind.RULE, rule.name, event.subject, event.source, event.id),
         kind=Kind.RULE,
-        name=rule.name,
+        name=str(rule.name),
         severity=rule.severity,
         site=event.site,
         case=event.subject,
