@@ -39,13 +39,14 @@ class SiteSpec:
 class Feed:
     """One system that reports, such as `/mercy/pis`. `run` tells the ids of two runs apart."""
 
-    __slots__ = ("_count", "_held", "_run", "silent_from", "silent_until", "source")
+    __slots__ = ("_count", "_held", "_latest", "_run", "silent_from", "silent_until", "source")
 
     def __init__(self, source: str, run: str) -> None:
         self.source = Source(source)
         self.silent_from = self.silent_until = 0
         self._run = run
         self._count = self._held = 0
+        self._latest = (-1, 0)
 
     def next_id(self) -> str:
         self._count += 1
@@ -58,8 +59,15 @@ class Feed:
         """`backlog` events that wait already go out first."""
         self.silent_from, self.silent_until, self._held = start, end, backlog
 
-    def written_down(self, at: int) -> int:
-        """When an event that would be recorded `at` really is."""
+    def written_down(self, now: int, at: int) -> int:
+        """When an event of `now` that would be recorded `at` really is: one system writes down what happens at one
+        instant in the order in which it happens."""
+        instant_of, recorded = self._latest
+        at = self._delayed(max(at, recorded + 1) if instant_of == now else at)
+        self._latest = (now, at)
+        return at
+
+    def _delayed(self, at: int) -> int:
         if not self.silent(at):
             return at
         self._held += 1
@@ -154,7 +162,7 @@ class Pharmacy:
         if stage is not None:
             data["stage"] = stage
         data.update(self._base)
-        recorded = feed.written_down(now + 250 + int(self.luck.random() * 2200 + late * 1000))
+        recorded = feed.written_down(now, now + 250 + int(self.luck.random() * 2200 + late * 1000))
         event = Event(feed.next_id(), feed.source, EventType(name), instant(now), instant(recorded), case, data)
         self.clockwork.announce(recorded, event)
         return event

@@ -52,5 +52,7 @@ def test_the_heart_reads_turnaround_out_of_three_simulated_days() -> None:
     found = document(heart)
     assert found["rejected_reasons"] == {}
     rows = {row["clock"]: row for row in found["intervals"] if row["site"] == "*"}  # type: ignore[index,attr-defined]
+    assert found["conflicts"]["impossible_transition"] < 20  # type: ignore[index]
+    assert sum(1 for signal in heart.signals() if signal.name == "dispensed-before-final-check") < 5
     assert 1 < rows["stat-verified"]["p50"] < 15
     assert rows["order-to-verified"]["p90"] > 2 * rows["order-to-verified"]["p50"]
