@@ -1,0 +1,136 @@
+"""The open MIMIC-IV demo tables as events: real orders of one teaching hospital, to try RxPulse on.
+
+A pharmacy row gives an order entered, verified and stopped; a row of the bedside record gives a dose given or not given.
+Dates in the tables are moved per patient; `rebase` moves each patient on by whole weeks to a recent date, so that weekday
+and time of day hold. Numbers of patients and people become keyed pseudonyms. Rows without what an event needs are skipped
+and counted by reason.
+"""
+
+import csv
+import gzip
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
+from pathlib import Path
+
+from models.errors import UsageFault
+from models.event import CaseId, Data, Event, EventType, Source
+from streams.intake.pseudonym import pseudonym
+
+GIVEN = ("Administered", "Partial Administered", "Delayed Administered", "Started", "Delayed Started", "Applied")
+NOT_GIVEN = {
+    "Not Given": "not_given",
+    "Not Given per Sliding Scale": "per_sliding_scale",
+    "Hold Dose": "hold_dose",
+    "Not Applied": "not_applied",
+    "Not Started": "not_started",
+}
+WEEK = timedelta(weeks=1)
+Row = dict[str, str]
+
+
+@dataclass(slots=True)
+class Import:
+    """`read` counts the rows that could be events; `skipped` those that are none, by reason; `removed` the identifiers
+    that became pseudonyms or were left out."""
+
+    key: str
+    site: str = "mimic"
+    zone: timezone = UTC
+    read: int = 0
+    events: int = 0
+    skipped: Counter[str] = field(default_factory=Counter[str])
+    removed: int = 0
+
+    def rows(self, folder: Path, rebase: datetime | None) -> Iterator[Event]:
+        """Every event of the folder's tables, patient by patient. Raises UsageFault for a missing table."""
+        ordered = {row["poe_id"]: row for row in table(folder, "poe")}
+        patients: dict[str, list[tuple[Event, str]]] = {}
+        for row in table(folder, "pharmacy"):
+            for name, event, made_of in self._order(row, ordered.get(row["poe_id"])):
+                patients.setdefault(name, []).append((event, made_of))
+        for row in table(folder, "emar"):
+            for name, event, made_of in self._dose(row):
+                patients.setdefault(name, []).append((event, made_of))
+        for told in patients.values():
+            yield from self._moved(told, rebase)
+
+    def _moved(self, told: list[tuple[Event, str]], rebase: datetime | None) -> Iterator[Event]:
+        latest = max(max(event.time, event.recorded) for event, _ in told)
+        shift = timedelta() if rebase is None else WEEK * ((rebase - latest - timedelta(microseconds=1)) // WEEK)
+        for event, made_of in told:
+            name = sha256(f"{made_of}|{shift.days}".encode()).hexdigest()[:32]
+            time, recorded = event.time + shift, event.recorded + shift
+            self.events += 1
+            yield Event(name, event.source, event.type, time, recorded, event.subject, event.data)
+
+    def _order(self, row: Row, poe: Row | None) -> Iterator[tuple[str, Event, str]]:
+        case = self._case("order", row["pharmacy_id"])
+        transaction = poe["transaction_type"].strip() if poe else ""
+        said: Data = {"site": self.site, "setting": "inpatient"}
+        if transaction:
+            said["transaction"] = transaction.replace(" ", "_")
+        made: list[tuple[str, str, Data]] = [
+            ("rx.order.entered", poe["ordertime"] if poe else "", said),
+            ("rx.order.verified", row["verifiedtime"], {"site": self.site}),
+            ("rx.order.stopped", row["stoptime"], {"site": self.site}),
+        ]
+        self.removed += 2
+        for name, wall, data in made:
+            self.read += 1
+            if not wall:
+                self.skipped["no order time" if name == "rx.order.entered" else "no time"] += 1
+                continue
+            time = self._instant(wall)
+            event = self._event(f"{self.site}/pis", name, time, time, case, data)
+            yield row["subject_id"], event, f"pharmacy|{row['pharmacy_id']}|{name}"
+
+    def _dose(self, row: Row) -> Iterator[tuple[str, Event, str]]:
+        self.read += 1
+        text = row["event_txt"].strip()
+        name = kind_of_dose(text)
+        if name is None or not row["charttime"]:
+            self.skipped["no dose event" if name is None else "no time"] += 1
+            return
+        self.removed += 2
+        number = row["pharmacy_id"]
+        case = self._case("order", number) if number else self._case("dose", row["emar_id"])
+        data: Data = {"site": self.site, "setting": "inpatient"}
+        if text in NOT_GIVEN:
+            data["reason"] = NOT_GIVEN[text]
+        time = self._instant(row["charttime"])
+        recorded = self._instant(row["storetime"]) if row["storetime"] else time
+        if time - recorded > timedelta(hours=24):
+            self.skipped["charted more than a day ahead"] += 1
+            return
+        event = self._event(f"{self.site}/emar", name, time, recorded, case, data)
+        yield row["subject_id"], event, f"emar|{row['emar_id']}"
+
+    def _event(self, source: str, name: str, time: datetime, recorded: datetime, case: CaseId, data: Data) -> Event:
+        return Event("", Source("/" + source), EventType(name), time, recorded, case, data)
+
+    def _case(self, kind: str, number: str) -> CaseId:
+        return CaseId(f"{kind}/{pseudonym(self.key, kind, number)}")
+
+    def _instant(self, wall: str) -> datetime:
+        return datetime.fromisoformat(wall).replace(tzinfo=self.zone).astimezone(UTC)
+
+
+def kind_of_dose(text: str) -> str | None:
+    """The event type that a text of the bedside record stands for; None where it is no dose."""
+    if text in NOT_GIVEN:
+        return "rx.dose.not_given"
+    if text.startswith(GIVEN) or text == "Removed Existing / Applied New":
+        return "rx.dose.administered"
+    return None
+
+
+def table(folder: Path, name: str) -> Iterator[Row]:
+    """The rows of one published table, csv or csv.gz."""
+    plain, packed = folder / f"{name}.csv", folder / f"{name}.csv.gz"
+    if not plain.exists() and not packed.exists():
+        raise UsageFault(f"{folder}: no {name}.csv or {name}.csv.gz; give the folder of the published tables")
+    with plain.open(newline="") if plain.exists() else gzip.open(packed, "rt", newline="") as stream:
+        yield from csv.DictReader(stream)
