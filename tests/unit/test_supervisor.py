@@ -230,10 +230,17 @@ async def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:
     await dead(int(mark.read_text()))
 
 
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 async def dead(pid: int) -> None:
     """Waits until the killed process is gone or only waits to be reaped: the signal is sent, its effect takes a moment."""
     async with asyncio.timeout(10):
-        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        while alive(pid):  # noqa: ASYNC110  the death of another's child raises no event here
             await asyncio.sleep(0.01)
 
 
