@@ -16,10 +16,10 @@ from streams.simulation.pharmacy import Pharmacy, SiteSpec
 from streams.simulation.staff import DAILY, WEEKDAYS, WEEKEND, Shift, interrupted, rostered
 
 SHIFTS = (
-    Shift("pharmacist", WEEKDAYS, 7 * 60, 510, 7),
-    Shift("pharmacist", WEEKEND, 7 * 60, 510, 6),
+    Shift("pharmacist", WEEKDAYS, 7 * 60, 510, 6),
+    Shift("pharmacist", WEEKEND, 7 * 60, 510, 5),
     Shift("pharmacist", WEEKDAYS, 11 * 60, 510, 2, least=0),
-    Shift("pharmacist", DAILY, 15 * 60, 510, 5),
+    Shift("pharmacist", DAILY, 15 * 60, 510, 4),
     Shift("pharmacist", DAILY, 23 * 60, 510, 2),
     Shift("technician", WEEKDAYS, 6 * 60 + 30, 510, 5),
     Shift("technician", WEEKEND, 6 * 60 + 30, 510, 4),
@@ -40,8 +40,8 @@ WARDS = ("icu", "ed", "med-3", "med-4", "surg-5", "onc-6", "peds-2", "ob-1")
 EVERY = ((24, (9,)), (12, (9, 21)), (8, (6, 14, 22)), (6, (6, 12, 18, 24)))
 """Hours between doses, and the wall hours at which wards give them."""
 
-TRANSMITTED = lasting(25, 0.5)
-TOUCH = {"stat": lasting(150, 0.6), "now": lasting(130, 0.6), "urgent": lasting(110, 0.6)}
+TRANSMITTED = lasting(40, 0.5)
+TOUCH = {"stat": lasting(205, 0.6), "now": lasting(150, 0.6), "urgent": lasting(120, 0.6)}
 TOUCH_OTHER = lasting(75, 0.7)
 HIGH_ALERT_TOUCH = 1.6
 ANSWER = lasting(1500, 0.9)
@@ -73,7 +73,7 @@ def opened(spec: SiteSpec, clockwork: Clockwork, seed: str) -> Pharmacy:
     for role in ("technician", "iv_technician"):
         site.add_crew(role, cover=pharmacists)
     site.start(rostered(site, SHIFTS))
-    site.start(interrupted(site, pharmacists, 2.0))
+    site.start(interrupted(site, pharmacists, 3.0))
     site.start(interrupted(site, site.crews["technician"], 1.0))
     site.start(entering(site))
     return site

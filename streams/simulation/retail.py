@@ -84,9 +84,10 @@ def drawn(site: Pharmacy, channel: str | None = None) -> Fill:
     chance = site.arriving
     channel = channel or chance.choices([name for name, _ in CHANNELS], [weight for _, weight in CHANNELS])[0]
     waiter = channel == "walk-in" or (channel == "erx" and chance.random() < 0.15)
+    urgency = 2 if waiter else 4 if channel == "auto-refill" else 3
     payer = None if chance.random() < site.chances.cash else chance.choice(PAYERS)
     case = CaseId(f"fill/{chance.getrandbits(60):015x}")
-    return Fill(case, site.formulary.draw(chance), 2 if waiter else 3, channel, payer, waiter)
+    return Fill(case, site.formulary.draw(chance), urgency, channel, payer, waiter)
 
 
 def received(site: Pharmacy, fill: Fill) -> None:

@@ -19,7 +19,7 @@ SHIFTS = (
     Shift("pharmacist", WEEKDAYS, 7 * 60 + 45, 510, 2),
     Shift("pharmacist", WEEKDAYS, 9 * 60 + 30, 510, 1),
     Shift("pharmacist", (5,), 9 * 60, 240, 1),
-    Shift("technician", WEEKDAYS, 7 * 60 + 45, 510, 4),
+    Shift("technician", WEEKDAYS, 7 * 60 + 45, 510, 5),
     Shift("technician", WEEKDAYS, 9 * 60 + 30, 510, 2),
     Shift("technician", (5,), 9 * 60, 240, 2),
 )

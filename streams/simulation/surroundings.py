@@ -13,7 +13,7 @@ HEARTBEAT = 600.0
 READING = 4 * 3600.0
 EXCURSION_EVERY = 25 * 86_400.0
 EXCURSION = lasting(3000, 0.6)
-CALLS_PER_DAY = {"inpatient": 70.0, "retail": 62.0, "specialty": 110.0}
+CALLS_PER_DAY = {"inpatient": 70.0, "retail": 62.0, "specialty": 80.0}
 CALLING = week(
     (0.2, 0.1, 0.1, 0.1, 0.1, 0.2, 0.5, 2, 6, 10, 11, 10, 8, 8, 9, 9, 9, 8, 5, 3, 1.5, 0.8, 0.5, 0.3),
     saturday=0.5,
@@ -21,7 +21,7 @@ CALLING = week(
 )
 TALK = lasting(120, 0.7)
 PATIENCE = 170.0
-CALL_URGENCY = 2
+CALL_URGENCY = 1
 RANGES = {"temp": ("C", 4.6, 0.5, 9.4), "humidity": ("pct", 44.0, 4.0, 66.0), "pressure": ("pa", 14.0, 1.2, 3.0)}
 """Unit, usual value, its spread, and a value out of range (refrigerator 2 to 8 C; USP 797 rooms)."""
 
