@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
-from hashlib import sha256
 from pathlib import Path
 
 from models.errors import UsageFault
@@ -61,7 +60,8 @@ class Import:
         latest = max(max(event.time, event.recorded) for event, _ in told)
         shift = timedelta() if rebase is None else WEEK * ((rebase - latest - timedelta(microseconds=1)) // WEEK)
         for event, made_of in told:
-            name = sha256(f"{made_of}|{shift.days}".encode()).hexdigest()[:32]
+            # Keyed: the row keys are short numbers, which a plain hash would give away to whoever tries them all.
+            name = pseudonym(self.key, "event", f"{made_of}|{shift.days}", 32)
             time, recorded = event.time + shift, event.recorded + shift
             self.events += 1
             yield Event(name, event.source, event.type, time, recorded, event.subject, event.data)
@@ -84,6 +84,9 @@ class Import:
                 self.skipped["no order time" if name == "rx.order.entered" else "no time"] += 1
                 continue
             time = self._instant(wall)
+            if time is None:
+                self.skipped["unreadable time"] += 1
+                continue
             event = self._event(f"{self.site}/pis", name, time, time, case, data)
             yield row["subject_id"], event, f"pharmacy|{row['pharmacy_id']}|{name}"
 
@@ -100,12 +103,14 @@ class Import:
         data: Data = {"site": self.site, "setting": "inpatient"}
         if text in NOT_GIVEN:
             data["reason"] = NOT_GIVEN[text]
-        time = self._instant(row["charttime"])
-        recorded = self._instant(row["storetime"]) if row["storetime"] else time
-        if time - recorded > timedelta(hours=24):
+        time, stored = self._instant(row["charttime"]), self._instant(row["storetime"] or row["charttime"])
+        if time is None or stored is None:
+            self.skipped["unreadable time"] += 1
+            return
+        if time - stored > timedelta(hours=24):
             self.skipped["charted more than a day ahead"] += 1
             return
-        event = self._event(f"{self.site}/emar", name, time, recorded, case, data)
+        event = self._event(f"{self.site}/emar", name, time, stored, case, data)
         yield row["subject_id"], event, f"emar|{row['emar_id']}"
 
     def _event(self, source: str, name: str, time: datetime, recorded: datetime, case: CaseId, data: Data) -> Event:
@@ -114,8 +119,12 @@ class Import:
     def _case(self, kind: str, number: str) -> CaseId:
         return CaseId(f"{kind}/{pseudonym(self.key, kind, number)}")
 
-    def _instant(self, wall: str) -> datetime:
-        return datetime.fromisoformat(wall).replace(tzinfo=self.zone).astimezone(UTC)
+    def _instant(self, wall: str) -> datetime | None:
+        """The instant of a wall time of the tables; None where it is no time."""
+        try:
+            return datetime.fromisoformat(wall).replace(tzinfo=self.zone).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return None
 
 
 def kind_of_dose(text: str) -> str | None:
@@ -127,10 +136,23 @@ def kind_of_dose(text: str) -> str | None:
     return None
 
 
+COLUMNS = {
+    "poe": {"poe_id", "ordertime", "transaction_type"},
+    "pharmacy": {"subject_id", "pharmacy_id", "poe_id", "verifiedtime", "stoptime"},
+    "emar": {"subject_id", "emar_id", "pharmacy_id", "event_txt", "charttime", "storetime"},
+}
+"""The columns that are read."""
+
+
 def table(folder: Path, name: str) -> Iterator[Row]:
-    """The rows of one published table, csv or csv.gz."""
+    """The rows of one published table, csv or csv.gz. Raises UsageFault where it or one of `COLUMNS` is missing."""
     plain, packed = folder / f"{name}.csv", folder / f"{name}.csv.gz"
     if not plain.exists() and not packed.exists():
         raise UsageFault(f"{folder}: no {name}.csv or {name}.csv.gz; give the folder of the published tables")
     with plain.open(newline="") if plain.exists() else gzip.open(packed, "rt", newline="") as stream:
-        yield from csv.DictReader(stream)
+        rows = csv.DictReader(stream, restval="")
+        if missing := COLUMNS[name] - set(rows.fieldnames or ()):
+            raise UsageFault(
+                f"{folder}: {name} has no column {', '.join(sorted(missing))}; give the tables as published"
+            )
+        yield from rows
