@@ -1,13 +1,18 @@
 """`rxpulse import`: foreign records become events in a file, with keyed pseudonyms and nothing that names a person."""
 
+import gzip
 import json
 import os
 import re
+import zlib
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import IO, cast
 
 import click
 
@@ -15,7 +20,6 @@ from models.errors import CallerFault, UsageFault
 from models.event import Event
 from models.settings import Settings
 from models.wire import Rejected, decode, encode
-from rxpulse.commands.replay import lines, open_any
 from rxpulse.commands.simulate import opened
 from rxpulse.output import json_option, print_json, say
 from streams.intake.mimic import Import
@@ -50,9 +54,12 @@ class Lines:
     skipped: Counter[str] = field(default_factory=Counter[str])
     dropped: int = 0
 
-    def rows(self, source: Path) -> Iterator[Event | Refusal]:
-        """Each record's event or refusal; `row` counts the records that are not blank."""
-        for number, line in enumerate(lines(source), 1):
+    def rows(self, source: Iterable[bytes]) -> Iterator[Event | Refusal]:
+        """Each record's event or refusal; `row` is the line, from 1. Blank lines are no records."""
+        for number, whole in enumerate(source, 1):
+            line = (whole.removeprefix(BOM_UTF8) if number == 1 else whole).strip(b"\r\n \t")
+            if not line:
+                continue
             self.read += 1
             found = decode(line, None)
             if isinstance(found, Rejected):
@@ -97,13 +104,8 @@ def tabular(file: Path, mapping: Path, out: Path | None, site: str | None, dry_r
     """An export of the pharmacy's own system, by a map of its columns."""
     table = Table(key(), read_map(text_of(mapping), str(mapping)), site)
     to = target(out, dry_run, file)
-    try:
-        with open_any(file) as stream:
-            shown = carry(table.rows(stream, str(file)), to)
-    except FileNotFoundError as fault:
-        raise UsageFault(f"{file}: no such file; give the export as a file with a heading") from fault
-    except (OSError, EOFError) as fault:
-        raise CallerFault(f"{file}: cannot be read to its end ({fault}); is it whole?") from fault
+    with reading_of(file) as stream:
+        shown = carry(table.rows(stream, str(file)), to)
     finish(document(table.read, table.events, table.skipped, table.removed), shown, dry_run, as_json)
 
 
@@ -115,8 +117,29 @@ def tabular(file: Path, mapping: Path, out: Path | None, site: str | None, dry_r
 def ndjson(file: Path, out: Path | None, dry_run: bool, as_json: bool) -> None:
     """A file of events: those that pass the check are written anew, with the closed list of fields alone."""
     reading = Lines()
-    shown = carry(reading.rows(file), target(out, dry_run, file))
+    to = target(out, dry_run, file)
+    with reading_of(file) as stream:
+        shown = carry(reading.rows(stream), to)
     finish(document(reading.read, reading.events, reading.skipped, reading.dropped), shown, dry_run, as_json)
+
+
+@contextmanager
+def reading_of(file: Path) -> Iterator[IO[bytes]]:
+    """The bytes of a file, unpacked where it is gzip. Raises UsageFault where it cannot be opened, CallerFault where
+    the gzip stream is damaged or cut short."""
+    try:
+        plain = file.open("rb")
+    except OSError as fault:
+        raise UsageFault(f"{file}: cannot be opened ({fault.strerror}); correct the path") from fault
+    with plain:
+        if plain.peek(2)[:2] != b"\x1f\x8b":
+            yield plain
+            return
+        try:
+            with gzip.GzipFile(fileobj=plain) as unpacked:
+                yield cast("IO[bytes]", unpacked)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as fault:
+            raise CallerFault(f"{file}: cannot be unpacked to its end ({fault}); fetch it anew") from fault
 
 
 def document(read: int, events: int, skipped: Counter[str], removed: int) -> dict[str, object]:

@@ -49,7 +49,8 @@ class _Refused(Exception):
 @dataclass(slots=True)
 class Table:
     """One reading. `site` stands where the map names none. `read` = events + refused: a row of a long table, a filled
-    time of a wide one, or a row that is refused whole. `removed` counts identifiers that became pseudonyms."""
+    time of a wide one, or a row that is refused whole. `removed` counts identifiers
+    that became pseudonyms, those of refused rows too."""
 
     key: str
     map: Map

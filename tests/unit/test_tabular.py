@@ -1,0 +1,303 @@
+"""Exports of a pharmacy's own system as events, by a map of their columns."""
+
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from models.errors import CallerFault, UsageFault
+from models.event import Event
+from models.wire import Decoded, decode
+from rxpulse import cli
+from streams.intake.tabular import Refusal, Table
+from streams.intake.tabular_map import read_map
+
+KEY = "a key that is long enough to be one"
+HEAD = """
+source = "/mercy/pis"
+case = "order"
+columns = { subject = "ORDER_NO", "data.site" = "FACILITY", "data.priority" = "PRIO", "data.drug.code" = "NDC" }
+constants = { "data.setting" = "inpatient" }
+codes = { "data.priority" = { S = "stat", R = "routine" } }
+time = { format = "%m/%d/%Y %H:%M", timezone = "America/New_York", ambiguous = "earlier" }
+"""
+LONG = HEAD + 'type = { column = "ACTION", time = "AT", codes = { E = "rx.order.entered", V = "rx.order.verified" } }\n'
+WIDE = (
+    HEAD
+    + """
+[[event]]
+type = "rx.order.entered"
+time = "ORDERED_AT"
+actor = "ORDERED_BY"
+[[event]]
+type = "rx.order.verified"
+time = "VERIFIED_AT"
+"""
+)
+LONG_HEADING = "ORDER_NO,FACILITY,PRIO,NDC,ACTION,AT\n"
+WIDE_HEADING = "ORDER_NO,FACILITY,PRIO,NDC,ORDERED_AT,ORDERED_BY,VERIFIED_AT,PATIENT\n"
+ENTERED = "1001,mercy,S,0409-1,E,11/20/2026 10:00\n"
+
+
+def read(
+    mapping: str, content: str | bytes, site: str | None = None, key: str = KEY
+) -> tuple[Table, list[Event | Refusal]]:
+    table = Table(key, read_map(mapping, "map.toml"), site)
+    data = content.encode() if isinstance(content, str) else content
+    return table, list(table.rows(io.BytesIO(data), "export.csv"))
+
+
+def only(made: list[Event | Refusal]) -> Event:
+    [one] = made
+    assert isinstance(one, Event), one
+    return one
+
+
+def at(wall: str, mapping: str = LONG) -> Event | Refusal:
+    [one] = read(mapping, LONG_HEADING + f"1001,mercy,S,,E,{wall}\n")[1]
+    return one
+
+
+def test_a_row_of_a_long_table_is_one_event() -> None:
+    event = only(read(LONG, LONG_HEADING + ENTERED)[1])
+    assert event.type == "rx.order.entered" and event.source == "/mercy/pis"
+    assert event.time.isoformat() == "2026-11-20T15:00:00+00:00" == event.recorded.isoformat()
+    assert event.data == {"setting": "inpatient", "site": "mercy", "priority": "stat", "drug": {"code": "0409-1"}}
+
+
+def test_a_row_of_a_wide_table_is_one_event_for_each_filled_time() -> None:
+    rows = "1,mercy,R,,11/20/2026 10:00,jdoe,11/20/2026 10:05,Smith\n2,mercy,R,,11/20/2026 11:00,,,Jones\n"
+    table, made = read(WIDE, WIDE_HEADING + rows)
+    assert [one.type for one in made if isinstance(one, Event)] == [
+        "rx.order.entered", "rx.order.verified", "rx.order.entered",
+    ]  # fmt: skip
+    assert (table.read, table.events, table.skipped.total()) == (3, 3, 0)
+
+
+def test_numbers_of_orders_and_people_and_unnamed_columns_do_not_pass() -> None:
+    table, made = read(WIDE, WIDE_HEADING + "77001,mercy,R,,11/20/2026 10:00,jdoe,,Smith\n")
+    event = only(made)
+    assert event.data.get("actor", "").startswith("a_") and len(event.data.get("actor", "")) == 18
+    assert not [word for word in ("77001", "jdoe", "Smith") if word in repr(event)]
+    assert table.removed == 2
+
+
+def test_the_same_file_again_gives_the_same_events() -> None:
+    rows = LONG_HEADING + ENTERED + "1001,mercy,S,0409-1,V,11/20/2026 10:05\n"
+    assert read(LONG, rows)[1] == read(LONG, rows)[1]
+
+
+def test_a_wide_row_that_gained_a_time_keeps_the_ids_of_its_earlier_events() -> None:
+    before = read(WIDE, WIDE_HEADING + "1,mercy,R,,11/20/2026 10:00,jdoe,,Smith\n")[1]
+    after = read(WIDE, WIDE_HEADING + "1,mercy,R,,11/20/2026 10:00,jdoe,11/20/2026 10:09,Smith\n")[1]
+    assert after[:1] == before and len(after) == 2
+
+
+def test_two_rows_of_a_long_table_that_differ_in_any_column_are_two_events() -> None:
+    heading, rows = (
+        LONG_HEADING.replace("AT\n", "AT,LINE\n"),
+        ENTERED.replace("\n", ",1\n") + ENTERED.replace("\n", ",2\n"),
+    )
+    first, second = read(LONG, heading + rows)[1]
+    assert isinstance(first, Event) and isinstance(second, Event) and first.id != second.id
+
+
+@pytest.mark.parametrize(
+    ("row", "refusal"),
+    [
+        ("1,mercy,X,,E,11/20/2026 10:00", Refusal(2, "PRIO", "unknown code")),
+        ("1,mercy,S,,Q,11/20/2026 10:00", Refusal(2, "ACTION", "unknown type")),
+        ("1,mercy,S,,E,20.11.2026", Refusal(2, "AT", "bad time")),
+        ("1,mercy,S,,E,", Refusal(2, "AT", "no time")),
+        (",mercy,S,,E,11/20/2026 10:00", Refusal(2, "ORDER_NO", "no subject")),
+        ("1,mercy,S,Smith John,E,11/20/2026 10:00", Refusal(2, None, "bad data.drug.code")),
+        ("1,mercy hill,S,,E,11/20/2026 10:00", Refusal(2, "FACILITY", "bad data.site")),
+        ("1,,S,,E,11/20/2026 10:00", Refusal(2, "FACILITY", "missing data.site")),
+        ("1,mercy,S,,E,01/01/1850 10:00", Refusal(2, "AT", "absurd time")),
+        ("1,mercy,S,,E", Refusal(2, None, "wrong number of columns")),
+    ],
+)
+def test_a_row_that_cannot_be_an_event_is_refused_with_row_column_and_reason(row: str, refusal: Refusal) -> None:
+    table, made = read(LONG, LONG_HEADING + row + "\n")
+    if refusal.reason == "bad data.drug.code":
+        refusal = Refusal(2, "NDC", refusal.reason)
+    assert made == [refusal]
+    assert (table.read, table.events, table.skipped) == (1, 0, {refusal.reason: 1})
+
+
+def test_rows_are_counted_as_a_spreadsheet_counts_them() -> None:
+    made = read(LONG, LONG_HEADING + ENTERED + "\n" + "1,mercy,X,,E,11/20/2026 10:00\n")[1]
+    assert made[1:] == [Refusal(4, "PRIO", "unknown code")]
+
+
+def test_a_time_that_the_clock_change_skips_is_refused() -> None:
+    assert at("03/08/2026 02:30") == Refusal(2, "AT", "time skipped by the clock change")
+
+
+@pytest.mark.parametrize(("choice", "hour"), [("earlier", 5), ("later", 6)])
+def test_a_time_that_comes_twice_means_what_the_map_says(choice: str, hour: int) -> None:
+    event = at("11/01/2026 01:30", LONG.replace('"earlier"', f'"{choice}"'))
+    assert isinstance(event, Event) and event.time.hour == hour
+
+
+def test_a_time_that_comes_twice_may_be_refused() -> None:
+    assert at("11/01/2026 01:30", LONG.replace('"earlier"', '"refuse"')) == Refusal(2, "AT", "ambiguous time")
+
+
+def test_a_time_with_its_own_offset_needs_no_time_zone() -> None:
+    lines = [line for line in LONG.splitlines() if not line.startswith("time =")]
+    event = at("2026-11-20T10:00:00-05:00", "\n".join(lines))
+    assert isinstance(event, Event) and event.time.hour == 15
+    assert at("2026-11-20T10:00:00", "\n".join(lines)) == Refusal(2, "AT", "time without offset")
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_the_delimiter_is_recognised(mark: str) -> None:
+    assert only(read(LONG, (LONG_HEADING + ENTERED).replace(",", mark))[1]).data["site"] == "mercy"
+
+
+def test_quoted_cells_may_hold_the_delimiter_and_line_ends() -> None:
+    row = '1,mercy,R,,11/20/2026 10:00,"doe, j",,"Smith\nJohn"\n'
+    assert read(WIDE, WIDE_HEADING + row)[1] == read(WIDE, WIDE_HEADING + row.replace("\n", "\r\n"))[1]
+    assert len(read(WIDE, WIDE_HEADING + row)[1]) == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column() -> None:
+    assert only(read(LONG, b"\xef\xbb\xbf" + (LONG_HEADING + ENTERED).encode())[1]).data["site"] == "mercy"
+
+
+def test_another_encoding_is_read_where_the_map_says_so_and_named_as_the_remedy_where_not() -> None:
+    content = (WIDE_HEADING + "1,mercy,R,,11/20/2026 10:00,müller,,é\n").encode("cp1252")
+    expected = only(read(WIDE, content.decode("cp1252"))[1])
+    assert only(read('encoding = "cp1252"\n' + WIDE, content)[1]) == expected
+    with pytest.raises(CallerFault, match="encoding"):
+        read(WIDE, content)
+
+
+def test_a_heading_without_a_column_of_the_map_is_refused_by_name() -> None:
+    with pytest.raises(UsageFault, match="look at PRIO"):
+        read(LONG, LONG_HEADING.replace("PRIO", "PRIORITY") + ENTERED)
+
+
+def test_a_site_that_nobody_names_is_asked_for_and_may_be_given_from_outside() -> None:
+    mapping = LONG.replace('"data.site" = "FACILITY", ', "")
+    with pytest.raises(UsageFault, match="--site"):
+        read(mapping, LONG_HEADING + ENTERED)
+    assert only(read(mapping, LONG_HEADING + ENTERED, site="north")[1]).data["site"] == "north"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('case = "order"', 'case = "ordr"', "case: give one of"),
+        ("America/New_York", "America/New_Yorck", "no time zone"),
+        (', timezone = "America/New_York"', "", "time.timezone: is missing"),
+        ("rx.order.verified", "rx.order.verifed", "rx.order.verifed is no event"),
+        ("rx.order.verified", "rx.sold", "rx.sold is no event of a case of kind order"),
+        ('"data.drug.code"', '"data.drug.name"', "no field of an event"),
+        ('"data.priority" = "PRIO", ', "", "no column is named"),
+        ('subject = "ORDER_NO", ', "", "number of the case"),
+        ("source =", "sorce =", "sorce: no such key"),
+        ('"data.setting" = "inpatient"', '"data.actor" = "jdoe"', "a person or number is no constant"),
+        ("%m/%d/%Y", "%m/%d", "no year"),
+        ("type =", "[[event]]\nx =", "event.x: no such key"),
+        ("type =", "kind =", "kind: no such key"),
+    ],
+)
+def test_a_map_with_a_mistake_is_refused_with_its_key(old: str, new: str, message: str) -> None:
+    with pytest.raises(UsageFault, match=r"map\.toml: ") as refused:
+        read_map(LONG.replace(old, new), "map.toml")
+    assert message in str(refused.value)
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RXPULSE_PSEUDONYM_KEY", KEY)
+    (tmp_path / "map.toml").write_text(LONG, encoding="utf-8")
+    bad = "1002,mercy,X,,E,11/20/2026 10:00\n"
+    many = "".join(ENTERED.replace("1001", str(number)) for number in range(2000, 2012))
+    (tmp_path / "export.csv").write_text(LONG_HEADING + bad + many, encoding="utf-8")
+    return tmp_path
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(cli.main, ["import", *map(str, words)])
+
+
+def test_the_command_writes_events_and_counts_every_record(files: Path) -> None:
+    out = files / "events.ndjson.gz"
+    done = run("csv", files / "export.csv", "--map", files / "map.toml", "--out", out, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {
+        "records": {"read": 13, "events": 12, "skipped": 1},
+        "skipped_reasons": {"unknown code": 1},
+        "identifiers_removed": 13,
+    }
+    assert out.read_bytes()[:2] == b"\x1f\x8b"
+    assert sorted(path.name for path in files.iterdir()) == ["events.ndjson.gz", "export.csv", "map.toml"]
+
+
+def test_a_dry_run_shows_ten_events_and_every_refusal_and_writes_nothing(files: Path) -> None:
+    done = run("csv", files / "export.csv", "--map", files / "map.toml", "--dry-run")
+    shown = done.stdout.splitlines()
+    assert "row 2, column PRIO: unknown code" in shown
+    assert sum(line.startswith("{") for line in shown) == 10
+    assert sorted(path.name for path in files.iterdir()) == ["export.csv", "map.toml"]
+
+
+def test_an_import_that_breaks_off_leaves_the_earlier_file_as_it_was(files: Path) -> None:
+    out = files / "events.ndjson"
+    out.write_text("earlier", encoding="utf-8")
+    (files / "export.csv").write_bytes((LONG_HEADING + ENTERED).encode() * 2000 + b"\xff\n")
+    done = run("csv", files / "export.csv", "--map", files / "map.toml", "--out", out)
+    assert done.exit_code == 1 and "encoding" in done.output
+    assert out.read_text(encoding="utf-8") == "earlier"
+
+
+def test_without_a_key_for_pseudonyms_the_command_says_how_to_set_one(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RXPULSE_PSEUDONYM_KEY")
+    done = run("csv", files / "export.csv", "--map", files / "map.toml", "--dry-run")
+    assert done.exit_code == 2 and "RXPULSE_PSEUDONYM_KEY_FILE" in done.output
+
+
+def test_the_file_that_is_read_is_never_overwritten(files: Path) -> None:
+    before = (files / "export.csv").read_bytes()
+    done = run("csv", files / "export.csv", "--map", files / "map.toml", "--out", files / "export.csv")
+    assert done.exit_code == 2 and (files / "export.csv").read_bytes() == before
+
+
+def test_a_file_of_events_is_rewritten_with_what_passes_the_check(files: Path) -> None:
+    good = {
+        "specversion": "1.0", "id": "1", "source": "/s", "type": "rx.order.entered", "time": "2026-11-20T10:00:00Z",
+        "subject": "order/1", "data": {"site": "mercy", "patient_name": "Smith"},
+    }  # fmt: skip
+    (files / "feed.ndjson").write_text(f"{json.dumps(good)}\n\n{{}}\nno json\n", encoding="utf-8")
+    done = run("ndjson", files / "feed.ndjson", "--out", files / "checked.ndjson", "--json")
+    assert json.loads(done.stdout) == {
+        "records": {"read": 3, "events": 1, "skipped": 2},
+        "skipped_reasons": {"not json": 1, "specversion": 1},
+        "identifiers_removed": 1,
+    }
+    [line] = (files / "checked.ndjson").read_bytes().splitlines()
+    assert b"Smith" not in line and b'"recorded":"2026-11-20T10:00:00Z"' in line
+    assert isinstance(decode(line, None), Decoded)
+
+
+def test_an_export_that_is_packed_is_read_and_one_that_is_cut_short_is_named(files: Path) -> None:
+    packed = gzip.compress((files / "export.csv").read_bytes())
+    (files / "export.csv.gz").write_bytes(packed)
+    words = ("csv", files / "export.csv.gz", "--map", files / "map.toml", "--dry-run", "--json")
+    assert json.loads(run(*words).stdout)["records"]["events"] == 12
+    (files / "export.csv.gz").write_bytes(packed[:-12])
+    cut = run(*words)
+    assert cut.exit_code == 1 and "cannot be unpacked to its end" in cut.output
+
+
+def test_a_file_without_one_event_ends_with_1(files: Path) -> None:
+    (files / "feed.ndjson").write_text("{}\n", encoding="utf-8")
+    assert run("ndjson", files / "feed.ndjson", "--dry-run").exit_code == 1
