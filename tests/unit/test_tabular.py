@@ -204,6 +204,7 @@ def test_a_site_that_nobody_names_is_asked_for_and_may_be_given_from_outside() -
         ('"data.setting" = "inpatient"', '"data.actor" = "jdoe"', "a person or number is no constant"),
         ("%m/%d/%Y", "%m/%d", "no year"),
         ("type =", "[[event]]\nx =", "event.x: no such key"),
+        ("case =", 'delimiter = ";;"\ncase =', "delimiter: give one character"),
         ("type =", "kind =", "kind: no such key"),
     ],
 )
