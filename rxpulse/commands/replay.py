@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import IO, cast
@@ -59,11 +60,15 @@ def lines(file: Path) -> Iterator[bytes]:
         raise CallerFault(f"{file}: cannot be read to its end ({fault}); is it whole?") from fault
 
 
-def open_any(file: Path) -> IO[bytes]:
-    stream = file.open("rb")
-    if stream.peek(2)[:2] == b"\x1f\x8b":
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
-    return stream
+@contextmanager
+def open_any(file: Path) -> Iterator[IO[bytes]]:
+    """The bytes of a file, unpacked where it is gzip whatever its name."""
+    with file.open("rb") as stream:
+        if stream.peek(2)[:2] != b"\x1f\x8b":
+            yield stream
+            return
+        with gzip.GzipFile(fileobj=stream) as unpacked:
+            yield cast("IO[bytes]", unpacked)
 
 
 def instant(text: str | None) -> datetime | None:
