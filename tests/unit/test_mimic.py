@@ -8,7 +8,7 @@ import pytest
 from models.errors import UsageFault
 from models.event import Event
 from models.wire import Decoded, decode, encode
-from streams.intake.mimic import Import
+from streams.intake.mimic import Import, kind_of_dose
 
 KEY = "a key that is long enough to be one"
 POE = """poe_id,ordertime,transaction_type
@@ -113,3 +113,20 @@ def test_a_table_without_a_needed_column_is_refused_by_name(folder: Path) -> Non
     (folder / "poe.csv").write_text("poe_id,ordertime\n", encoding="utf-8")
     with pytest.raises(UsageFault, match="poe has no column transaction_type"):
         read(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Administered", "rx.dose.administered"),
+        ("Partial Administered", "rx.dose.administered"),
+        ("Removed Existing / Applied New", "rx.dose.administered"),
+        ("Not Given per Sliding Scale", "rx.dose.not_given"),
+        ("Hold Dose", "rx.dose.not_given"),
+        ("Flushed", None),
+        ("Confirmed", None),
+        ("", None),
+    ],
+)
+def test_the_text_of_the_bedside_record_decides(text: str, kind: str | None) -> None:
+    assert kind_of_dose(text) == kind
