@@ -1,26 +1,21 @@
 """`rxpulse import`: foreign records become events in a file, with keyed pseudonyms and nothing that names a person."""
 
-import gzip
 import json
 import os
 import re
-import zlib
-from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import IO, cast
 
 import click
 
-from models.errors import CallerFault, UsageFault
+from models.errors import UsageFault
 from models.event import Event
 from models.settings import Settings
 from models.wire import Rejected, decode, encode
-from rxpulse.commands.simulate import opened
+from rxpulse.eventfile import reading, records, writing
 from rxpulse.output import json_option, print_json, say
 from streams.intake.mimic import Import
 from streams.intake.tabular import Refusal, Table
@@ -56,10 +51,7 @@ class Lines:
 
     def rows(self, source: Iterable[bytes]) -> Iterator[Event | Refusal]:
         """Each record's event or refusal; `row` is the line, from 1. Blank lines are no records."""
-        for number, whole in enumerate(source, 1):
-            line = (whole.removeprefix(BOM_UTF8) if number == 1 else whole).strip(b"\r\n \t")
-            if not line:
-                continue
+        for number, line in records(source):
             self.read += 1
             found = decode(line, None)
             if isinstance(found, Rejected):
@@ -88,9 +80,9 @@ def mimic(
     folder: Path, out: Path | None, site: str, utc_offset: str, rebase: str | None, dry_run: bool, as_json: bool
 ) -> None:
     """The tables of the open MIMIC-IV demo (poe, pharmacy, emar)."""
-    reading = Import(key(), site, offset(utc_offset))
-    shown = carry(reading.rows(folder, day(rebase)), target(out, dry_run, folder))
-    finish(document(reading.read, reading.events, reading.skipped, reading.removed), shown, dry_run, as_json)
+    tables = Import(key(), site, offset(utc_offset))
+    shown = carry(tables.rows(folder, day(rebase)), target(out, dry_run, folder))
+    finish(document(tables.read, tables.events, tables.skipped, tables.removed), shown, dry_run, as_json)
 
 
 @imports.command("csv", epilog=CSV_EXAMPLE)
@@ -104,7 +96,7 @@ def tabular(file: Path, mapping: Path, out: Path | None, site: str | None, dry_r
     """An export of the pharmacy's own system, by a map of its columns."""
     table = Table(key(), read_map(text_of(mapping), str(mapping)), site)
     to = target(out, dry_run, file)
-    with reading_of(file) as stream:
+    with reading(file) as stream:
         shown = carry(table.rows(stream, str(file)), to)
     finish(document(table.read, table.events, table.skipped, table.removed), shown, dry_run, as_json)
 
@@ -116,30 +108,11 @@ def tabular(file: Path, mapping: Path, out: Path | None, site: str | None, dry_r
 @json_option
 def ndjson(file: Path, out: Path | None, dry_run: bool, as_json: bool) -> None:
     """A file of events: those that pass the check are written anew, with the closed list of fields alone."""
-    reading = Lines()
+    lines = Lines()
     to = target(out, dry_run, file)
-    with reading_of(file) as stream:
-        shown = carry(reading.rows(stream), to)
-    finish(document(reading.read, reading.events, reading.skipped, reading.dropped), shown, dry_run, as_json)
-
-
-@contextmanager
-def reading_of(file: Path) -> Iterator[IO[bytes]]:
-    """The bytes of a file, unpacked where it is gzip. Raises UsageFault where it cannot be opened, CallerFault where
-    the gzip stream is damaged or cut short."""
-    try:
-        plain = file.open("rb")
-    except OSError as fault:
-        raise UsageFault(f"{file}: cannot be opened ({fault.strerror}); correct the path") from fault
-    with plain:
-        if plain.peek(2)[:2] != b"\x1f\x8b":
-            yield plain
-            return
-        try:
-            with gzip.GzipFile(fileobj=plain) as unpacked:
-                yield cast("IO[bytes]", unpacked)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as fault:
-            raise CallerFault(f"{file}: cannot be unpacked to its end ({fault}); fetch it anew") from fault
+    with reading(file) as stream:
+        shown = carry(lines.rows(stream), to)
+    finish(document(lines.read, lines.events, lines.skipped, lines.dropped), shown, dry_run, as_json)
 
 
 def document(read: int, events: int, skipped: Counter[str], removed: int) -> dict[str, object]:
@@ -206,7 +179,7 @@ def carry(made: Iterable[Event | Refusal], out: Path | None) -> list[Event | Ref
         return list(kept(made))
     part = out.with_name(f".part-{out.name}")
     try:
-        with opened(part) as stream:
+        with writing(part) as stream:
             for one in made:
                 if isinstance(one, Event):
                     stream.write(encode(one) + b"\n")

@@ -1,22 +1,20 @@
 """`rxpulse replay`: the pure heart over a file of events. The quickest way to try RxPulse on one's own data."""
 
 import csv
-import gzip
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 import click
 
 from metrics.replay import COLUMNS, Replay, document, table
-from models.errors import CallerFault, UsageFault
+from models.errors import UsageFault
 from models.event import utc
 from models.policy import Policies
 from models.policy_text import load
 from models.wire import decode
+from rxpulse.eventfile import reading, records
+from rxpulse.output import json_option, print_json
 
 EXAMPLE = """Example:
 
@@ -30,45 +28,24 @@ EXAMPLE = """Example:
 @click.option("--intervals", type=click.Path(path_type=Path), help="Write the turnaround times to this CSV file.")
 @click.option("--until", help="Let time pass up to this instant (ISO 8601 with offset).")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any line was refused.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 def replay(
     file: Path, policy: Path | None, intervals: Path | None, until: str | None, strict: bool, as_json: bool
 ) -> None:
     """Figures of a file of events (one CloudEvent a line, gzip accepted), without any service."""
     heart = Replay(Policies.only(load(policy)))
-    for line in lines(file):
-        heart.take(decode(line, None))
+    with reading(file) as stream:
+        for _, record in records(stream):
+            heart.take(decode(record, None))
     heart.end(instant(until))
     if intervals is not None:
         write_intervals(heart, intervals)
-    print(json.dumps(document(heart)) if as_json else summary(heart))
+    if as_json:
+        print_json(document(heart))
+    else:
+        click.echo(summary(heart))
     if heart.accepted == 0 or (strict and heart.rejected):
         raise click.exceptions.Exit(1)
-
-
-def lines(file: Path) -> Iterator[bytes]:
-    """The records of a file: no byte order mark, no blank lines, no line ends."""
-    try:
-        with open_any(file) as stream:
-            for at, line in enumerate(stream):
-                record = (line.removeprefix(b"\xef\xbb\xbf") if at == 0 else line).strip(b"\r\n \t")
-                if record:
-                    yield record
-    except FileNotFoundError as fault:
-        raise UsageFault(f"{file}: no such file; give a file of events, one CloudEvent a line") from fault
-    except (OSError, EOFError) as fault:
-        raise CallerFault(f"{file}: cannot be read to its end ({fault}); is it whole?") from fault
-
-
-@contextmanager
-def open_any(file: Path) -> Iterator[IO[bytes]]:
-    """The bytes of a file, unpacked where it is gzip whatever its name."""
-    with file.open("rb") as stream:
-        if stream.peek(2)[:2] != b"\x1f\x8b":
-            yield stream
-            return
-        with gzip.GzipFile(fileobj=stream) as unpacked:
-            yield cast("IO[bytes]", unpacked)
 
 
 def instant(text: str | None) -> datetime | None:

@@ -1,19 +1,16 @@
 """`rxpulse simulate`: an invented pharmacy as a file of events, the same bytes for the same seed."""
 
-import gzip
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, cast
 from zoneinfo import ZoneInfo
 
 import click
 
 from models.errors import UsageFault
 from models.wire import encode
+from rxpulse.eventfile import writing
 from rxpulse.output import json_option, print_json, say
 from streams.simulate import PROFILES, Simulation, SiteSpec
 from streams.simulate import simulate as simulation
@@ -65,21 +62,10 @@ def first_instant(day: str) -> datetime:
 def write(running: Simulation, until: datetime, out: Path) -> Counter[str]:
     """Writes what becomes known before `until` and counts it by type."""
     counts: Counter[str] = Counter()
-    with opened(out) as stream:
+    with writing(out) as stream:
         for event in running:
             if event.recorded >= until:
                 return counts
             stream.write(encode(event) + b"\n")
             counts[event.type] += 1
     return counts
-
-
-@contextmanager
-def opened(out: Path) -> Iterator[IO[bytes]]:
-    """The file, or a gzip stream into it whose bytes do not tell when or under which name it was made."""
-    with out.open("wb") as plain:
-        if out.suffix != ".gz":
-            yield plain
-            return
-        with gzip.GzipFile(filename="", fileobj=plain, mode="wb", mtime=0, compresslevel=6) as packed:
-            yield cast("IO[bytes]", packed)

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from models.errors import CallerFault
 from models.wire import encode
-from rxpulse.commands.replay import lines, replay
+from rxpulse.commands.replay import replay
+from rxpulse.eventfile import reading, records
 from tests.heart import event
 
 EVENTS = b"\n".join(encode(one) for one in (event("order.entered", 0), event("order.verified", 6)))
@@ -37,5 +38,5 @@ def test_a_file_without_one_event_ends_with_one(tmp_path: Path) -> None:
 def test_a_file_that_breaks_off_is_named(tmp_path: Path) -> None:
     file = tmp_path / "events.gz"
     file.write_bytes(gzip.compress(EVENTS * 100)[:-20])
-    with pytest.raises(CallerFault, match=r"events\.gz"):
-        list(lines(file))
+    with pytest.raises(CallerFault, match=r"events\.gz"), reading(file) as stream:
+        list(records(stream))
