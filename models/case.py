@@ -14,7 +14,7 @@ from enum import Enum
 from itertools import groupby
 from typing import Any, cast
 
-from models.event import CaseId, Event, EventType, Source, kind_of, said, same_content
+from models.event import Event, EventType, Source, said, same_content
 from models.event_types import CATALOGUE, OPENING, VOIDED, rank
 from models.lifecycle import lifecycles
 
@@ -189,14 +189,6 @@ def _moved(progress: Progress, event: Event, kind: str) -> tuple[str | None, dat
         if road.main and milestone.waits != waits:
             waits, since = milestone.waits, event.time
     return waits, since, milestones, impossible
-
-
-def fold(evidence: Evidence, case: CaseId) -> Progress | None:
-    """The plain fold of what stands; None where nothing does."""
-    progress: Progress | None = None
-    for event in evidence.standing:
-        progress = follow(progress, event, kind_of(case))
-    return progress
 
 
 def before_case(evidence: Evidence) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import cast
 
-from models.event import CaseId, Event, EventType, field
+from models.event import CaseId, Event, field
 from models.event_types import OPENING
 from models.hours import OPEN_END, Span, local_date, merge, net, nth_business_day_end, when_net_exceeds
 from models.policy import BusinessDays, ByField, Clock, Pause, Severity, SiteProfile, Within
@@ -206,9 +206,3 @@ def reading(run: Run, still: Sequence[Span]) -> Reading | None:
                 return Reading(took, None, None, None)
             at = promised + plus
             return Reading(took, at - begun, at, stopped <= at)
-
-
-def touched(run: Run, kind: EventType) -> bool:
-    """Whether an event of this type can change what the instance says."""
-    clock = run.clock
-    return kind in clock.stops or kind in clock.ends or any(kind in (p.begins, p.finishes) for p in clock.pauses)

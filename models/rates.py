@@ -75,7 +75,8 @@ def minute_of(instant: datetime) -> datetime:
 
 
 def design_of(rate: Rate) -> Design:
-    """The sequential test of an entry, the same at all its sites."""
+    """The sequential test of an entry, the same at all its sites. Raises ValueError with the remedy where its figures
+    allow none."""
     return design(
         baseline=rate.baseline,
         detect=rate.detect,

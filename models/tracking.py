@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import TypeVar, cast
 
 from models import clocks, rates, rules
 from models.case import Admission, Evidence, Progress, admit, before_case, follow
@@ -76,7 +77,10 @@ class Entries:
 
     starts: Mapping[EventType, tuple[Clock, ...]]
     judged_at: Mapping[EventType, tuple[Rule, ...]]
-    clocks: frozenset[str]
+
+
+Name = TypeVar("Name", bound=str)
+Fact = TypeVar("Fact", Interval, Signal)
 
 
 def track(case: Watched, event: Event, policies: Policies) -> Step:
@@ -113,15 +117,15 @@ def setting_of(case: CaseId, first: Event, policy: Policy) -> str:
 def entries(policy: Policy, site: Site, setting: str) -> Entries:
     starts: dict[EventType, tuple[Clock, ...]] = {}
     judged_at: dict[EventType, tuple[Rule, ...]] = {}
-    mine = [clock for clock in policy.clocks.values() if clock.applies.to(site, setting)]
-    for clock in mine:
-        for kind in clock.starts:
-            starts[kind] = (*starts.get(kind, ()), clock)
+    for clock in policy.clocks.values():
+        if clock.applies.to(site, setting):
+            for kind in clock.starts:
+                starts[kind] = (*starts.get(kind, ()), clock)
     for rule in policy.rules.values():
         if rule.applies.to(site, setting):
             for kind in rules.RULES[rule.name][0]:
                 judged_at[kind] = (*judged_at.get(kind, ()), rule)
-    return Entries(starts, judged_at, frozenset(clock.name for clock in mine))
+    return Entries(starts, judged_at)
 
 
 def _fold(case: Watched, policies: Policies) -> Watched:
@@ -293,32 +297,29 @@ def _interval(run: Run, reading: clocks.Reading) -> Interval:
 
 
 def _changed_intervals(issued: Mapping[str, Interval], hold: list[Interval]) -> tuple[Interval, ...]:
-    rows: list[Interval] = []
-    for interval in hold:
-        known = issued.get(interval.id)
-        if known is None:
-            rows.append(interval)
-        elif replace(interval, revision=known.revision) != known:
-            rows.append(replace(interval, revision=known.revision + 1))
-    held = {interval.id for interval in hold}
-    gone = (one for name, one in issued.items() if name not in held and not one.retracted)
-    return (*rows, *(replace(one, revision=one.revision + 1, retracted=True) for one in gone))
+    rows, gone = _differ(issued, hold)
+    lost = (one for one in gone if not one.retracted)
+    return (*rows, *(replace(one, revision=one.revision + 1, retracted=True) for one in lost))
 
 
 def _changed_signals(issued: Mapping[SignalId, Signal], hold: list[Signal], at: datetime) -> tuple[Signal, ...]:
-    rows: list[Signal] = []
-    for signal in hold:
-        known = issued.get(signal.id)
+    rows, gone = _differ(issued, hold)
+    lost = (one for one in gone if one.reason is not Cleared.DISPROOF)
+    disproved = (replace(one, revision=one.revision + 1, cleared=at, reason=Cleared.DISPROOF) for one in lost)
+    return (*rows, *disproved)
+
+
+def _differ(issued: Mapping[Name, Fact], hold: list[Fact]) -> tuple[list[Fact], list[Fact]]:
+    """What holds and was not issued so, under the next revision of its id; and what was issued and holds no more."""
+    rows: list[Fact] = []
+    for fact in hold:
+        known = issued.get(cast("Name", fact.id))
         if known is None:
-            rows.append(signal)
-        elif replace(signal, revision=known.revision) != known:
-            rows.append(replace(signal, revision=known.revision + 1))
-    held = {signal.id for signal in hold}
-    gone = (one for name, one in issued.items() if name not in held and one.reason is not Cleared.DISPROOF)
-    return (
-        *rows,
-        *(replace(one, revision=one.revision + 1, cleared=at, reason=Cleared.DISPROOF) for one in gone),
-    )
+            rows.append(fact)
+        elif replace(fact, revision=known.revision) != known:
+            rows.append(replace(fact, revision=known.revision + 1))
+    held = {fact.id for fact in hold}
+    return rows, [one for name, one in issued.items() if name not in held]
 
 
 def _outcomes(before: Watched, case: Watched, policies: Policies) -> tuple[Outcome, ...]:

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from models.cusum import design, errors_in_a_row, expected_delay
+from models.cusum import errors_in_a_row, expected_delay
 from models.errors import UsageFault
 from models.policy import BusinessDays, ByField, Clock, Policy, Rate, Rule, RuleName, Target, Within
+from models.rates import design_of
 
 
 def explain(policy: Policy, name: str) -> str:
@@ -49,13 +50,7 @@ def _rule(rule: Rule) -> str:
 
 
 def _rate(rate: Rate) -> str:
-    test = design(
-        baseline=rate.baseline,
-        detect=rate.detect,
-        types_differ=rate.types_differ,
-        per_month=rate.per_month,
-        false_alarms_per_month=rate.false_alarms_per_month,
-    )
+    test = design_of(rate)
     return (
         f"{rate.title}: {rate.baseline:.2%} of opportunities are expected to go wrong (p = {test.p:.4g}); an odds ratio of "
         f"{rate.detect:g} is found after about {expected_delay(test):.0f} trials, at the price of "

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import cast
 
-from models import cusum
 from models.event import EventType
 from models.event_types import allowed
 from models.policy import BusinessDays, ByField, Clock, Pause, Rate, Rule, RuleName, Severity, Target, Within, Worsens
@@ -18,6 +17,7 @@ from models.policy_text.durations import span
 from models.policy_text.entry import Entry
 from models.policy_text.faults import written
 from models.policy_text.schema import FIELDS, REQUIRED
+from models.rates import design_of
 
 LATE_AFTER = timedelta(minutes=10)
 
@@ -83,17 +83,6 @@ def rate(entry: Entry) -> Rate | None:
     )
     _check_rate(entry, made)
     return made
-
-
-def design(rate: Rate) -> cusum.Design:
-    """The test of a rate. Raises ValueError with the remedy where its figures allow none."""
-    return cusum.design(
-        baseline=rate.baseline,
-        detect=rate.detect,
-        types_differ=rate.types_differ,
-        per_month=rate.per_month,
-        false_alarms_per_month=rate.false_alarms_per_month,
-    )
 
 
 def _types(entry: Entry, key: str) -> frozenset[EventType]:
@@ -217,4 +206,4 @@ def _check_rate(entry: Entry, made: Rate) -> None:
     if both and made.error - made.opportunity:
         entry.fault("some types are opportunities too and some are not; list only the one sort or the other", "error")
         return
-    entry.try_(lambda: design(made))
+    entry.try_(lambda: design_of(made))
