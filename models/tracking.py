@@ -9,6 +9,7 @@ from what was known, any other folds the case again, and both give the same.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import Enum
 from functools import lru_cache
 from typing import TypeVar, cast
 
@@ -18,7 +19,7 @@ from models.clocks import Run
 from models.event import CaseId, Event, EventType, Site, kind_of
 from models.policy import BEGINNING, Clock, Kind, Policies, Policy, Rule, Severity
 from models.rates import Outcome
-from models.signals import Cleared, Signal, SignalId, digest, signal_id
+from models.signals import Cleared, Signal, SignalId, signal_id
 
 SKEW = timedelta(minutes=5)
 """An event later than its own recording by more than this tells of clocks that differ."""
@@ -263,11 +264,15 @@ def _clock_signal(run: Run, still: tuple[clocks.Span, ...], judged: datetime) ->
     return _breach_signal(run, worst.at, worst.severity, over, reason), look
 
 
+def _clock_signal_id(run: Run) -> SignalId:
+    return signal_id(Kind.CLOCK, run.id)
+
+
 def _breach_signal(
     run: Run, raised: datetime, severity: Severity, cleared: datetime | None, reason: Cleared | None
 ) -> Signal:
     return Signal(
-        id=SignalId(digest(Kind.CLOCK, run.id)),
+        id=_clock_signal_id(run),
         kind=Kind.CLOCK,
         name=run.clock.name,
         severity=severity,
@@ -346,6 +351,33 @@ def _look(case: Watched) -> datetime | None:
         if run.running and not run.void
     )
     return min((look for look in looks if look is not None), default=None)
+
+
+class Pace(Enum):
+    """How a case stands with its deadlines. AT_RISK: a warning was reached and nothing is late; LATE: a clock is past its
+    due and still runs."""
+
+    ON_TIME = "on_time"
+    AT_RISK = "at_risk"
+    LATE = "late"
+
+
+def pace(case: Watched) -> Pace:
+    """The worst of the clocks that run, as far as silence was listened to: of `judged`, not of now."""
+    found = Pace.ON_TIME
+    for run in _instances(case):
+        if run.running and not run.void:
+            signal = case.signals.get(_clock_signal_id(run))
+            if signal is not None and signal.open:
+                if _overdue(run, case):
+                    return Pace.LATE
+                found = Pace.AT_RISK
+    return found
+
+
+def _overdue(run: Run, case: Watched) -> bool:
+    due = clocks.due(run, clocks.pauses(run, case.evidence.standing))
+    return due is not None and (due < case.judged or due == run.start.time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from models.case import Admission
 from models.policy import BEGINNING, Policies, Severity
 from models.signals import Cleared
-from models.tracking import Watched, conflicts, tick, track
+from models.tracking import Pace, Watched, conflicts, pace, tick, track
 from tests.heart import ALWAYS, ONE, STAT, VERIFIED, at, clock, event, last, policy, watch
 
 ENTERED = event("order.entered", 0, priority="stat")
@@ -170,3 +170,27 @@ def test_a_clock_of_open_hours_stands_still_at_night() -> None:
     case = watch(ENTERED, event("order.verified", 24 * 60), policies=policies)
     [interval] = case.intervals.values()
     assert interval.net == timedelta(hours=5)
+
+
+@pytest.mark.parametrize(
+    ("now", "found"), [(5, Pace.ON_TIME), (5.1, Pace.AT_RISK), (10, Pace.AT_RISK), (10.1, Pace.LATE), (20.1, Pace.LATE)]
+)
+def test_a_case_is_on_time_then_at_risk_from_its_warning_and_late_past_its_due(now: float, found: Pace) -> None:
+    assert pace(watch(ENTERED, now=now)) is found
+
+
+def test_a_late_case_is_on_time_again_once_its_clock_stops_or_ends() -> None:
+    for name in ("order.verified", "order.discontinued"):
+        assert pace(watch(ENTERED, event(name, 15), now=30)) is Pace.ON_TIME
+
+
+def test_a_warning_as_severe_as_its_breach_is_at_risk_and_not_late() -> None:
+    least = Policies.only(policy(clock("slow", "order.entered", "order.verified", severity=Severity.S4, warn_at=0.5)))
+    assert pace(watch(ENTERED, policies=least, now=6)) is Pace.AT_RISK
+    assert pace(watch(ENTERED, policies=least, now=11)) is Pace.LATE
+
+
+def test_a_clock_that_a_later_policy_dropped_makes_no_case_late() -> None:
+    policies = Policies((BEGINNING, at(12)), (policy(STAT), policy(VERIFIED, version="v2")))
+    assert pace(watch(ENTERED, policies=policies, now=11)) is Pace.LATE
+    assert pace(watch(ENTERED, policies=policies, now=13)) is Pace.ON_TIME
