@@ -87,7 +87,7 @@ def admit(evidence: Evidence, event: Event) -> tuple[Evidence, Admission]:
         events = (*evidence.events, event)
         return Evidence(events, evidence.rivals, events), Admission.NEWEST
     events = (*evidence.events, event) if newest else ordered((*evidence.events, event))
-    return _settled(events, evidence.rivals), Admission.LATE
+    return settled(events, evidence.rivals), Admission.LATE
 
 
 def _rival(evidence: Evidence, known: Event, event: Event) -> tuple[Evidence, Admission]:
@@ -102,10 +102,11 @@ def _rival(evidence: Evidence, known: Event, event: Event) -> tuple[Evidence, Ad
     others = tuple(e for e in evidence.rivals if identity(e) != identity(known))
     rivals = (*others, *(claim for claim in claims if claim is not winner))
     events = ordered(winner if e is known else e for e in evidence.events)
-    return _settled(events, rivals), Admission.ID_REUSED if same is None else Admission.DUPLICATE
+    return settled(events, rivals), Admission.ID_REUSED if same is None else Admission.DUPLICATE
 
 
-def _settled(events: tuple[Event, ...], rivals: tuple[Event, ...]) -> Evidence:
+def settled(events: tuple[Event, ...], rivals: tuple[Event, ...]) -> Evidence:
+    """The evidence of these events, given in canonical order, and of the rivals to their identities."""
     voids = {voided for event in events if (voided := voided_by(event)) is not None}
     if not any(event.type == VOIDED for event in events):
         return Evidence(events, rivals, events)
