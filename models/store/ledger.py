@@ -1,0 +1,184 @@
+"""What the worker writes and reads: positions, cases, facts.
+
+A batch is applied whole or not at all. It says for each partition from which position to which it leads; a store that
+stands elsewhere, or that somebody else has claimed since, refuses all of it, so that every event acts exactly once
+however often it is delivered. Facts are numbered within their partition; the number up to which they reached the public
+topics is kept with the position.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from models.errors import CallerFault, OurFault
+from models.event import CaseId
+from models.policy import Policies
+from models.signals import Signal
+from models.store.records import CaseRow
+from models.tracking import Interval, Watched
+
+
+class Fenced(OurFault):
+    """Somebody else has claimed a partition since: this worker may not write any more."""
+
+
+class ForeignCluster(CallerFault):
+    """The positions belong to another Kafka cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A partition taken over. Numbers of facts go on at `sequence`; those from `published` on may never have reached the
+    public topics. `judged` is the instant up to which silence was listened to, None: never."""
+
+    partition: int
+    epoch: int
+    position: int
+    sequence: int
+    published: int
+    judged: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of records of one partition."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    id_reused: int = 0
+    rejected: int = 0
+    rerouted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """One partition's part of a batch: from position `was` (of `epoch`) to `position`. `recorded` is the latest
+    `recorded` among its events, `judged` the instant up to which silence was listened to; None: no news. `found`: the
+    tick of `judged` found something, so that whoever recomputes must tick there too."""
+
+    partition: int
+    epoch: int
+    was: int
+    position: int
+    sequence: int
+    published: int
+    tally: Tally = Tally()
+    recorded: datetime | None = None
+    judged: datetime | None = None
+    found: bool = False
+
+
+class Fact(StrEnum):
+    """What is numbered within a partition."""
+
+    INTERVAL = "interval"
+    SIGNAL = "signal"
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalFact:
+    """An interval under its number; `position` is that of the event or tick that gave it."""
+
+    partition: int
+    sequence: int
+    position: int
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class SignalFact:
+    """A change of a signal under its number; `judged` is the tick's instant, None where an event gave it."""
+
+    partition: int
+    sequence: int
+    position: int
+    judged: datetime | None
+    signal: Signal
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeKey:
+    site: str
+    rate: str
+    entry: str
+    minute: datetime
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCount:
+    """Trials to add; negative where they are taken back. The late ones belong to reports only."""
+
+    clean: int = 0
+    errors: int = 0
+    late_clean: int = 0
+    late_errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FeedKey:
+    source: str
+    site: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedCount:
+    """What one batch adds to a feed. Times are the latest of the batch."""
+
+    events: int
+    duplicates: int
+    unknown_types: int
+    dropped_fields: int
+    clock_skew: int
+    last_time: datetime
+    last_recorded: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything that some records and ticks led to. `tell_within`: a signal known longer ago than that when the batch
+    is written is old news and is not told (an age, of the policy in force)."""
+
+    advances: Sequence[Advance]
+    cases: Sequence[CaseRow] = ()
+    intervals: Sequence[IntervalFact] = ()
+    signals: Sequence[SignalFact] = ()
+    outcomes: Mapping[OutcomeKey, OutcomeCount] = field(default_factory=dict[OutcomeKey, OutcomeCount])
+    feeds: Mapping[FeedKey, FeedCount] = field(default_factory=dict[FeedKey, FeedCount])
+    tell_within: timedelta = timedelta(minutes=15)
+
+
+class Ledger(Protocol):
+    """The store as the worker sees it. One thread reads and claims, one commits."""
+
+    def now(self) -> datetime:
+        """The store's own clock, UTC: the only one that decides what is due."""
+        ...
+
+    def claim(self, cluster: str, partitions: Sequence[int], owner: str) -> list[Claim]:
+        """Takes partitions over, for good: whoever held them can write no more. Raises ForeignCluster where the
+        positions were counted on another Kafka cluster."""
+        ...
+
+    def release(self, partitions: Sequence[int], owner: str) -> None:
+        """Gives partitions back, if `owner` still holds them."""
+        ...
+
+    def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, Watched]:
+        """The cases among these that the store knows."""
+        ...
+
+    def due(self, partition: int, until: datetime) -> list[CaseId]:
+        """Cases of which silence up to `until` says something new, those longest due first."""
+        ...
+
+    def commit(self, batch: Batch) -> None:
+        """Writes a batch whole, or raises Fenced and writes nothing of it."""
+        ...
+
+    def facts(self, partition: int, since: int) -> list[IntervalFact | SignalFact]:
+        """The facts of a partition from a number on, in order."""
+        ...

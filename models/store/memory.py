@@ -1,0 +1,148 @@
+"""The worker's ledger in memory: the plain meaning of what the database does, and nothing else.
+
+It holds the ledger's promises with dictionaries and a lock. Tests run it and PostgreSQL side by side; a heart can be
+tried on it without any service.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from threading import Lock
+
+from models.event import CaseId
+from models.policy import Policies
+from models.store.ledger import (
+    Advance,
+    Batch,
+    Claim,
+    FeedCount,
+    FeedKey,
+    Fenced,
+    ForeignCluster,
+    IntervalFact,
+    OutcomeCount,
+    OutcomeKey,
+    SignalFact,
+    Tally,
+)
+from models.store.records import CaseRow, unpack
+from models.tracking import Watched
+
+
+@dataclass(slots=True)
+class _Held:
+    claim: Claim
+    owner: str | None
+    tally: Tally = field(default_factory=Tally)
+    recorded: datetime | None = None
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is remembered. Several ledgers may share one memory, as several workers share one database."""
+
+    cluster: str | None = None
+    positions: dict[int, _Held] = field(default_factory=dict[int, _Held])
+    cases: dict[CaseId, CaseRow] = field(default_factory=dict[CaseId, CaseRow])
+    facts: list[IntervalFact | SignalFact] = field(default_factory=list[IntervalFact | SignalFact])
+    outcomes: dict[OutcomeKey, OutcomeCount] = field(default_factory=dict[OutcomeKey, OutcomeCount])
+    feeds: dict[FeedKey, FeedCount] = field(default_factory=dict[FeedKey, FeedCount])
+    lock: Lock = field(default_factory=Lock)
+
+
+class MemoryLedger:
+    """The ledger of one worker over a memory."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def claim(self, cluster: str, partitions: Sequence[int], owner: str) -> list[Claim]:
+        memory = self._memory
+        with memory.lock:
+            if memory.cluster not in (None, cluster):
+                raise ForeignCluster(f"the positions were counted on the Kafka cluster {memory.cluster}")
+            memory.cluster = cluster
+            for partition in partitions:
+                held = memory.positions.setdefault(partition, _Held(Claim(partition, 0, 0, 0, 0, None), None))
+                held.claim = replace(held.claim, epoch=held.claim.epoch + 1)
+                held.owner = owner
+            return [memory.positions[partition].claim for partition in sorted(partitions)]
+
+    def release(self, partitions: Sequence[int], owner: str) -> None:
+        with self._memory.lock:
+            for partition in partitions:
+                held = self._memory.positions[partition]
+                if held.owner == owner:
+                    held.owner = None
+
+    def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, Watched]:
+        known = self._memory.cases
+        return {name: unpack(name, known[name].body, policies) for name in cases if name in known}
+
+    def due(self, partition: int, until: datetime) -> list[CaseId]:
+        rows = (row for row in self._memory.cases.values() if row.partition == partition)
+        due = sorted((row.look, row.id) for row in rows if row.look is not None and row.look < until)
+        return [name for _, name in due]
+
+    def commit(self, batch: Batch) -> None:
+        memory = self._memory
+        with memory.lock:
+            for advance in batch.advances:
+                _check(memory.positions.get(advance.partition), advance)
+            for advance in batch.advances:
+                _move(memory.positions[advance.partition], advance)
+            memory.cases.update({row.id: row for row in batch.cases})
+            memory.facts += [*batch.intervals, *batch.signals]
+            for key, count in batch.outcomes.items():
+                memory.outcomes[key] = _plus(memory.outcomes.get(key, OutcomeCount()), count)
+            for feed, seen in batch.feeds.items():
+                known = memory.feeds.get(feed)
+                memory.feeds[feed] = seen if known is None else _more(known, seen)
+
+    def facts(self, partition: int, since: int) -> list[IntervalFact | SignalFact]:
+        found = (fact for fact in self._memory.facts if fact.partition == partition and fact.sequence >= since)
+        return sorted(found, key=lambda fact: fact.sequence)
+
+
+def _check(held: _Held | None, advance: Advance) -> None:
+    if held is None or (held.claim.epoch, held.claim.position) != (advance.epoch, advance.was):
+        raise Fenced(f"partition {advance.partition} is no longer this worker's, at the position it knows")
+
+
+def _move(held: _Held, advance: Advance) -> None:
+    held.claim = replace(
+        held.claim,
+        position=advance.position,
+        sequence=advance.sequence,
+        published=advance.published,
+        judged=advance.judged or held.claim.judged,
+    )
+    held.tally = Tally(
+        held.tally.accepted + advance.tally.accepted,
+        held.tally.duplicates + advance.tally.duplicates,
+        held.tally.id_reused + advance.tally.id_reused,
+        held.tally.rejected + advance.tally.rejected,
+        held.tally.rerouted + advance.tally.rerouted,
+    )
+    held.recorded = max((at for at in (held.recorded, advance.recorded) if at is not None), default=None)
+
+
+def _plus(a: OutcomeCount, b: OutcomeCount) -> OutcomeCount:
+    return OutcomeCount(
+        a.clean + b.clean, a.errors + b.errors, a.late_clean + b.late_clean, a.late_errors + b.late_errors
+    )
+
+
+def _more(a: FeedCount, b: FeedCount) -> FeedCount:
+    return FeedCount(
+        a.events + b.events,
+        a.duplicates + b.duplicates,
+        a.unknown_types + b.unknown_types,
+        a.dropped_fields + b.dropped_fields,
+        a.clock_skew + b.clock_skew,
+        max(a.last_time, b.last_time),
+        max(a.last_recorded, b.last_recorded),
+    )

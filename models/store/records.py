@@ -1,0 +1,115 @@
+"""How a case is kept: its events as bytes, and beside them what cannot be told from the events alone.
+
+What a case means today follows from its events, so only they are kept, with the instant up to which silence was listened
+to. Of what was already issued about it, only that is kept which a plain reading of the events would not give again:
+revisions, readings and signals that late evidence took away. Reading a case back is folding it again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, cast
+
+import msgspec
+
+from models.case import settled
+from models.event import CaseId, Data, Event, EventType, Source, kind_of
+from models.policy import Policies
+from models.signals import Cleared, Signal
+from models.tracking import Interval, Pace, Watched, pace, refold
+
+_Row = tuple[str, str, str, datetime, datetime, dict[str, Any]]
+"""id, source, type, time, recorded, data; the subject is the case's id."""
+
+
+class _Body(msgspec.Struct, array_like=True, frozen=True):
+    events: list[_Row]
+    rivals: list[_Row]
+    judged: datetime | None
+    intervals: list[Interval]
+    signals: list[Signal]
+
+
+_decode = msgspec.msgpack.Decoder(_Body).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A case as the store keeps it. `look` None: silence would say nothing new; `finished` None: still open; `waits`
+    None: nobody's turn."""
+
+    id: CaseId
+    partition: int
+    site: str
+    kind: str
+    priority: str
+    waits: str | None
+    since: datetime
+    opened: datetime
+    finished: datetime | None
+    look: datetime | None
+    pace: Pace
+    body: bytes
+
+
+def case_row(case: Watched, partition: int, look: datetime | None) -> CaseRow:
+    """The row of a case that has at least one event."""
+    first = case.evidence.events[0]
+    said = case.progress
+    priority = said.fields.get("priority") if said else None
+    return CaseRow(
+        case.id,
+        partition,
+        first.site,
+        kind_of(case.id),
+        priority if isinstance(priority, str) else "",
+        said.waits if said else None,
+        said.since if said else first.time,
+        first.time,
+        said.finished if said else None,
+        look,
+        pace(case),
+        pack(case),
+    )
+
+
+def pack(case: Watched) -> bytes:
+    """The case as bytes."""
+    evidence = case.evidence
+    return _encode(
+        _Body(
+            [_row(event) for event in evidence.events],
+            [_row(event) for event in evidence.rivals],
+            None if case.judged.year == 1 else case.judged,
+            [one for one in case.intervals.values() if one.revision > 1 or one.retracted],
+            [one for one in case.signals.values() if one.revision > 1 or one.reason is Cleared.DISPROOF],
+        )
+    )
+
+
+def unpack(case: CaseId, body: bytes, policies: Policies) -> Watched:
+    """The case folded again, with what was issued about it."""
+    kept = _decode(body)
+    evidence = settled(tuple(_event(case, row) for row in kept.events), tuple(_event(case, row) for row in kept.rivals))
+    bare = Watched(case, evidence) if kept.judged is None else Watched(case, evidence, judged=kept.judged)
+    whole = refold(bare, policies).case
+    return replace(
+        whole,
+        intervals=_with(whole.intervals, {one.id: one for one in kept.intervals}),
+        signals=_with(whole.signals, {one.id: one for one in kept.signals}),
+    )
+
+
+def _with(derived: Mapping[Any, Any], kept: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    return {**derived, **kept} if kept else derived
+
+
+def _row(event: Event) -> _Row:
+    data = cast("dict[str, Any]", event.data)
+    return (event.id, event.source, event.type, event.time, event.recorded, data)
+
+
+def _event(case: CaseId, row: _Row) -> Event:
+    name, source, kind, time, recorded, data = row
+    return Event(name, Source(source), EventType(kind), time, recorded, case, cast("Data", data))

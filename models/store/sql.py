@@ -1,0 +1,353 @@
+"""The worker's ledger in PostgreSQL.
+
+One transaction a batch: first the positions are moved by compare-and-set, so that a worker that lost its partitions
+writes nothing; then facts are copied in, cases and signals merged. One connection reads and claims, another one writes;
+whoever claims a partition ends the writing connection of its last owner, which may hang in the middle of a transaction.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
+
+from psycopg import Connection, Cursor
+
+from models.event import CaseId, Site
+from models.policy import Kind, Policies, Severity
+from models.signals import Cleared, Signal, SignalId
+from models.store.connecting import connect
+from models.store.ledger import Advance, Batch, Claim, Fenced, ForeignCluster, IntervalFact, SignalFact
+from models.store.records import unpack
+from models.tracking import Interval, Watched
+
+_MICROSECOND = timedelta(microseconds=1)
+_FREEZE = "10s"
+"""A writer that stands still this long inside a transaction is ended by the database: it may have been stopped."""
+Rows = Iterable[tuple[Any, ...]]
+
+
+class SqlLedger:
+    """The ledger of one worker. `owner` tells its writing connection apart from everybody's."""
+
+    def __init__(self, database_url: str, owner: str) -> None:
+        self.owner = owner
+        self._reader = connect(database_url, f"reads for {owner}", autocommit=True)
+        self._writer = connect(database_url, owner)
+        for table, columns in _STAGED.items():
+            statement: LiteralString = f"CREATE TEMP TABLE staged_{table} AS SELECT {columns} FROM {table} WITH NO DATA"
+            self._writer.execute(statement)
+        self._writer.execute(f"SET idle_in_transaction_session_timeout = '{_FREEZE}'")
+        self._writer.commit()
+
+    def close(self) -> None:
+        """Ends both connections; what was not committed is undone."""
+        self._reader.close()
+        self._writer.close()
+
+    def now(self) -> datetime:
+        return _one(self._reader.execute("SELECT clock_timestamp()"))[0]
+
+    def claim(self, cluster: str, partitions: Sequence[int], owner: str) -> list[Claim]:
+        wanted = list(partitions)
+        with self._reader.transaction():
+            self._reader.execute(
+                "INSERT INTO positions (partition, cluster) SELECT unnest(%s::smallint[]), %s ON CONFLICT DO NOTHING",
+                [wanted, cluster],
+            )
+            _refuse_foreign(self._reader, cluster)
+            self._reader.execute(_END_OTHERS, [wanted, owner])
+            backend = self._writer.info.backend_pid
+            rows = self._reader.execute(_CLAIM, [owner, backend, wanted]).fetchall()
+        return [Claim(*row) for row in sorted(rows)]
+
+    def release(self, partitions: Sequence[int], owner: str) -> None:
+        self._reader.execute(
+            "UPDATE positions SET owner = NULL, backend = NULL WHERE partition = ANY(%s) AND owner = %s",
+            [list(partitions), owner],
+        )
+
+    def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, Watched]:
+        rows = self._reader.execute("SELECT id, body FROM cases WHERE id = ANY(%s)", [list(cases)], binary=True)
+        return {name: unpack(name, body, policies) for name, body in rows}
+
+    def due(self, partition: int, until: datetime) -> list[CaseId]:
+        rows = self._reader.execute(
+            "SELECT id FROM cases WHERE partition = %s AND look < %s ORDER BY look, id", [partition, until]
+        )
+        return [CaseId(name) for (name,) in rows]
+
+    def commit(self, batch: Batch) -> None:
+        with self._writer.transaction(), self._writer.cursor() as cursor:
+            _advance(cursor, batch.advances)
+            _copy(cursor, "intervals", _INTERVAL, _INTERVAL_TYPES, map(_interval_row, batch.intervals))
+            _ticks(cursor, batch.advances)
+            _merge_cases(cursor, batch)
+            _merge_outcomes(cursor, batch)
+            _merge_feeds(cursor, batch)
+            _merge_signals(cursor, batch)
+
+    def facts(self, partition: int, since: int) -> list[IntervalFact | SignalFact]:
+        with self._reader.cursor() as cursor:
+            found: list[IntervalFact | SignalFact] = [
+                *intervals(cursor, "partition = %s AND sequence >= %s", [partition, since]),
+                *signal_changes(cursor, "partition = %s AND sequence >= %s", [partition, since]),
+            ]
+        return sorted(found, key=lambda fact: fact.sequence)
+
+
+def intervals(cursor: "Cursor[Any]", where: LiteralString, values: Sequence[object]) -> Iterable[IntervalFact]:
+    """The interval rows that match, in no order."""
+    cursor.execute(f"SELECT {_INTERVAL} FROM intervals WHERE {where}", values)
+    for row in cursor:
+        yield _interval_fact(row)
+
+
+def signal_changes(cursor: "Cursor[Any]", where: LiteralString, values: Sequence[object]) -> Iterable[SignalFact]:
+    """The changes of signals that match, in no order."""
+    cursor.execute(f"SELECT {_CHANGE} FROM signal_changes WHERE {where}", values)
+    for row in cursor:
+        yield _signal_fact(row)
+
+
+_CASE: LiteralString = "id, partition, site, kind, priority, waits, since, opened, finished, look, pace, body"
+_INTERVAL: LiteralString = (
+    "partition, sequence, position, id, clock, site, priority, case_id, started, stopped, net, target, in_target,"
+    " revision, retracted"
+)
+_INTERVAL_TYPES = ["int2", "int8", "int8", *["text"] * 5, *["timestamptz"] * 2, "int8", "int8", "bool", "int2", "bool"]
+_CHANGE: LiteralString = (
+    "partition, sequence, position, judged, id, kind, name, severity, site, case_id, raised, known, cleared, reason,"
+    " revision"
+)
+_CHANGE_TYPES = [
+    *["int2", "int8", "int8", "timestamptz", "text", "text", "text", "int2", "text", "text"],
+    *["timestamptz"] * 3,
+    *["text", "int2"],
+]
+_CASE_TYPES = ["text", "int2", *["text"] * 4, *["timestamptz"] * 4, "text", "bytea"]
+_STAGED: dict[LiteralString, LiteralString] = {"cases": _CASE, "signal_changes": _CHANGE}
+
+_END_OTHERS = """
+SELECT pg_terminate_backend(a.pid) FROM positions p JOIN pg_stat_activity a ON a.pid = p.backend
+WHERE a.application_name = p.owner AND p.partition = ANY(%s) AND p.owner <> %s
+"""
+_CLAIM = """
+UPDATE positions SET epoch = epoch + 1, owner = %s, backend = %s WHERE partition = ANY(%s)
+RETURNING partition, epoch, position, sequence, published, judged
+"""
+_ADVANCE = """
+UPDATE positions p SET position = v.position, sequence = v.sequence, published = v.published, beat = now(),
+    recorded = greatest(p.recorded, v.recorded), judged = coalesce(v.judged, p.judged),
+    accepted = p.accepted + v.accepted, duplicates = p.duplicates + v.duplicates,
+    id_reused = p.id_reused + v.id_reused, rejected = p.rejected + v.rejected, rerouted = p.rerouted + v.rerouted
+FROM unnest(%s::int2[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::timestamptz[],
+            %s::timestamptz[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[])
+     v(partition, epoch, was, position, sequence, published, recorded, judged, accepted, duplicates, id_reused,
+       rejected, rerouted)
+WHERE p.partition = v.partition AND p.epoch = v.epoch AND p.position = v.was
+"""
+_MERGE_CASES: LiteralString = f"""
+INSERT INTO cases ({_CASE}) SELECT {_CASE} FROM staged_cases
+ON CONFLICT (id) DO UPDATE SET partition = excluded.partition, site = excluded.site, priority = excluded.priority,
+    waits = excluded.waits, since = excluded.since, opened = excluded.opened, finished = excluded.finished,
+    look = excluded.look, pace = excluded.pace, body = excluded.body, applied = now()
+"""
+# A change that is old news stays untold; what is new, and what changes a signal that somebody may have been told about,
+# asks the dispatcher to look.
+_MERGE_SIGNALS = """
+INSERT INTO signals AS s (id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision, told,
+                          attention)
+SELECT DISTINCT ON (id) id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision,
+    CASE WHEN now() - known > %(within)s THEN 'old' WHEN cleared IS NOT NULL THEN 'cleared' END,
+    now() - coalesce(cleared, known) <= %(within)s
+FROM staged_signal_changes ORDER BY id, revision DESC
+ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, site = excluded.site, raised = excluded.raised,
+    known = excluded.known, cleared = excluded.cleared, reason = excluded.reason, revision = excluded.revision,
+    told = coalesce(s.told, excluded.told), cleared_by = NULL, code = NULL, changed = now(),
+    attention = excluded.attention OR s.attention
+        OR EXISTS (SELECT 1 FROM escalations e WHERE e.signal = s.id AND e.state <> 'resolved')
+RETURNING attention
+"""
+ATTENTION: LiteralString = "rxpulse_attention"
+"""The channel on which the dispatcher hears that a signal asks for attention."""
+_OUTCOMES = """
+INSERT INTO outcomes AS o (site, rate, entry, minute, partition, clean, errors, late_clean, late_errors)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int2[], %s::int8[], %s::int8[],
+                     %s::int8[], %s::int8[])
+ON CONFLICT (site, rate, entry, minute, partition) DO UPDATE SET clean = o.clean + excluded.clean,
+    errors = o.errors + excluded.errors, late_clean = o.late_clean + excluded.late_clean,
+    late_errors = o.late_errors + excluded.late_errors, changed = now()
+"""
+_FEEDS = """
+INSERT INTO feeds AS f (source, site, partition, events, duplicates, unknown_types, dropped_fields, clock_skew,
+                        last_time, last_recorded)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::int2[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[],
+                     %s::timestamptz[], %s::timestamptz[])
+ON CONFLICT (source, site, partition) DO UPDATE SET events = f.events + excluded.events,
+    duplicates = f.duplicates + excluded.duplicates, unknown_types = f.unknown_types + excluded.unknown_types,
+    dropped_fields = f.dropped_fields + excluded.dropped_fields, clock_skew = f.clock_skew + excluded.clock_skew,
+    last_time = greatest(f.last_time, excluded.last_time),
+    last_recorded = greatest(f.last_recorded, excluded.last_recorded)
+"""
+
+
+def _one(cursor: "Cursor[Any]") -> tuple[Any, ...]:
+    row = cursor.fetchone()
+    assert row is not None
+    return row
+
+
+def _refuse_foreign(connection: "Connection[Any]", cluster: str) -> None:
+    others = connection.execute("SELECT DISTINCT cluster FROM positions WHERE cluster <> %s", [cluster]).fetchall()
+    if others:
+        raise ForeignCluster(
+            f"the database's positions were counted on the Kafka cluster {others[0][0]}, and this one is {cluster}:"
+            " set RXPULSE_KAFKA to the old one, or rebuild the store from this one's topic with"
+            " `rxpulse reset --facts`"
+        )
+
+
+def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
+    """Rows as the columns that `unnest` takes."""
+    columns: list[list[object]] = [[] for _ in range(width)]
+    for row in rows:
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
+    return columns
+
+
+def _advance(cursor: "Cursor[Any]", advances: Sequence[Advance]) -> None:
+    rows = (
+        (
+            *(a.partition, a.epoch, a.was, a.position, a.sequence, a.published, a.recorded, a.judged),
+            *(a.tally.accepted, a.tally.duplicates, a.tally.id_reused, a.tally.rejected, a.tally.rerouted),
+        )
+        for a in advances
+    )
+    moved = cursor.execute(_ADVANCE, _columns(rows, 13)).rowcount
+    if moved != len(advances):
+        raise Fenced(f"only {moved} of {len(advances)} partitions are still this worker's, at the position it knows")
+
+
+def _copy(cursor: "Cursor[Any]", table: LiteralString, columns: LiteralString, types: list[str], rows: Rows) -> bool:
+    first = next(iter(rows := iter(rows)), None)
+    if first is None:
+        return False
+    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(types)
+        copy.write_row(first)
+        for row in rows:
+            copy.write_row(row)
+    return True
+
+
+def _ticks(cursor: "Cursor[Any]", advances: Sequence[Advance]) -> None:
+    found = [(a.partition, a.position, a.judged) for a in advances if a.found]
+    if found:
+        cursor.executemany("INSERT INTO ticks (partition, position, judged) VALUES (%s, %s, %s)", found)
+
+
+def _merge_cases(cursor: "Cursor[Any]", batch: Batch) -> None:
+    rows = (
+        (
+            *(one.id, one.partition, one.site, one.kind, one.priority, one.waits, one.since, one.opened),
+            *(one.finished, one.look, one.pace.value, one.body),
+        )
+        for one in batch.cases
+    )
+    if _copy(cursor, "staged_cases", _CASE, _CASE_TYPES, rows):
+        cursor.execute(_MERGE_CASES)
+        cursor.execute("TRUNCATE staged_cases")
+
+
+def _merge_signals(cursor: "Cursor[Any]", batch: Batch) -> None:
+    if not batch.signals:
+        return
+    rows = [_change_row(one) for one in batch.signals]
+    _copy(cursor, "signal_changes", _CHANGE, _CHANGE_TYPES, rows)
+    _copy(cursor, "staged_signal_changes", _CHANGE, _CHANGE_TYPES, rows)
+    cursor.execute(_MERGE_SIGNALS, {"within": batch.tell_within})
+    if any(attention for (attention,) in cursor):
+        cursor.execute(f"NOTIFY {ATTENTION}")
+    cursor.execute("TRUNCATE staged_signal_changes")
+
+
+def _merge_outcomes(cursor: "Cursor[Any]", batch: Batch) -> None:
+    if batch.outcomes:
+        rows = (
+            (k.site, k.rate, k.entry, k.minute, k.partition, n.clean, n.errors, n.late_clean, n.late_errors)
+            for k, n in batch.outcomes.items()
+        )
+        cursor.execute(_OUTCOMES, _columns(rows, 9))
+
+
+def _merge_feeds(cursor: "Cursor[Any]", batch: Batch) -> None:
+    if batch.feeds:
+        rows = (
+            (
+                *(k.source, k.site, k.partition, n.events, n.duplicates, n.unknown_types, n.dropped_fields),
+                *(n.clock_skew, n.last_time, n.last_recorded),
+            )
+            for k, n in batch.feeds.items()
+        )
+        cursor.execute(_FEEDS, _columns(rows, 10))
+
+
+def _interval_row(fact: IntervalFact) -> tuple[Any, ...]:
+    one = fact.interval
+    target = None if one.target is None else one.target // _MICROSECOND
+    return (
+        *(fact.partition, fact.sequence, fact.position, one.id, one.clock, one.site, one.priority, one.case),
+        *(one.started, one.stopped, one.net // _MICROSECOND, target, one.in_target, one.revision, one.retracted),
+    )
+
+
+def _interval_fact(row: tuple[Any, ...]) -> IntervalFact:
+    partition, sequence, position, name, clock, site, priority, case, started, stopped, net, target, *rest = row
+    in_target, revision, retracted = rest
+    interval = Interval(
+        id=name,
+        clock=clock,
+        site=Site(site),
+        priority=priority,
+        case=CaseId(case),
+        started=started,
+        stopped=stopped,
+        net=net * _MICROSECOND,
+        target=None if target is None else target * _MICROSECOND,
+        in_target=in_target,
+        revision=revision,
+        retracted=retracted,
+    )
+    return IntervalFact(partition, sequence, position, interval)
+
+
+def _change_row(fact: SignalFact) -> tuple[Any, ...]:
+    one = fact.signal
+    return (
+        *(fact.partition, fact.sequence, fact.position, fact.judged, one.id, one.kind.value, one.name),
+        *(int(one.severity), one.site, one.case, one.raised, one.known, one.cleared),
+        *(None if one.reason is None else one.reason.value, one.revision),
+    )
+
+
+def _signal_fact(row: tuple[Any, ...]) -> SignalFact:
+    partition, sequence, position, judged, *about = row
+    return SignalFact(partition, sequence, position, judged, signal_of(about))
+
+
+def signal_of(about: Sequence[Any]) -> Signal:
+    """The signal of a row `id kind name severity site case raised known cleared reason revision`."""
+    name, kind, entry, severity, site, case, raised, known, cleared, reason, revision = about
+    return Signal(
+        id=SignalId(name),
+        kind=Kind(kind),
+        name=entry,
+        severity=Severity(severity),
+        site=Site(site),
+        case=None if case is None else CaseId(case),
+        raised=raised,
+        known=known,
+        cleared=cleared,
+        reason=None if reason is None else Cleared(reason),
+        revision=revision,
+    )

@@ -1,0 +1,332 @@
+"""The tables: one row for each thing that RxPulse remembers.
+
+These are rows, not the pharmacy's own words: what a row means is said beside it, and nothing outside the store sees one.
+Facts (intervals, changes of signals) are only ever added; what can change (a case, a signal as it now stands, an
+escalation) is one row that is written again. All times are UTC with time zone, all lengths whole microseconds.
+"""
+
+# SQLModel names a table by a plain text where its own types say otherwise.
+# pyright: reportAssignmentType=false
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, Index, LargeBinary, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field, SQLModel
+
+
+def _instant(*, null: bool = False, now: bool = False) -> Any:
+    default = text("now()") if now else None
+    return Field(sa_column=Column(DateTime(timezone=True), nullable=null, server_default=default))
+
+
+def _text(*, null: bool = False, key: bool = False) -> Any:
+    return Field(sa_column=Column(Text, nullable=null, primary_key=key))
+
+
+def _big(*, null: bool = False, key: bool = False, zero: bool = False) -> Any:
+    default = text("0") if zero else None
+    column = Column(BigInteger, nullable=null, primary_key=key, autoincrement=False, server_default=default)
+    return Field(sa_column=column)
+
+
+class Position(SQLModel, table=True):
+    """How far a partition of `rx.events` is applied. `position` is the next offset; `sequence` the next number of what
+    the partition's facts are numbered by; everything before `published` has reached the public topics. `owner` and
+    `backend` name who may write; `epoch` counts the claims. `recorded` is the latest `recorded` applied, `judged` the
+    instant up to which silence was listened to."""
+
+    __tablename__ = "positions"
+    partition: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    cluster: str = _text()
+    epoch: int = _big(zero=True)
+    position: int = _big(zero=True)
+    sequence: int = _big(zero=True)
+    published: int = _big(zero=True)
+    owner: str | None = _text(null=True)
+    backend: int | None = _big(null=True)
+    recorded: datetime | None = _instant(null=True)
+    judged: datetime | None = _instant(null=True)
+    beat: datetime | None = _instant(null=True)
+    accepted: int = _big(zero=True)
+    duplicates: int = _big(zero=True)
+    id_reused: int = _big(zero=True)
+    rejected: int = _big(zero=True)
+    rerouted: int = _big(zero=True)
+
+
+class Case(SQLModel, table=True):
+    """One piece of work. `body` holds its events; the other columns are what boards ask for. `look` is the instant after
+    which silence would say something new."""
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        Index("cases_look", "partition", "look", postgresql_where=text("look IS NOT NULL")),
+        Index("cases_open", "site", "kind", "waits", postgresql_where=text("finished IS NULL")),
+        # The rows of open cases are written again with every event: room on the page keeps that cheap.
+        {"postgresql_with": {"fillfactor": "70"}},
+    )
+    id: str = _text(key=True)
+    partition: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    site: str = _text()
+    kind: str = _text()
+    priority: str = _text()
+    waits: str | None = _text(null=True)
+    since: datetime = _instant()
+    opened: datetime = _instant()
+    finished: datetime | None = _instant(null=True)
+    look: datetime | None = _instant(null=True)
+    pace: str = _text()
+    applied: datetime = _instant(now=True)
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class IntervalRow(SQLModel, table=True):
+    """A reading of a stopped clock, numbered within its partition; of one `id` the highest revision counts."""
+
+    __tablename__ = "intervals"
+    __table_args__ = (Index("intervals_stopped", "clock", "site", "stopped"), Index("intervals_case", "case_id"))
+    partition: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    sequence: int = _big(key=True)
+    position: int = _big()
+    id: str = _text()
+    clock: str = _text()
+    site: str = _text()
+    priority: str = _text()
+    case_id: str = _text()
+    started: datetime = _instant()
+    stopped: datetime = _instant()
+    net: int = _big()
+    target: int | None = _big(null=True)
+    in_target: bool | None = None
+    revision: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    retracted: bool
+
+
+class SignalChange(SQLModel, table=True):
+    """A signal raised, risen or cleared, numbered within its partition. `judged` is the instant of the tick that found
+    it, null where an event did."""
+
+    __tablename__ = "signal_changes"
+    partition: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    sequence: int = _big(key=True)
+    position: int = _big()
+    judged: datetime | None = _instant(null=True)
+    id: str = _text()
+    kind: str = _text()
+    name: str = _text()
+    severity: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    site: str = _text()
+    case_id: str | None = _text(null=True)
+    raised: datetime = _instant()
+    known: datetime = _instant()
+    cleared: datetime | None = _instant(null=True)
+    reason: str | None = _text(null=True)
+    revision: int = Field(sa_column=Column(SmallInteger, nullable=False))
+
+
+class SignalRow(SQLModel, table=True):
+    """A signal as it now stands. `told` is `yes` or why nobody was told, null while the dispatcher has not judged it;
+    `attention` asks the dispatcher to look. `cleared_by` and `code` are of a person who cleared it."""
+
+    __tablename__ = "signals"
+    __table_args__ = (
+        Index("signals_attention", "changed", postgresql_where=text("attention")),
+        Index("signals_open", "site", "severity", postgresql_where=text("cleared IS NULL")),
+        Index("signals_case", "case_id"),
+        Index("signals_raised", "raised"),
+    )
+    id: str = _text(key=True)
+    kind: str = _text()
+    name: str = _text()
+    severity: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    site: str = _text()
+    case_id: str | None = _text(null=True)
+    raised: datetime = _instant()
+    known: datetime = _instant()
+    cleared: datetime | None = _instant(null=True)
+    reason: str | None = _text(null=True)
+    revision: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    told: str | None = _text(null=True)
+    attention: bool
+    changed: datetime = _instant(now=True)
+    cleared_by: str | None = _text(null=True)
+    code: str | None = _text(null=True)
+
+
+class TickRow(SQLModel, table=True):
+    """Silence was listened to up to `judged` when the partition stood at `position`, and something was found."""
+
+    __tablename__ = "ticks"
+    partition: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    position: int = _big(key=True)
+    judged: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+
+
+class OutcomeRow(SQLModel, table=True):
+    """The trials of one minute of one site under one entry of a rate, as far as one partition saw them. The late ones
+    belong to reports only."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (Index("outcomes_changed", "changed"),)
+    site: str = _text(key=True)
+    rate: str = _text(key=True)
+    entry: str = _text(key=True)
+    minute: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    partition: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    clean: int = _big(zero=True)
+    errors: int = _big(zero=True)
+    late_clean: int = _big(zero=True)
+    late_errors: int = _big(zero=True)
+    changed: datetime = _instant(now=True)
+
+
+class RateState(SQLModel, table=True):
+    """The test of a rate at a site: the score after every minute before `folded`, and from when its open shift dates."""
+
+    __tablename__ = "rate_states"
+    site: str = _text(key=True)
+    rate: str = _text(key=True)
+    entry: str = _text(key=True)
+    folded: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    value: float
+    lifted: datetime | None = _instant(null=True)
+    raised: datetime | None = _instant(null=True)
+
+
+class FeedRow(SQLModel, table=True):
+    """What one partition saw of one source at one site."""
+
+    __tablename__ = "feeds"
+    source: str = _text(key=True)
+    site: str = _text(key=True)
+    partition: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    events: int = _big(zero=True)
+    duplicates: int = _big(zero=True)
+    unknown_types: int = _big(zero=True)
+    dropped_fields: int = _big(zero=True)
+    clock_skew: int = _big(zero=True)
+    last_time: datetime = _instant()
+    last_recorded: datetime = _instant()
+
+
+class PolicyVersion(SQLModel, table=True):
+    """A version of the policy; `effective` null means from the beginning of time."""
+
+    __tablename__ = "policies"
+    number: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    version: str = _text()
+    dump: str = _text()
+    effective: datetime | None = _instant(null=True)
+    author: str = _text()
+    made: datetime = _instant(now=True)
+
+
+class EscalationRow(SQLModel, table=True):
+    """The story of telling people about a signal, as it now stands; its history is in `escalation_entries`. `due` is the
+    next instant at which something may have to be done."""
+
+    __tablename__ = "escalations"
+    __table_args__ = (
+        Index("escalations_due", "due", postgresql_where=text("due IS NOT NULL")),
+        Index("escalations_signal", "signal"),
+        Index("escalations_opened", "opened"),
+    )
+    id: str = _text(key=True)
+    signal: str | None = _text(null=True)
+    kind: str = _text()
+    name: str = _text()
+    severity: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    site: str = _text()
+    setting: str = _text()
+    case_id: str | None = _text(null=True)
+    title: str = _text()
+    ladder: str = _text()
+    policy: str = _text()
+    state: str = _text()
+    opened: datetime = _instant()
+    acknowledged_by: str | None = _text(null=True)
+    expires: datetime | None = _instant(null=True)
+    resolved: datetime | None = _instant(null=True)
+    due: datetime | None = _instant(null=True)
+
+
+class EscalationEntry(SQLModel, table=True):
+    """One thing that happened to an escalation, numbered from 1. Never changed."""
+
+    __tablename__ = "escalation_entries"
+    escalation: str = _text(key=True)
+    number: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    at: datetime = _instant()
+    entry: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class DeliveryRow(SQLModel, table=True):
+    """One message to one person by one channel. `due` is the instant of its next attempt, null when none is to come."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("deliveries_due", "due", postgresql_where=text("due IS NOT NULL")),
+        Index("deliveries_escalation", "escalation"),
+        Index("deliveries_inbox", "person", "first_attempt", postgresql_where=text("channel = 'inbox'")),
+    )
+    key: str = _text(key=True)
+    escalation: str = _text()
+    signal: str | None = _text(null=True)
+    type: str = _text()
+    step: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    loop: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    person: str = _text()
+    channel: str = _text()
+    state: str = _text()
+    attempts: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default=text("0")))
+    made: datetime = _instant(now=True)
+    gives_up: datetime = _instant()
+    due: datetime | None = _instant(null=True)
+    first_attempt: datetime | None = _instant(null=True)
+    last_attempt: datetime | None = _instant(null=True)
+    answer: str | None = _text(null=True)
+    message: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class Announcement(SQLModel, table=True):
+    """The live feed: numbered without gaps in the order of commit, so that a reader can go on where he stopped."""
+
+    __tablename__ = "announcements"
+    number: int = _big(key=True)
+    topic: str = _text()
+    ref: str = _text()
+    at: datetime = _instant(now=True)
+
+
+class TokenRow(SQLModel, table=True):
+    """A key of the intake, bound to sources and sites; only its hash is kept."""
+
+    __tablename__ = "tokens"
+    name: str = _text(key=True)
+    hash: str = _text()
+    sources: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    sites: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    made: datetime = _instant(now=True)
+    revoked: datetime | None = _instant(null=True)
+
+
+class LinkRow(SQLModel, table=True):
+    """A link that signs in once, before it expires; only its hash is kept."""
+
+    __tablename__ = "links"
+    hash: str = _text(key=True)
+    expires: datetime = _instant()
+    used: datetime | None = _instant(null=True)
+
+
+class SessionRow(SQLModel, table=True):
+    """Somebody signed in at the console; only the cookie's hash is kept."""
+
+    __tablename__ = "sessions"
+    hash: str = _text(key=True)
+    person: str = _text()
+    csrf: str = _text()
+    made: datetime = _instant(now=True)
+    seen: datetime = _instant(now=True)
+    expires: datetime = _instant()

@@ -1,0 +1,151 @@
+"""The worker's ledger: one suite for the store in PostgreSQL and the one in memory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from models import policy_text
+from models.event import CaseId
+from models.event_types import CATALOGUE
+from models.policy import Policies
+from models.store.ledger import Advance, Batch, Fenced, ForeignCluster, IntervalFact, Ledger, SignalFact, Tally
+from models.store.memory import Memory, MemoryLedger
+from models.store.records import case_row
+from models.store.sql import SqlLedger
+from models.tracking import Watched, tick, track
+from tests.heart import event
+
+CLUSTER = "a-cluster"
+POLICIES = Policies.only(policy_text.shipped_default().policy)
+Open = Callable[[str], Ledger]
+
+
+@pytest.fixture(params=["memory", "sql"])
+def ledgers(request: pytest.FixtureRequest) -> Iterator[Open]:
+    """Opens ledgers of several workers over one store."""
+    if request.param == "memory":
+        memory = Memory()
+        yield lambda owner: MemoryLedger(memory)
+        return
+    url = request.getfixturevalue("database_url")
+    opened: list[SqlLedger] = []
+
+    def sql(owner: str) -> Ledger:
+        opened.append(SqlLedger(url, owner))
+        return opened[-1]
+
+    yield sql
+    for ledger in opened:
+        ledger.close()
+
+
+def advance(**changes: object) -> Advance:
+    return replace(Advance(0, 1, 0, 1, 0, 0), **changes)
+
+
+def late_order() -> tuple[Watched, list[IntervalFact | SignalFact]]:
+    """A STAT order that was verified far too late, with its facts numbered from 0."""
+    case = Watched(CaseId("order/1"))
+    facts: list[IntervalFact | SignalFact] = []
+    steps = []
+    for one in (event("order.entered", 0, priority="stat"), event("order.verified", 50)):
+        steps.append(track(case, one, POLICIES))
+        case = steps[-1].case
+    for step in steps:
+        facts += [IntervalFact(0, len(facts) + n, 1, one) for n, one in enumerate(step.intervals)]
+        facts += [SignalFact(0, len(facts) + n, 1, None, one) for n, one in enumerate(step.signals)]
+    return case, facts
+
+
+def test_what_was_committed_is_read_back(ledgers: Open) -> None:
+    ledger = ledgers("w0")
+    ledger.claim(CLUSTER, [0], "w0")
+    case, facts = late_order()
+    assert any(isinstance(fact, SignalFact) for fact in facts) and any(isinstance(fact, IntervalFact) for fact in facts)
+    ledger.commit(
+        Batch(
+            [advance(sequence=len(facts))],
+            cases=[case_row(case, 0, None)],
+            intervals=[fact for fact in facts if isinstance(fact, IntervalFact)],
+            signals=[fact for fact in facts if isinstance(fact, SignalFact)],
+        )
+    )
+    assert ledger.load([case.id, CaseId("order/none")], POLICIES) == {case.id: case}
+    assert ledger.facts(0, 0) == facts
+    assert ledger.facts(0, len(facts)) == []
+
+
+def test_a_claim_goes_on_where_the_last_commit_ended(ledgers: Open) -> None:
+    first = ledgers("w0")
+    assert [claim.position for claim in first.claim(CLUSTER, [0, 1], "w0")] == [0, 0]
+    judged = datetime(2026, 1, 1, tzinfo=UTC)
+    first.commit(Batch([advance(position=7, sequence=3, published=2, judged=judged)]))
+    again = ledgers("w1").claim(CLUSTER, [0], "w1")[0]
+    assert (again.epoch, again.position, again.sequence, again.published, again.judged) == (2, 7, 3, 2, judged)
+
+
+def test_who_lost_his_partition_writes_nothing(ledgers: Open) -> None:
+    loser, winner = ledgers("w0"), ledgers("w1")
+    loser.claim(CLUSTER, [0, 1], "w0")
+    winner.claim(CLUSTER, [1], "w1")
+    case, _ = late_order()
+    with pytest.raises((Fenced, psycopg.OperationalError)):
+        loser.commit(Batch([advance(), advance(partition=1)], cases=[case_row(case, 0, None)]))
+    assert winner.load([case.id], POLICIES) == {}
+    assert winner.claim(CLUSTER, [0], "w1")[0].position == 0
+
+
+def test_a_batch_acts_once_however_often_it_is_written(ledgers: Open) -> None:
+    ledger = ledgers("w0")
+    ledger.claim(CLUSTER, [0], "w0")
+    batch = Batch([advance(tally=Tally(accepted=1))])
+    ledger.commit(batch)
+    with pytest.raises(Fenced):
+        ledger.commit(batch)
+
+
+def test_positions_of_another_cluster_are_refused(ledgers: Open) -> None:
+    ledger = ledgers("w0")
+    ledger.claim(CLUSTER, [0], "w0")
+    with pytest.raises(ForeignCluster, match=CLUSTER):
+        ledger.claim("another", [0], "w0")
+
+
+def test_cases_are_due_in_the_order_of_their_looks(ledgers: Open) -> None:
+    ledger = ledgers("w0")
+    ledger.claim(CLUSTER, [0], "w0")
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    rows = []
+    for number, minutes in ((1, 5), (2, 1), (3, None)):
+        case = track(
+            Watched(CaseId(f"order/{number}")), event("order.entered", 0, case=f"order/{number}"), POLICIES
+        ).case
+        rows.append(case_row(case, 0, None if minutes is None else noon + timedelta(minutes=minutes)))
+    ledger.commit(Batch([advance()], cases=rows))
+    assert ledger.due(0, noon + timedelta(minutes=1)) == []
+    assert ledger.due(0, noon + timedelta(minutes=6)) == ["order/2", "order/1"]
+    assert ledger.due(1, noon + timedelta(hours=1)) == []
+
+
+def test_a_case_read_back_is_the_case_that_was_watched(ledgers: Open) -> None:
+    ledger = ledgers("w0")
+    ledger.claim(CLUSTER, [0], "w0")
+    case = track(Watched(CaseId("order/1")), event("order.entered", 0, priority="stat"), POLICIES).case
+    case = tick(case, POLICIES, case.evidence.events[0].time + timedelta(minutes=30)).case
+    assert any(signal.open for signal in case.signals.values())
+    case = track(case, event("order.verified", 2, recorded=31), POLICIES).case
+    assert any(signal.revision > 1 for signal in case.signals.values())
+    ledger.commit(Batch([advance()], cases=[case_row(case, 0, None)]))
+    assert ledger.load([case.id], POLICIES)[case.id] == case
+
+
+def test_unknown_types_make_a_case_too(ledgers: Open) -> None:
+    assert "rx.unheard.of" not in CATALOGUE
+    ledger = ledgers("w0")
+    ledger.claim(CLUSTER, [0], "w0")
+    case = track(Watched(CaseId("order/1")), event("unheard.of", 0), POLICIES).case
+    ledger.commit(Batch([advance()], cases=[case_row(case, 0, None)]))
+    assert ledger.load([case.id], POLICIES)[case.id] == case

@@ -1,0 +1,19 @@
+"""The tables that migrations make are those that the code names."""
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from models import store
+from models.store.migrating import driver_url
+from models.store.tables import Position
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+
+def test_the_migrated_database_holds_exactly_the_tables_of_the_code(database_url: str) -> None:
+    engine = create_engine(driver_url(database_url), poolclass=NullPool)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Position.metadata) == []
+
+
+def test_migrating_again_changes_nothing(database_url: str) -> None:
+    store.migrate(database_url)
