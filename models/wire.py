@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -21,13 +22,33 @@ MAX_RECORD = 1 << 20
 """Bytes of one record; a larger one is refused."""
 AHEAD = timedelta(hours=24)
 """How far `time` may lie after `recorded`."""
-_CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}").fullmatch
-_KEY = re.compile(r"[a-z]+/[A-Za-z0-9_.:/-]{1,128}").fullmatch
-_NAME = re.compile(r"[\x21-\x7e]{1,256}").fullmatch
-_TYPE = re.compile(r"[a-z][a-z0-9_.]{0,99}").fullmatch
-ENVELOPE = frozenset(
-    ("specversion", "id", "source", "type", "time", "subject", "recorded", "datacontenttype", "dataschema", "data")
-)
+_REQUIRED = len(("specversion", "id", "source", "type", "time", "subject", "data"))
+_parse = msgspec.json.Decoder().decode
+
+
+Text = TypeVar("Text", bound=str)
+
+
+def _text_of(kind: Callable[[str], Text], pattern: str, kept: int = 0) -> Callable[[object], Text]:
+    """A check that gives the text back. Raises ValueError where its alphabet or length is another, TypeError for what is
+    no text. `kept`: so many that passed are remembered."""
+    shape = re.compile(pattern).fullmatch
+
+    def checked(text: str) -> Text:
+        if shape(text) is None:
+            raise ValueError
+        return kind(text)
+
+    return cast("Callable[[object], Text]", lru_cache(maxsize=kept)(checked) if kept else checked)
+
+
+# The words of a feed come again and again. What passed is kept, so that it is looked at once and stands in memory once;
+# what is refused is never kept.
+_code_of = _text_of(str, r"[A-Za-z0-9_.:/-]{1,64}", kept=1 << 14)
+_subject_of = _text_of(CaseId, r"[a-z]+/[A-Za-z0-9_.:/-]{1,128}", kept=1 << 14)
+_source_of = _text_of(Source, r"[\x21-\x7e]{1,256}", kept=1 << 10)
+_type_of = _text_of(EventType, r"[a-z][a-z0-9_.]{0,99}", kept=1 << 10)
+_name_of = _text_of(str, r"[\x21-\x7e]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +79,7 @@ def decode(record: bytes, received: datetime | None) -> Decoded | Rejected:
     if len(record) > MAX_RECORD:
         return Rejected("too large", f"the record has {len(record)} bytes; at most {MAX_RECORD} are taken")
     try:
-        found = msgspec.json.decode(record)
+        found = _parse(record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         return Rejected("not json", f"the record is no JSON: {fault}")
     if not isinstance(found, dict):
@@ -77,12 +98,9 @@ def from_object(found: Mapping[str, Any], received: datetime | None) -> Decoded 
 def _decoded(found: Mapping[str, Any], received: datetime | None) -> Decoded:
     if found.get("specversion") != "1.0":
         raise _Refused("specversion", 'specversion must be "1.0"')
-    kind = EventType(_text(found, "type", _TYPE))
-    subject = CaseId(_text(found, "subject", _KEY))
-    if kind_of(subject) not in KINDS:
-        raise _Refused("subject", "the subject must begin with a kind of case: " + ", ".join(KINDS))
-    if not allowed(kind, kind_of(subject)):
-        raise _Refused("kind", f"{kind} does not belong to a case of kind {kind_of(subject)}")
+    kind = _text(found, "type", _type_of)
+    subject = _text(found, "subject", _subject_of)
+    _belongs(kind, kind_of(subject))
     time = _time(found.get("time"), "time")
     recorded = received or time
     if found.get("recorded") is not None:
@@ -90,19 +108,30 @@ def _decoded(found: Mapping[str, Any], received: datetime | None) -> Decoded:
     if time - recorded > AHEAD:
         raise _Refused("time ahead", "time is more than 24 hours after recorded: check the sender's clock")
     data, dropped = _data(found.get("data"))
-    event = Event(_text(found, "id", _NAME), Source(_text(found, "source", _NAME)), kind, time, recorded, subject, data)
-    return Decoded(event, dropped + sum(name not in ENVELOPE for name in found))
+    name, source = _text(found, "id", _name_of), _text(found, "source", _source_of)
+    # All that is required was found by now: what is neither that nor optional is outside the format.
+    known = _REQUIRED + ("recorded" in found) + ("datacontenttype" in found) + ("dataschema" in found)
+    return Decoded(Event(name, source, kind, time, recorded, subject, data), dropped + len(found) - known)
 
 
-def _text(found: Mapping[str, Any], name: str, shape: Callable[[str], object]) -> str:
+@lru_cache(maxsize=1 << 12)
+def _belongs(kind: EventType, of_case: str) -> None:
+    if of_case not in KINDS:
+        raise _Refused("subject", "the subject must begin with a kind of case: " + ", ".join(KINDS))
+    if not allowed(kind, of_case):
+        raise _Refused("kind", f"{kind} does not belong to a case of kind {of_case}")
+
+
+def _text(found: Mapping[str, Any], name: str, checked: Callable[[object], Text]) -> Text:
     value = found.get(name)
     if value is None:
         raise _Refused("missing " + name, f"{name} is missing")
-    if not isinstance(value, str) or not shape(value):
+    try:
+        return checked(value)
+    except (TypeError, ValueError):
         raise _Refused(
             "bad " + name, f"{name} must be text of its alphabet and length (see `rxpulse topics schema EVENT`)"
-        )
-    return value
+        ) from None
 
 
 def _time(value: object, name: str) -> datetime:
@@ -124,99 +153,98 @@ def _data(found: object) -> tuple[Data, int]:
         raise _Refused("missing data", "data must be an object with at least a site")
     data: dict[str, object] = {}
     dropped = 0
-    for name, value in cast("dict[str, object]", found).items():
-        shape = _FIELDS.get(name)
-        if shape is None:
-            dropped += 1
-        elif value is not None:
-            data[name] = shape(value, name)
+    name = ""
+    try:
+        for name, value in cast("dict[str, object]", found).items():
+            checked = _FIELDS.get(name)
+            if checked is None:
+                dropped += 1
+            elif value is not None:
+                data[name] = checked(value)
+    except (TypeError, ValueError):
+        raise _bad(name, _MUST_BE.get(name, _A_CODE)) from None
     if "site" not in data:
         raise _Refused("missing data.site", "data.site is missing: name the pharmacy's site")
     return cast("Data", data), dropped
 
 
-def _code(value: object, name: str) -> str:
-    if not isinstance(value, str) or not _CODE(value):
-        raise _Refused("bad data." + name, f"data.{name} must be a code of 1 to 64 characters A-Z a-z 0-9 _ . : / -")
-    return value
+def _bad(place: str, must_be: str) -> _Refused:
+    return _Refused(f"bad data.{place}", f"data.{place} must be {must_be}")
 
 
-def _setting(value: object, name: str) -> str:
+def _setting(value: object) -> str:
     if value not in ("inpatient", "retail", "specialty"):
-        raise _Refused("bad data." + name, "data.setting must be inpatient, retail or specialty")
+        raise ValueError
     return str(value)
 
 
-def _priority(value: object, name: str) -> str:
-    return "" if value == "" else _code(value, name)
+def _priority(value: object) -> str:
+    return "" if value == "" else _code_of(value)
 
 
-def _number(value: object, name: str) -> float:
+def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _Refused("bad data." + name, f"data.{name} must be a number")
+        raise ValueError
     return value
 
 
-def _codes(value: object, name: str) -> list[str]:
+def _codes(value: object) -> list[str]:
     if not isinstance(value, list):
-        raise _Refused("bad data." + name, f"data.{name} must be a list of codes")
-    return [_code(item, name) for item in cast("list[object]", value)]
+        raise TypeError
+    try:
+        return [_code_of(item) for item in cast("list[object]", value)]
+    except (TypeError, ValueError):
+        raise _bad("codes", _A_CODE) from None
 
 
-def _voids(value: object, name: str) -> list[str]:
-    items = cast("list[object]", value) if isinstance(value, list) else []
-    if len(items) != 2 or not all(isinstance(item, str) and _NAME(item) for item in items):
-        raise _Refused("bad data.voids", "data.voids must be [source, id] of the event that it takes back")
-    return [str(item) for item in items]
+def _voids(value: object) -> list[str]:
+    if not isinstance(value, list):
+        raise TypeError
+    source, taken_back = cast("list[object]", value)
+    return [_source_of(source), _name_of(taken_back)]
 
 
-def _object(*names: str) -> Callable[[object, str], object]:
-    def shape(value: object, name: str) -> object:
+def _object(name: str, *within: str) -> Callable[[object], object]:
+    def checked(value: object) -> object:
         if not isinstance(value, dict):
-            raise _Refused("bad data." + name, f"data.{name} must be an object")
-        fields = cast("dict[str, object]", value)
-        return {k: _code(v, f"{name}.{k}") for k, v in fields.items() if k in names and v is not None}
+            raise TypeError
+        kept: dict[str, str] = {}
+        key = ""
+        try:
+            for key, code in cast("dict[str, object]", value).items():
+                if code is not None and key in within:
+                    kept[key] = _code_of(code)
+        except (TypeError, ValueError):
+            raise _bad(f"{name}.{key}", _A_CODE) from None
+        return kept
 
-    return shape
+    return checked
 
 
-def _instant(value: object, name: str) -> datetime:
-    return _time(value, "data." + name)
+def _promised(value: object) -> datetime:
+    return _time(value, "data.promised")
 
 
-_FIELDS: dict[str, Callable[[object, str], object]] = {
-    **dict.fromkeys(
-        [
-            "site",
-            "stage",
-            "actor",
-            "role",
-            "station",
-            "unit",
-            "lot",
-            "expiry",
-            "reason",
-            "transaction",
-            "channel",
-            "expected",
-            "scanned",
-            "witness",
-            "currency",
-            "payer",
-            "measure",
-            "location",
-            "carrier",
-        ],
-        _code,
-    ),
+_CODES = """site stage actor role station unit lot expiry reason transaction channel expected scanned witness currency
+payer measure location carrier"""
+_FIELDS: dict[str, Callable[[Any], object]] = {
+    **dict.fromkeys(_CODES.split(), _code_of),
     **dict.fromkeys(("qty", "amount", "value"), _number),
     "setting": _setting,
     "priority": _priority,
-    "promised": _instant,
+    "promised": _promised,
     "codes": _codes,
     "voids": _voids,
-    "drug": _object("code", "system", "schedule", "high_alert", "lasa_group"),
-    "links": _object("fill", "dose", "claim", "intervention", "order", "item"),
+    "drug": _object("drug", "code", "system", "schedule", "high_alert", "lasa_group"),
+    "links": _object("links", "fill", "dose", "claim", "intervention", "order", "item"),
+}
+_A_CODE = "a code of 1 to 64 characters A-Z a-z 0-9 _ . : / -"
+_MUST_BE = {
+    **dict.fromkeys(("qty", "amount", "value"), "a number"),
+    "setting": "inpatient, retail or specialty",
+    "codes": "a list of codes",
+    "voids": "[source, id] of the event that it takes back",
+    **dict.fromkeys(("drug", "links"), "an object"),
 }
 FIELDS = frozenset(_FIELDS)
 

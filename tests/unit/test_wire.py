@@ -94,6 +94,33 @@ def test_fields_outside_the_closed_list_are_dropped_and_counted() -> None:
     assert found.event.data == {"site": "mercy", "drug": {"code": "a"}}
 
 
+@pytest.mark.parametrize("absent", ["recorded", "datacontenttype", "dataschema"])
+def test_a_name_outside_the_format_is_counted_whichever_optional_one_is_absent(absent: str) -> None:
+    optional = {"datacontenttype": "application/json", "dataschema": "x", absent: ...}
+    found = read({**optional, "traceparent": "x"})
+    assert isinstance(found, Decoded)
+    assert found.dropped == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        ({"codes": ["75", "a b"]}, "data.codes must be a code of 1 to 64 characters A-Z a-z 0-9 _ . : / -"),
+        ({"codes": {}}, "data.codes must be a list of codes"),
+        ({"links": {"dose": 7}}, "data.links.dose must be a code of 1 to 64 characters A-Z a-z 0-9 _ . : / -"),
+        ({"links": []}, "data.links must be an object"),
+        ({"voids": ["/a", "b", "c"]}, "data.voids must be [source, id] of the event that it takes back"),
+        ({"amount": "1"}, "data.amount must be a number"),
+        ({"actor": ["a_1"]}, "data.actor must be a code of 1 to 64 characters A-Z a-z 0-9 _ . : / -"),
+    ],
+)
+def test_a_refusal_names_the_place_and_the_remedy_and_never_the_content(data: dict[str, object], detail: str) -> None:
+    for _ in range(2):
+        found = read({}, data)
+        assert isinstance(found, Rejected)
+        assert found.detail == detail
+
+
 def test_a_missing_recorded_is_the_receipt_or_in_a_file_the_time() -> None:
     record = json.dumps({**GOOD, "recorded": None, "time": "2025-01-06T11:00:00Z"}).encode()
     live, file = decode(record, NOON), decode(record, None)
