@@ -97,7 +97,7 @@ def test_fields_outside_the_closed_list_are_dropped_and_counted() -> None:
 @pytest.mark.parametrize("absent", ["recorded", "datacontenttype", "dataschema"])
 def test_a_name_outside_the_format_is_counted_whichever_optional_one_is_absent(absent: str) -> None:
     optional = {"datacontenttype": "application/json", "dataschema": "x", absent: ...}
-    found = read({**optional, "traceparent": "x"})
+    found = read({"time": "2025-01-06T11:00:00Z", **optional, "traceparent": "x"})
     assert isinstance(found, Decoded)
     assert found.dropped == 1
 
