@@ -23,6 +23,8 @@ JUDGING = ("clock", "rule", "rate")
 """Tables whose entries judge work, and therefore belong to settings where they are shipped."""
 Settings = Mapping[tuple[str, str], frozenset[str]]
 """(table, entry) of a shipped policy to the settings whose sites it judges."""
+EVERYWHERE = "everywhere"
+"""The shipped file that is part of each shipped policy: its entries judge the sites of all settings that are extended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +67,24 @@ def read_toml(text: str, file: str) -> Source:
 
 def merge(site: Source, report: Report) -> Merged:
     """The site's file over the shipped policies it extends. `report` hears of an `extends` that makes no sense."""
-    bases = [shipped(name) for name in _extended(site.tables.get("extends"), report)]
+    extended = _extended(site.tables.get("extends"), report)
+    bases = [(shipped(EVERYWHERE), frozenset(extended))] if extended else []
+    bases += [(shipped(name), frozenset({name})) for name in extended]
     tables: Table = {}
     settings: dict[tuple[str, str], frozenset[str]] = {}
-    for name, base in bases:
+    for base, judged in bases:
         tables = _over(tables, base.tables)
-        for entry in _entries(base.tables):
-            settings[entry] = settings.get(entry, frozenset()) | {name}
-    tables = _over(tables, {key: value for key, value in site.tables.items() if key != "extends"})
-    return Merged(tables, settings, (site, *(base for _, base in reversed(bases))))
+        settings |= dict.fromkeys(_entries(base.tables), judged)
+    tables = _over(tables, site.tables)
+    tables.pop("extends", None)
+    return Merged(tables, settings, (site, *(base for base, _ in reversed(bases))))
 
 
 @cache
-def shipped(name: str) -> tuple[str, Source]:
-    """A shipped policy by the setting that it is named after."""
+def shipped(name: str) -> Source:
+    """A shipped file: that of a setting, by its name, or `EVERYWHERE`. No entry stands in two of them."""
     file = f"{name}.toml"
-    return name, read_toml(files("models.defaults").joinpath(file).read_text(encoding="utf-8"), f"shipped {file}")
+    return read_toml(files("models.defaults").joinpath(file).read_text(encoding="utf-8"), f"shipped {file}")
 
 
 def read_file(path: FilePath) -> Source:
@@ -119,7 +123,7 @@ def _extended(extends: object, report: Report) -> Sequence[str]:
     return [name for name in SHIPPED if name in names]
 
 
-def _over(base: Table, over: Table) -> Table:
+def _over(base: Table, over: Table) -> dict[str, object]:
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
