@@ -8,7 +8,7 @@ said, the queue in which the case waits, and whether it is finished.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from itertools import groupby
@@ -33,11 +33,16 @@ class Admission(Enum):
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """The events of a case. `events` holds one a identity in canonical order; `rivals` the other contents that claimed an
-    identity already taken. `standing` leaves out what was taken back and the taking back itself."""
+    identity already taken. `standing` leaves out what was taken back and the taking back itself.
+
+    The other two only save time, None where they were not gathered: `ids` are the ids of all `events` and, where another
+    case went on from the same ones, perhaps of more; `voided` are the identities that were taken back."""
 
     events: tuple[Event, ...] = ()
     rivals: tuple[Event, ...] = ()
     standing: tuple[Event, ...] = ()
+    ids: set[str] | None = field(default=None, compare=False, repr=False)
+    voided: frozenset[Identity] | None = field(default=None, compare=False, repr=False)
 
 
 def identity(event: Event) -> Identity:
@@ -79,15 +84,40 @@ def _within_source(event: Event) -> tuple[datetime, int, str]:
 def admit(evidence: Evidence, event: Event) -> tuple[Evidence, Admission]:
     """The evidence with one more record. NEWEST: it stands after all others, so what was folded so far may be carried
     on; LATE and ID_REUSED: fold again, if the evidence is another object than before."""
-    for known in evidence.events:
-        if known.id == event.id and known.source == event.source:
-            return _rival(evidence, known, event)
-    newest = not evidence.events or event.time > evidence.events[-1].time
-    if newest and event.type != VOIDED and evidence.standing is evidence.events:
-        events = (*evidence.events, event)
-        return Evidence(events, evidence.rivals, events), Admission.NEWEST
-    events = (*evidence.events, event) if newest else ordered((*evidence.events, event))
-    return settled(events, evidence.rivals), Admission.LATE
+    events, ids = evidence.events, evidence.ids
+    if ids is None:
+        ids = {known.id for known in events}
+    if event.id in ids:
+        for known in events:
+            if known.id == event.id and known.source == event.source:
+                return _rival(evidence, known, event)
+    ids.add(event.id)
+    if event.type == VOIDED or (events and not _comes_last(events, event)):
+        return _settled(ordered((*events, event)), evidence.rivals, ids), Admission.LATE
+    return _appended(evidence, event, ids)
+
+
+def _comes_last(events: tuple[Event, ...], event: Event) -> bool:
+    """Whether the event stands behind all others. At one instant that is for the order of that instant to say; it leaves
+    the others as they stood, for it takes the head of a queue with the others gone."""
+    if event.time != events[-1].time:
+        return event.time > events[-1].time
+    instant = [event]
+    for other in reversed(events):
+        if other.time != event.time:
+            break
+        instant.append(other)
+    return _at_one_instant(instant)[-1] is event
+
+
+def _appended(evidence: Evidence, event: Event, ids: set[str]) -> tuple[Evidence, Admission]:
+    events = (*evidence.events, event)
+    voided = _taken_back(evidence.events) if evidence.voided is None else evidence.voided
+    if evidence.standing is evidence.events:
+        return Evidence(events, evidence.rivals, events, ids, voided), Admission.NEWEST
+    if identity(event) in voided:
+        return Evidence(events, evidence.rivals, evidence.standing, ids, voided), Admission.LATE
+    return Evidence(events, evidence.rivals, (*evidence.standing, event), ids, voided), Admission.NEWEST
 
 
 def _rival(evidence: Evidence, known: Event, event: Event) -> tuple[Evidence, Admission]:
@@ -102,16 +132,19 @@ def _rival(evidence: Evidence, known: Event, event: Event) -> tuple[Evidence, Ad
     others = tuple(e for e in evidence.rivals if identity(e) != identity(known))
     rivals = (*others, *(claim for claim in claims if claim is not winner))
     events = ordered(winner if e is known else e for e in evidence.events)
-    return settled(events, rivals), Admission.ID_REUSED if same is None else Admission.DUPLICATE
+    return _settled(events, rivals, evidence.ids), Admission.ID_REUSED if same is None else Admission.DUPLICATE
 
 
-def settled(events: tuple[Event, ...], rivals: tuple[Event, ...]) -> Evidence:
-    """The evidence of these events, given in canonical order, and of the rivals to their identities."""
-    voids = {voided for event in events if (voided := voided_by(event)) is not None}
+def _settled(events: tuple[Event, ...], rivals: tuple[Event, ...], ids: set[str] | None) -> Evidence:
+    voided = _taken_back(events)
     if not any(event.type == VOIDED for event in events):
-        return Evidence(events, rivals, events)
-    standing = tuple(e for e in events if e.type != VOIDED and identity(e) not in voids)
-    return Evidence(events, rivals, standing)
+        return Evidence(events, rivals, events, ids, voided)
+    standing = tuple(e for e in events if e.type != VOIDED and identity(e) not in voided)
+    return Evidence(events, rivals, standing, ids, voided)
+
+
+def _taken_back(events: Iterable[Event]) -> frozenset[Identity]:
+    return frozenset(voided for event in events if (voided := voided_by(event)) is not None)
 
 
 def voided_by(event: Event) -> Identity | None:
@@ -170,10 +203,10 @@ def follow(progress: Progress | None, event: Event, kind: str) -> Progress:
     meaning = CATALOGUE.get(event.type)
     if meaning is None:
         return progress
-    fields = {**progress.fields, **dict(said(event.data))}
-    waits, since, milestones, impossible = _moved(progress, event, kind)
+    told = event.data if None not in event.data.values() else dict(said(event.data))
     finished = progress.finished or (event.time if meaning.ends == kind else None)
-    return Progress(fields, waits, since, finished, milestones, impossible)
+    waits, since, milestones, impossible = _moved(progress, event, kind)
+    return Progress({**progress.fields, **told}, waits, since, finished, milestones, impossible)
 
 
 def _moved(progress: Progress, event: Event, kind: str) -> tuple[str | None, datetime, Mapping[str, EventType], int]:
