@@ -93,7 +93,7 @@ def admit(evidence: Evidence, event: Event) -> tuple[Evidence, Admission]:
                 return _rival(evidence, known, event)
     ids.add(event.id)
     if event.type == VOIDED or (events and not _comes_last(events, event)):
-        return _settled(ordered((*events, event)), evidence.rivals, ids), Admission.LATE
+        return settled(ordered((*events, event)), evidence.rivals, ids), Admission.LATE
     return _appended(evidence, event, ids)
 
 
@@ -132,10 +132,11 @@ def _rival(evidence: Evidence, known: Event, event: Event) -> tuple[Evidence, Ad
     others = tuple(e for e in evidence.rivals if identity(e) != identity(known))
     rivals = (*others, *(claim for claim in claims if claim is not winner))
     events = ordered(winner if e is known else e for e in evidence.events)
-    return _settled(events, rivals, evidence.ids), Admission.ID_REUSED if same is None else Admission.DUPLICATE
+    return settled(events, rivals, evidence.ids), Admission.ID_REUSED if same is None else Admission.DUPLICATE
 
 
-def _settled(events: tuple[Event, ...], rivals: tuple[Event, ...], ids: set[str] | None) -> Evidence:
+def settled(events: tuple[Event, ...], rivals: tuple[Event, ...], ids: set[str] | None = None) -> Evidence:
+    """The evidence of these events, given in canonical order, and of the rivals to their identities."""
     voided = _taken_back(events)
     if not any(event.type == VOIDED for event in events):
         return Evidence(events, rivals, events, ids, voided)
