@@ -10,8 +10,8 @@ from pathlib import Path
 
 from models.policy import Policy
 from models.policy_text.building import Built, build, undump
-from models.policy_text.cautions import expected_false_alarms, warnings
-from models.policy_text.explaining import explain
+from models.policy_text.cautions import cautions, expected_false_alarms, warnings
+from models.policy_text.explaining import explain, find
 from models.policy_text.faults import Fault, PolicyFault
 from models.policy_text.faults import Path as Place
 from models.policy_text.merging import Merged, Source, merge, read_file, read_toml
@@ -24,6 +24,7 @@ __all__ = [
     "PolicyFault",
     "expected_false_alarms",
     "explain",
+    "find",
     "json_schema",
     "load",
     "parse",
@@ -37,11 +38,16 @@ __all__ = [
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
     """`dump` is the merged content as JSON text, the form that outlives a change of the shipped policies;
-    `parse_dump(dump)` has the same version."""
+    `parse_dump(dump)` has the same version. `cautions` is what is allowed but worth a second look, each with its place."""
 
     policy: Policy
     dump: str
-    warnings: tuple[str, ...]
+    cautions: tuple[Fault, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The cautions as lines for people."""
+        return tuple(map(str, self.cautions))
 
 
 def load(path: Path | None) -> Policy:
@@ -81,7 +87,8 @@ def _parsed(site: Source) -> Parsed:
     check_shape(site.tables, lambda path, message: faults.append((path, message)))
     built = _built(merged, faults)
     policy = _usable(built)
-    return Parsed(policy=policy, dump=built.dump, warnings=tuple(warnings(policy)))
+    found = tuple(merged.fault(path, message) for path, message in cautions(policy))
+    return Parsed(policy=policy, dump=built.dump, cautions=found)
 
 
 def _built(merged: Merged, faults: list[tuple[Place, str]]) -> Built:

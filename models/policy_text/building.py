@@ -17,7 +17,8 @@ from models.policy import Ladder, Policy, RuleName
 from models.policy_text import places, telling, work
 from models.policy_text.entry import Entry
 from models.policy_text.faults import Fault, Path, Report, Table, near
-from models.policy_text.merging import JUDGING, Merged, Settings, entries
+from models.policy_text.merging import Merged, Settings, entries
+from models.policy_text.schema import JUDGING
 
 T = TypeVar("T")
 
@@ -153,7 +154,7 @@ class _Reading:
         values: object = self.tables
         for part in path:
             values = cast("Table", values).get(part, {}) if isinstance(values, Mapping) else {}  # pyright: ignore[reportUnnecessaryCast]
-        skipped = any(path[: length + 1] in self.skip for length in range(len(path)))
+        skipped = any(bad[: len(path)] == path[: len(bad)] for bad in self.skip)
         return Entry(path, {} if skipped or not isinstance(values, Mapping) else cast("Table", values), self.report)
 
     def check_names(self) -> None:

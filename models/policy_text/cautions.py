@@ -1,14 +1,26 @@
 """What is allowed in a policy but worth a second look: nobody would be told, one person told twice, too many alarms."""
 
-from collections import Counter
 from collections.abc import Iterator
 
-from models.policy import Channel, Kind, Ladder, Policy, Severity, SiteProfile
+from models.policy import Channel, Kind, Ladder, Person, Policy, Severity, SiteProfile
+from models.policy_text.faults import Path, dotted
+from models.policy_text.telling import everybody
+
+Caution = tuple[Path, str]
+"""Where, and what is worth a second look together with its remedy."""
+
+
+def cautions(policy: Policy) -> Iterator[Caution]:
+    """Everything worth a second look; a place that is empty means the whole policy."""
+    yield from _nobody_told(policy)
+    for ladder in policy.ladders:
+        yield from _told_twice(ladder)
+        yield from _unreachable(ladder, policy)
 
 
 def warnings(policy: Policy) -> list[str]:
     """Sentences for whoever edits the policy; empty where there is nothing to say."""
-    return [*_nobody_told(policy), *_told_twice(policy), *_unreachable(policy)]
+    return [f"{dotted(path)}: {message}" if path else message for path, message in cautions(policy)]
 
 
 def expected_false_alarms(policy: Policy, site: SiteProfile) -> float:
@@ -17,12 +29,13 @@ def expected_false_alarms(policy: Policy, site: SiteProfile) -> float:
     return sum(rate.false_alarms_per_month for rate in mine)
 
 
-def _nobody_told(policy: Policy) -> Iterator[str]:
+def _nobody_told(policy: Policy) -> Iterator[Caution]:
     for severity in (Severity.S1, Severity.S2):
         if not any(_for_all(ladder, severity) for ladder in policy.ladders):
             yield (
+                (),
                 f"nobody would be told of every {severity.name} signal: they stand on the board only; "
-                f'add a [ladder.NAME] with for = {{ severity = ["{severity.name}"] }}'
+                f'add a [ladder.NAME] with for = {{ severity = ["{severity.name}"] }}',
             )
 
 
@@ -31,21 +44,36 @@ def _for_all(ladder: Ladder, severity: Severity) -> bool:
     return not narrow and (not ladder.severities or severity in ladder.severities)
 
 
-def _told_twice(policy: Policy) -> Iterator[str]:
-    for ladder in policy.ladders:
-        told = Counter((step.after, target.who, target.roster) for step in ladder.steps for target in step.to)
-        for (_, who, _), times in told.items():
-            if times > 1:
-                yield f"ladder.{ladder.key}: two steps with one `after` tell {who}; move one of them later"
+def _told_twice(ladder: Ladder) -> Iterator[Caution]:
+    seen: set[object] = set()
+    for at, step in enumerate(ladder.steps):
+        for target in step.to:
+            if (step.after, target) in seen:
+                path: Path = ("ladder", ladder.key, "steps", at)
+                yield path, f"two steps with one `after` tell {target.who}; move one of them later"
+            seen.add((step.after, target))
 
 
-def _unreachable(policy: Policy) -> Iterator[str]:
-    for ladder in policy.ladders:
-        for step in ladder.steps:
-            for person in (policy.people.get(target.who) for target in step.to if not target.roster):
-                if person is None:
-                    continue
-                if Channel.EMAIL in step.by and person.email is None:
-                    yield f"ladder.{ladder.key}: {person.key} has no e-mail address; add email to [person.{person.key}]"
-                if Channel.WEBHOOK in step.by and person.webhook is None:
-                    yield f"ladder.{ladder.key}: {person.key} has no webhook; add webhook to [person.{person.key}]"
+def _unreachable(ladder: Ladder, policy: Policy) -> Iterator[Caution]:
+    """Each missing address once a ladder, at the first step that would need it."""
+    seen: set[tuple[str, Channel]] = set()
+    for at, step in enumerate(ladder.steps):
+        for key in sorted(everybody(step, policy.rosters)):
+            for channel in step.by:
+                if (key, channel) not in seen and not _reachable(policy.people[key], channel):
+                    seen.add((key, channel))
+                    what = _ADDRESS[channel]
+                    yield ("ladder", ladder.key, "steps", at), f"{key} has no {what}; add {channel} to [person.{key}]"
+
+
+_ADDRESS = {Channel.EMAIL: "e-mail address", Channel.WEBHOOK: "webhook"}
+
+
+def _reachable(person: Person, channel: Channel) -> bool:
+    match channel:
+        case Channel.EMAIL:
+            return person.email is not None
+        case Channel.WEBHOOK:
+            return person.webhook is not None
+        case Channel.INBOX:
+            return True

@@ -13,6 +13,7 @@ from models.event import Site
 from models.policy import Applies, Severity
 from models.policy_text.durations import duration
 from models.policy_text.faults import Path, Report, Table, near
+from models.policy_text.schema import JUDGING
 
 T = TypeVar("T")
 
@@ -44,8 +45,9 @@ class Entry:
     def lacks(self, required: Collection[str]) -> bool:
         """Reports the keys that are needed and not there."""
         missing = [key for key in required if key not in self.table]
+        otherwise = ", or switch the entry off with enabled = false" if self.path[0] in JUDGING else ""
         for key in missing:
-            self.fault(f'"{key}" is missing; add it, or switch the entry off with enabled = false')
+            self.fault(f'"{key}" is missing; add it{otherwise}')
         return bool(missing)
 
     def text(self, key: str) -> str | None:
@@ -90,7 +92,8 @@ class Entry:
         """Reports the names that nothing goes by."""
         unknown = [name for name in names if name not in among]
         for name in unknown:
-            self.fault(f'there is no {what} "{name}"; {near(name, among)}', key)
+            remedy = near(name, among) if among else f"add [{what}.{name}]"
+            self.fault(f'there is no {what} "{name}"; {remedy}', key)
         return not unknown
 
     def try_(self, read: Callable[[], T], *keys: str | int) -> T | None:

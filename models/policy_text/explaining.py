@@ -1,60 +1,97 @@
 """What an entry of the policy does, in plain words, with its figures and where they come from."""
 
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 
 from models.cusum import errors_in_a_row, expected_delay
 from models.errors import UsageFault
-from models.policy import BusinessDays, ByField, Clock, Policy, Rate, Rule, RuleName, Target, Within
+from models.policy import Applies, BusinessDays, ByField, Clock, Policy, Rate, Rule, RuleName, Target, Within
+from models.policy_text.durations import counted, said
 from models.rates import design_of
 
 
-def explain(policy: Policy, name: str) -> str:
-    """A sentence or two of a clock, rule or rate. Raises UsageFault for a name that the policy does not have."""
+def find(policy: Policy, name: str) -> Clock | Rule | Rate:
+    """The clock, rule or rate of that name. Raises UsageFault for a name that the policy does not have."""
     if name in policy.clocks:
-        return _clock(policy.clocks[name])
+        return policy.clocks[name]
     if name in policy.rates:
-        return _rate(policy.rates[name])
+        return policy.rates[name]
     if name in set(RuleName) and RuleName(name) in policy.rules:
-        return _rule(policy.rules[RuleName(name)])
-    known = ", ".join(sorted((*policy.clocks, *policy.rules, *policy.rates)))
-    raise UsageFault(f"the policy has no clock, rule or rate called {name}; it has: {known}")
+        return policy.rules[RuleName(name)]
+    known = sorted((*policy.clocks, *policy.rules, *policy.rates))
+    close = get_close_matches(name, known, n=1)
+    remedy = f"did you mean {close[0]}?" if close else f"it has: {', '.join(known)}"
+    raise UsageFault(f"the policy has no clock, rule or rate called {name}, or it is switched off; {remedy}")
 
 
-def _clock(clock: Clock) -> str:
-    starts, stops = " or ".join(sorted(clock.starts)), " or ".join(sorted(clock.stops))
-    parts = [f"{clock.title}: from {starts} to {stops}, {_target(clock.target)}; late is {clock.severity.name}"]
+def explain(policy: Policy, name: str) -> str:
+    """A few sentences on a clock, rule or rate. Raises UsageFault as `find` does."""
+    match find(policy, name):
+        case Clock() as clock:
+            return " ".join(_clock(clock))
+        case Rule() as rule:
+            return f"{rule.title}: must never be; {rule.severity.name}. {_where(rule.applies)} Source: {rule.source}."
+        case Rate() as rate:
+            return _rate(rate)
+
+
+def _clock(clock: Clock) -> Iterator[str]:
+    yield f"{clock.title}: from {_either(clock.starts)} to {_either(clock.stops)}, {_judged(clock)}."
+    if clock.when:
+        yield f"Only where {' and '.join(_matches(name, values) for name, values in clock.when)}."
+    if clock.per is not None:
+        yield f"One reading for each {clock.per}."
+    for pause in clock.pauses:
+        yield f"The time from {pause.begins} to {pause.finishes} does not count."
+    if clock.open_hours:
+        yield "Only the site's opening hours count."
+    if clock.ends:
+        yield f"It no longer matters after {_either(clock.ends)}."
+    yield _where(clock.applies)
+    yield f"Source: {clock.source}."
+
+
+def _judged(clock: Clock) -> str:
+    if clock.target is None:
+        return "measured only, never late"
+    parts = [f"{_target(clock.target)}; late is {clock.severity.name}"]
     if clock.warn_at is not None:
-        parts.append(f"a warning at {clock.warn_at:.0%} of it")
+        parts.append(f"a warning ({clock.severity.below().name}) at {clock.warn_at:.0%} of it")
     parts += [f"{worse.severity.name} at {worse.at:g} times the target" for worse in clock.worsens]
-    return f"{', '.join(parts)}. Source: {clock.source}"
+    return ", ".join(parts)
 
 
-def _target(target: Target | None) -> str:
+def _target(target: Target) -> str:
     match target:
-        case None:
-            return "measured only"
         case Within(length):
-            return f"within {_minutes(length)}"
+            return f"within {said(length)}"
         case BusinessDays(days):
-            return f"by the end of business day {days} after"
+            return f"by the end of business day {days} after it"
         case ByField(name, plus):
-            return f"by {name}" + (f" plus {_minutes(plus)}" if plus else "")
+            return f"by the time in `{name}`" + (f" plus {said(plus)}" if plus else "")
 
 
-def _minutes(length: timedelta) -> str:
-    return f"{length / timedelta(minutes=1):g} min"
+def _matches(name: str, values: frozenset[object]) -> str:
+    return f"{name} is {_either(str(value) if value != '' else 'not said' for value in values)}"
 
 
-def _rule(rule: Rule) -> str:
-    return f"{rule.title}: must never be; {rule.severity.name}. Source: {rule.source}"
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(sorted(names))
+
+
+def _where(applies: Applies) -> str:
+    settings = _either(applies.settings or ())
+    sites = _either(applies.sites or ())
+    return f"Judges {f'{settings} sites' if settings else 'all sites'}{f', of these {sites}' if sites else ''}."
 
 
 def _rate(rate: Rate) -> str:
     test = design_of(rate)
     return (
-        f"{rate.title}: {rate.baseline:.2%} of opportunities are expected to go wrong (p = {test.p:.4g}); an odds ratio of "
-        f"{rate.detect:g} is found after about {expected_delay(test):.0f} trials, at the price of "
-        f"{rate.false_alarms_per_month:g} false alarms a month. An error weighs {test.error_weight:.3f}, a clean trial "
-        f"{test.clean_weight:.4f}, the threshold is {test.threshold:.1f}, {errors_in_a_row(test)} errors in a row reach it; "
-        f"{rate.severity.name}. Source: {rate.source}"
+        f"{rate.title}: {_either(rate.error)} against {_either(rate.opportunity)}; {rate.baseline:.2%} are expected to go "
+        f"wrong (p = {test.p:.4g}). An odds ratio of {rate.detect:g} is found after about {expected_delay(test):.0f} trials, "
+        f"at the price of {rate.false_alarms_per_month:g} false alarms a site and month. An error weighs "
+        f"{test.error_weight:.3f}, a clean trial {test.clean_weight:.4f}, the threshold is {test.threshold:.1f}: "
+        f"{counted(errors_in_a_row(test), 'error')} in a row reach it; {rate.severity.name}. {_where(rate.applies)} "
+        f"Source: {rate.source}."
     )

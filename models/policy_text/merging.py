@@ -17,10 +17,8 @@ from typing import cast
 
 from models.policy_text.faults import Fault, Path, PolicyFault, Report, Table, dotted
 from models.policy_text.lines import lines
-from models.policy_text.schema import SHIPPED
+from models.policy_text.schema import FIGURES, JUDGING, SHIPPED
 
-JUDGING = ("clock", "rule", "rate")
-"""Tables whose entries judge work, and therefore belong to settings where they are shipped."""
 Settings = Mapping[tuple[str, str], frozenset[str]]
 """(table, entry) of a shipped policy to the settings whose sites it judges."""
 EVERYWHERE = "everywhere"
@@ -75,7 +73,7 @@ def merge(site: Source, report: Report) -> Merged:
     for base, judged in bases:
         tables = _over(tables, base.tables)
         settings |= dict.fromkeys(_entries(base.tables), judged)
-    tables = _over(tables, site.tables)
+    tables = _over(_over(tables, site.tables), _sources(tables, site.tables))
     tables.pop("extends", None)
     return Merged(tables, settings, (site, *(base for base, _ in reversed(bases))))
 
@@ -104,6 +102,16 @@ def entries(tables: Table, table: str) -> Mapping[str, Table]:
     if not isinstance(found, Mapping):
         return {}
     return {name: cast("Table", entry) for name, entry in cast("Table", found).items() if isinstance(entry, Mapping)}
+
+
+def _sources(base: Table, over: Table) -> Table:
+    """What a figure's source says where a site has changed the figure and not said why: never that of the old one."""
+    said: dict[str, dict[str, Table]] = {}
+    for table, name in _entries(over):
+        entry, before = entries(over, table)[name], entries(base, table).get(name, {}).get("source")
+        if before is not None and "source" not in entry and FIGURES & entry.keys():
+            said.setdefault(table, {})[name] = {"source": f"set by this site, in place of: {before}"}
+    return said
 
 
 def _entries(tables: Table) -> Iterable[tuple[str, str]]:

@@ -19,6 +19,12 @@ Node = dict[str, Any]
 
 SHIPPED = ("inpatient", "retail", "specialty")
 """The policies that a file may extend; each is named after the setting whose sites it judges."""
+JUDGING = ("clock", "rule", "rate")
+"""Tables whose entries judge work: they can be switched off, and belong to settings where they are shipped."""
+FIGURES = frozenset(
+    ("target", "counts", "warn_at", "worsens", "per_month", "baseline", "detect", "false_alarms_per_month")
+)
+"""The keys of an entry that its `source` is about."""
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "site": ("setting", "timezone"),
     "clock": ("case", "starts", "stops"),
@@ -26,6 +32,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "rate": ("opportunity", "error", "per_month", "baseline", "detect", "false_alarms_per_month", "severity"),
     "roster": ("rotation", "timezone", "from"),
     "ladder": ("steps",),
+    "step": ("to", "by"),
 }
 """What an entry needs once everything is merged."""
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import cast
 
 from models.policy_text.faults import Path, Report, Table, near, written
-from models.policy_text.schema import Node, json_schema
+from models.policy_text.schema import REQUIRED, Node, json_schema
 
 _BOUNDS: dict[str, tuple[Callable[[float, float], bool], str]] = {
     "minimum": (lambda value, bound: value >= bound, "at least"),
@@ -102,7 +102,8 @@ def _check_table(node: Node, table: Table, path: Path, report: Report) -> None:
 
 def _check_list(node: Node, values: list[object], path: Path, report: Report) -> None:
     if len(values) < node.get("minItems", 0):
-        report(path, "an empty list; name at least one, or leave the key out")
+        needed = any(path[-1] in keys for keys in REQUIRED.values())
+        report(path, "an empty list; name at least one" + ("" if needed else ", or leave the key out"))
     for position, value in enumerate(values):
         _check(node["items"], value, (*path, position), report)
 
@@ -114,7 +115,7 @@ def _scalar_fault(node: Node, value: object) -> str | None:
         return _wrong(node, value)
     for word, (holds, said) in _BOUNDS.items():
         if word in node and not holds(float(cast("float", value)), node[word]):
-            return f"{written(value)} is not {said} {node[word]}: write {node['title']}{_examples(node)}"
+            return f"{written(value)} is not {said} {node[word]}; write {node['title']},{_examples(node)}"
     return None
 
 

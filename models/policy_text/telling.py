@@ -75,13 +75,16 @@ def roster(entry: Entry, known: Known) -> Roster | None:
     handover = _handover(entry)
     if handover is None and len(rotation) > 1:
         entry.fault('several people take turns, so it needs a handover; write for instance handover = "mon 07:00"')
+    zone = str(entry.text("timezone"))
+    if entry.try_(lambda: local_instant(zone, datetime.fromisoformat("1970-01-01")), "timezone") is None:
+        return None
     begins = entry.try_(lambda: _begins(entry, handover), "from")
     if begins is None:
         return None
     return Roster(
         key=entry.name,
         rotation=rotation,
-        timezone=str(entry.text("timezone")),
+        timezone=zone,
         begins=begins,
         handover=handover if len(rotation) > 1 else None,
         overrides=_overrides(entry, known),
@@ -147,7 +150,7 @@ def _steps(ladder: Entry, known: Known) -> tuple[LadderStep, ...]:
     steps: list[LadderStep] = []
     latest = timedelta()
     for entry in ladder.parts("steps"):
-        if entry.lacks(("to", "by")):
+        if entry.lacks(REQUIRED["step"]):
             continue
         after = entry.length("after") or timedelta()
         if after < latest:
