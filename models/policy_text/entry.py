@@ -45,7 +45,9 @@ class Entry:
     def lacks(self, required: Collection[str]) -> bool:
         """Reports the keys that are needed and not there."""
         missing = [key for key in required if key not in self.table]
-        otherwise = ", or switch the entry off with enabled = false" if self.path[0] in JUDGING else ""
+        otherwise = (
+            ", or switch the entry off with enabled = false" if self.path[0] in JUDGING and len(self.path) == 2 else ""
+        )
         for key in missing:
             self.fault(f'"{key}" is missing; add it{otherwise}')
         return bool(missing)
