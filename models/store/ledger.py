@@ -9,7 +9,6 @@ topics is kept with the position.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Protocol
 
 from models.errors import CallerFault, OurFault
@@ -55,8 +54,7 @@ class Tally:
 @dataclass(frozen=True, slots=True)
 class Advance:
     """One partition's part of a batch: from position `was` (of `epoch`) to `position`. `recorded` is the latest
-    `recorded` among its events, `judged` the instant up to which silence was listened to; None: no news. `found`: the
-    tick of `judged` found something, so that whoever recomputes must tick there too."""
+    `recorded` among its events, `judged` the instant up to which silence was listened to; None: no news."""
 
     partition: int
     epoch: int
@@ -67,14 +65,16 @@ class Advance:
     tally: Tally = Tally()
     recorded: datetime | None = None
     judged: datetime | None = None
-    found: bool = False
 
 
-class Fact(StrEnum):
-    """What is numbered within a partition."""
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Silence was listened to up to `judged` when the partition stood at `position`, and something was found: whoever
+    recomputes must tick there too."""
 
-    INTERVAL = "interval"
-    SIGNAL = "signal"
+    partition: int
+    position: int
+    judged: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,7 @@ class Batch:
     cases: Sequence[CaseRow] = ()
     intervals: Sequence[IntervalFact] = ()
     signals: Sequence[SignalFact] = ()
+    ticks: Sequence[Tick] = ()
     outcomes: Mapping[OutcomeKey, OutcomeCount] = field(default_factory=dict[OutcomeKey, OutcomeCount])
     feeds: Mapping[FeedKey, FeedCount] = field(default_factory=dict[FeedKey, FeedCount])
     tell_within: timedelta = timedelta(minutes=15)
@@ -153,6 +154,11 @@ class Batch:
 
 class Ledger(Protocol):
     """The store as the worker sees it. One thread reads and claims, one commits."""
+
+    def policies(self, known: Policies | None) -> Policies | None:
+        """Every version of the policy; None where there are no more than `known` holds. Versions known stay the same
+        objects."""
+        ...
 
     def now(self) -> datetime:
         """The store's own clock, UTC: the only one that decides what is due."""
@@ -167,12 +173,13 @@ class Ledger(Protocol):
         """Gives partitions back, if `owner` still holds them."""
         ...
 
-    def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, Watched]:
-        """The cases among these that the store knows."""
+    def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, tuple[Watched, datetime | None]]:
+        """The cases among these that the store knows, each with its next look."""
         ...
 
-    def due(self, partition: int, until: datetime) -> list[CaseId]:
-        """Cases of which silence up to `until` says something new, those longest due first."""
+    def due(self, partitions: Sequence[int], until: datetime) -> list[tuple[int, CaseId]]:
+        """The cases of these partitions, with the partition, of which silence up to `until` says something new, those
+        longest due first."""
         ...
 
     def commit(self, batch: Batch) -> None:

@@ -24,6 +24,7 @@ from models.store.ledger import (
     OutcomeKey,
     SignalFact,
     Tally,
+    Tick,
 )
 from models.store.records import CaseRow, unpack
 from models.tracking import Watched
@@ -41,10 +42,12 @@ class _Held:
 class Memory:
     """What is remembered. Several ledgers may share one memory, as several workers share one database."""
 
+    policies: Policies
     cluster: str | None = None
     positions: dict[int, _Held] = field(default_factory=dict[int, _Held])
     cases: dict[CaseId, CaseRow] = field(default_factory=dict[CaseId, CaseRow])
     facts: list[IntervalFact | SignalFact] = field(default_factory=list[IntervalFact | SignalFact])
+    ticks: list[Tick] = field(default_factory=list[Tick])
     outcomes: dict[OutcomeKey, OutcomeCount] = field(default_factory=dict[OutcomeKey, OutcomeCount])
     feeds: dict[FeedKey, FeedCount] = field(default_factory=dict[FeedKey, FeedCount])
     lock: Lock = field(default_factory=Lock)
@@ -78,14 +81,17 @@ class MemoryLedger:
                 if held.owner == owner:
                     held.owner = None
 
-    def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, Watched]:
+    def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, tuple[Watched, datetime | None]]:
         known = self._memory.cases
         return {name: unpack(name, known[name].body, policies) for name in cases if name in known}
 
-    def due(self, partition: int, until: datetime) -> list[CaseId]:
-        rows = (row for row in self._memory.cases.values() if row.partition == partition)
-        due = sorted((row.look, row.id) for row in rows if row.look is not None and row.look < until)
-        return [name for _, name in due]
+    def policies(self, known: Policies | None) -> Policies | None:
+        return None if known is not None else self._memory.policies
+
+    def due(self, partitions: Sequence[int], until: datetime) -> list[tuple[int, CaseId]]:
+        rows = (row for row in self._memory.cases.values() if row.partition in partitions)
+        due = sorted((row.look, row.id, row.partition) for row in rows if row.look is not None and row.look < until)
+        return [(partition, name) for _, name, partition in due]
 
     def commit(self, batch: Batch) -> None:
         memory = self._memory
@@ -96,6 +102,7 @@ class MemoryLedger:
                 _move(memory.positions[advance.partition], advance)
             memory.cases.update({row.id: row for row in batch.cases})
             memory.facts += [*batch.intervals, *batch.signals]
+            memory.ticks += batch.ticks
             for key, count in batch.outcomes.items():
                 memory.outcomes[key] = _plus(memory.outcomes.get(key, OutcomeCount()), count)
             for feed, seen in batch.feeds.items():

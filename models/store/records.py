@@ -88,17 +88,18 @@ def pack(case: Watched) -> bytes:
     )
 
 
-def unpack(case: CaseId, body: bytes, policies: Policies) -> Watched:
-    """The case folded again, with what was issued about it."""
+def unpack(case: CaseId, body: bytes, policies: Policies) -> tuple[Watched, datetime | None]:
+    """The case folded again, with what was issued about it, and its next look."""
     kept = _decode(body)
     evidence = settled(tuple(_event(case, row) for row in kept.events), tuple(_event(case, row) for row in kept.rivals))
     bare = Watched(case, evidence) if kept.judged is None else Watched(case, evidence, judged=kept.judged)
-    whole = refold(bare, policies).case
-    return replace(
-        whole,
-        intervals=_with(whole.intervals, {one.id: one for one in kept.intervals}),
-        signals=_with(whole.signals, {one.id: one for one in kept.signals}),
+    step = refold(bare, policies)
+    whole = replace(
+        step.case,
+        intervals=_with(step.case.intervals, {one.id: one for one in kept.intervals}),
+        signals=_with(step.case.signals, {one.id: one for one in kept.signals}),
     )
+    return whole, step.look
 
 
 def _with(derived: Mapping[Any, Any], kept: Mapping[Any, Any]) -> Mapping[Any, Any]:

@@ -16,6 +16,7 @@ from models.policy import Kind, Policies, Severity
 from models.signals import Cleared, Signal, SignalId
 from models.store.connecting import connect
 from models.store.ledger import Advance, Batch, Claim, Fenced, ForeignCluster, IntervalFact, SignalFact
+from models.store.policies import read_policies
 from models.store.records import unpack
 from models.tracking import Interval, Watched
 
@@ -65,21 +66,25 @@ class SqlLedger:
             [list(partitions), owner],
         )
 
-    def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, Watched]:
+    def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, tuple[Watched, datetime | None]]:
         rows = self._reader.execute("SELECT id, body FROM cases WHERE id = ANY(%s)", [list(cases)], binary=True)
         return {name: unpack(name, body, policies) for name, body in rows}
 
-    def due(self, partition: int, until: datetime) -> list[CaseId]:
+    def policies(self, known: Policies | None) -> Policies | None:
+        return read_policies(self._reader, known)
+
+    def due(self, partitions: Sequence[int], until: datetime) -> list[tuple[int, CaseId]]:
         rows = self._reader.execute(
-            "SELECT id FROM cases WHERE partition = %s AND look < %s ORDER BY look, id", [partition, until]
+            "SELECT partition, id FROM cases WHERE partition = ANY(%s) AND look < %s ORDER BY look, id",
+            [list(partitions), until],
         )
-        return [CaseId(name) for (name,) in rows]
+        return [(partition, CaseId(name)) for partition, name in rows]
 
     def commit(self, batch: Batch) -> None:
         with self._writer.transaction(), self._writer.cursor() as cursor:
             _advance(cursor, batch.advances)
             _copy(cursor, "intervals", _INTERVAL, _INTERVAL_TYPES, map(_interval_row, batch.intervals))
-            _ticks(cursor, batch.advances)
+            _ticks(cursor, batch)
             _merge_cases(cursor, batch)
             _merge_outcomes(cursor, batch)
             _merge_feeds(cursor, batch)
@@ -240,10 +245,10 @@ def _copy(cursor: "Cursor[Any]", table: LiteralString, columns: LiteralString, t
     return True
 
 
-def _ticks(cursor: "Cursor[Any]", advances: Sequence[Advance]) -> None:
-    found = [(a.partition, a.position, a.judged) for a in advances if a.found]
-    if found:
-        cursor.executemany("INSERT INTO ticks (partition, position, judged) VALUES (%s, %s, %s)", found)
+def _ticks(cursor: "Cursor[Any]", batch: Batch) -> None:
+    if batch.ticks:
+        rows = [(tick.partition, tick.position, tick.judged) for tick in batch.ticks]
+        cursor.executemany("INSERT INTO ticks (partition, position, judged) VALUES (%s, %s, %s)", rows)
 
 
 def _merge_cases(cursor: "Cursor[Any]", batch: Batch) -> None:

@@ -1,4 +1,4 @@
-"""`rxpulse _migrate`: brings the tables up to date before any role starts."""
+"""`rxpulse _migrate`: brings the tables up to date before any role starts, and the first policy into an empty store."""
 
 import os
 
@@ -11,9 +11,15 @@ from models.settings import Settings
 def migrate() -> None:
     """Bring the tables of RXPULSE_DATABASE_URL up to date (the stack runs this itself).
 
+    RXPULSE_POLICY, else the shipped default, becomes the first version of the policy where there is none yet.
+
     \b
     Example: rxpulse _migrate
     """
-    from models import store
+    from models import policy_text, store
+    from models.store.policies import begin
 
-    store.migrate(Settings.from_env(os.environ).required_database_url())
+    settings = Settings.from_env(os.environ)
+    first = policy_text.read(settings.policy) if settings.policy else policy_text.shipped_default()
+    store.migrate(settings.required_database_url())
+    begin(settings.required_database_url(), first, "first start")

@@ -1,0 +1,84 @@
+"""Every figure that RxPulse shows about itself: its name with the unit, its labels, what it means, what to do about it.
+
+The names are fixed, for dashboards and alerts outside rely on them. No label holds anything about a person or a case.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Shape(Enum):
+    """How a figure behaves: it only grows, it goes up and down, or it is a distribution."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """`buckets` are the upper bounds of a histogram, in the unit of the name."""
+
+    name: str
+    shape: Shape
+    labels: tuple[str, ...]
+    meaning: str
+    remedy: str
+    buckets: tuple[float, ...] = ()
+
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+EVENTS = Metric(
+    "rxpulse_worker_events_total",
+    Shape.COUNTER,
+    ("outcome",),
+    "Records of rx.events that were applied, by outcome: accepted, duplicates, id_reused, rejected, rerouted.",
+    "rejected grows: look at rx.deadletter; id_reused grows: a sender uses ids twice; rerouted grows: a producer does"
+    " not partition by murmur2 of the subject.",
+)
+BATCH_SECONDS = Metric(
+    "rxpulse_worker_batch_seconds",
+    Shape.HISTOGRAM,
+    (),
+    "Time from handing a batch over until it was committed.",
+    "Long: look at the database's disk and locks.",
+    _SECONDS,
+)
+FACTS = Metric(
+    "rxpulse_worker_facts_total",
+    Shape.COUNTER,
+    ("fact",),
+    "Intervals and changes of signals written.",
+    "None for long while events come: no clock or rule of the policy names their types.",
+)
+PARTITIONS = Metric(
+    "rxpulse_worker_partitions",
+    Shape.GAUGE,
+    (),
+    "Partitions that this worker holds.",
+    "0 on every worker: Kafka has not assigned them; look at the worker's log.",
+)
+JUDGED = Metric(
+    "rxpulse_worker_judged_timestamp_seconds",
+    Shape.GAUGE,
+    (),
+    "The instant (database clock) up to which the silence of this worker's partitions was last judged.",
+    "More than a minute old: the worker is behind or its clock differs from the database's; nobody is paged for a"
+    " missed deadline meanwhile.",
+)
+CLOCKS_APART = Metric(
+    "rxpulse_worker_clocks_apart_seconds",
+    Shape.GAUGE,
+    (),
+    "How far this host's clock is ahead of the database's.",
+    "Beyond 30 s in either direction ticks stop: mend the host's time service.",
+)
+DEAD_LETTERS = Metric(
+    "rxpulse_worker_dead_letters_total",
+    Shape.COUNTER,
+    ("reason",),
+    "Records put aside because they cannot be events, by reason.",
+    "Mend the sender; the records lie in rx.deadletter.",
+)
+CATALOG = (EVENTS, BATCH_SECONDS, FACTS, PARTITIONS, JUDGED, CLOCKS_APART, DEAD_LETTERS)

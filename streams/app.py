@@ -1,0 +1,229 @@
+"""The worker: a Faust app that hosts the batch loop.
+
+Faust gives the process its life: start, stop on a signal, the agent of the low-rate control topic. What must not be lost
+does not go through Faust's agents but through the loop of `streams.batch`, in a thread of its own. Everything the worker
+is made of is put together here.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+
+import faust
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from metrics import catalog
+from metrics.recorder import Recorder
+from models.errors import RxPulseError
+from models.settings import KafkaSecurity, Settings
+from models.store.connecting import DatabaseAway
+from models.store.ledger import Batch, Fenced
+from models.store.sql import SqlLedger
+from streams.batch import Loop
+from streams.cases import Cases
+from streams.commit import Committer
+from streams.connection import confluent
+from streams.deadletter import DeadLetters, TooManyDeadLetters
+from streams.ownership import Ownership
+from streams.relay import Relay
+from streams.ticks import Ticker
+from streams.topics import CONTROL, EVENTS
+
+GROUP = "rxpulse-worker"
+STOPPED_ON_PURPOSE = 3
+"""Exit code of a worker that must not be started again before somebody has looked."""
+FENCED, FAILED = 4, 1
+_SESSION_MS = 10_000
+_DATABASE_SECONDS = 30.0
+log = logging.getLogger("rxpulse.worker")
+
+
+class Watch:
+    """What is known of the loop from outside: its figures, and whether it is ready."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._partitions: int | None = None
+
+    def owns(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._recorder.set(catalog.PARTITIONS, partitions)
+
+    def dead(self, reason: str) -> None:
+        self._recorder.add(catalog.DEAD_LETTERS, 1, reason)
+
+    def done(self, batch: Batch, seconds: float) -> None:
+        """A batch was written."""
+        self._recorder.observe(catalog.BATCH_SECONDS, seconds)
+        self._recorder.add(catalog.FACTS, len(batch.intervals), "interval")
+        self._recorder.add(catalog.FACTS, len(batch.signals), "signal")
+        for advance in batch.advances:
+            for outcome in ("accepted", "duplicates", "id_reused", "rejected", "rerouted"):
+                self._recorder.add(catalog.EVENTS, getattr(advance.tally, outcome), outcome)
+            if advance.judged is not None:
+                self._recorder.set(catalog.JUDGED, advance.judged.timestamp())
+
+    def missing(self) -> str | None:
+        """What the worker waits for; None once it has partitions or was told that there are none for it."""
+        return "Kafka has not assigned partitions yet" if self._partitions is None else None
+
+
+def end(fault: BaseException) -> None:
+    """Ends the process at once, with nothing half done: the transaction that was not committed is undone."""
+    match fault:
+        case TooManyDeadLetters():
+            code = STOPPED_ON_PURPOSE
+        case Fenced():
+            code = FENCED
+        case _:
+            code = FAILED
+    known = isinstance(fault, RxPulseError)
+    log.critical("the worker ends: %s", fault, exc_info=None if known else fault)
+    logging.shutdown()
+    os._exit(code)
+
+
+def build(settings: Settings, watch: Watch) -> Loop:
+    """The loop with all its parts, connected. Raises DatabaseAway where the database stays away."""
+    owner = f"worker-{settings.worker_instance}-{os.getpid()}"
+    ledger = _connected(settings, owner)
+    base = confluent(settings)
+    producer = {**base, "partitioner": "murmur2_random", "enable.idempotence": True}
+    consumer = Consumer(_consumer_settings(settings))
+    relay = Relay(Producer({**producer, "linger.ms": 5}), lambda why: end(RxPulseError(why)))
+    dead_letters = DeadLetters(Producer(producer), settings.deadletter_limit, settings.deadletter_window)
+    cases = Cases(ledger)
+    committer = Committer(ledger, relay, dead_letters, _offsets(consumer), watch.done, end)
+    loop: Loop | None = None
+
+    def drain() -> None:
+        assert loop is not None
+        loop.drain()
+        relay.flush(5.0)
+
+    ownership = Ownership(consumer, ledger, relay, owner, drain)
+    margin = timedelta(seconds=settings.tick_margin_seconds)
+    ticker = Ticker(ledger, AdminClient(base), cases, margin, lambda: datetime.now(UTC))
+    committer.start()
+    loop = Loop(consumer, ledger, ownership, cases, ticker, committer, dead_letters, watch)
+    return loop
+
+
+def _consumer_settings(settings: Settings) -> dict[str, object]:
+    return {
+        **confluent(settings),
+        "group.id": GROUP,
+        "group.instance.id": settings.worker_instance,
+        "client.id": f"{GROUP}-{settings.worker_instance}",
+        # The store's positions decide; a position that the topic does not hold must be said, not skipped.
+        "auto.offset.reset": "error",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+        "session.timeout.ms": _SESSION_MS,
+        "heartbeat.interval.ms": 1000,
+        "fetch.wait.max.ms": 50,
+        "queued.max.messages.kbytes": 65536,
+    }
+
+
+def _offsets(consumer: Consumer) -> Callable[[dict[int, int]], None]:
+    def commit(positions: dict[int, int]) -> None:
+        offsets = [TopicPartition(EVENTS, partition, position) for partition, position in positions.items()]
+        consumer.commit(offsets=offsets, asynchronous=True)
+
+    return commit
+
+
+def _connected(settings: Settings, owner: str) -> SqlLedger:
+    give_up = time.monotonic() + _DATABASE_SECONDS
+    wait = 0.1
+    while True:
+        try:
+            return SqlLedger(settings.required_database_url(), owner)
+        except DatabaseAway:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(wait)
+            wait = min(2 * wait, 2.0)
+
+
+def create_app(settings: Settings, watch: Watch) -> faust.App:
+    """The Faust app of one worker."""
+    folder = settings.home / "worker" / settings.worker_instance
+    folder.mkdir(parents=True, exist_ok=True)
+    app = faust.App(
+        f"rxpulse-control-{settings.worker_instance}",
+        broker=[f"kafka://{broker.strip()}" for broker in settings.required_kafka().split(",")],
+        broker_credentials=_credentials(settings),
+        broker_session_timeout=_SESSION_MS / 1000,
+        datadir=folder,
+        value_serializer="raw",
+        key_serializer="raw",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        consumer_auto_offset_reset="latest",
+    )
+
+    @app.agent(app.topic(CONTROL))
+    async def heard(messages: faust.StreamT[bytes]) -> None:
+        """Whatever is announced is in the store already, and read from there before the next batch."""
+        async for message in messages:
+            log.info("announced: %s", message[:200])
+
+    @app.service
+    class BatchService(faust.Service):
+        """The loop in its thread, from the app's start to its stop."""
+
+        running: tuple[Loop, Thread] | None = None
+
+        async def on_start(self) -> None:
+            loop = await asyncio.to_thread(_built, settings, watch)
+            thread = Thread(target=_run, args=(loop,), name="loop", daemon=True)
+            self.running = loop, thread
+            thread.start()
+
+        async def on_stop(self) -> None:
+            if self.running is not None:
+                loop, thread = self.running
+                loop.stopping.set()
+                await asyncio.to_thread(thread.join)
+
+    return app
+
+
+def _built(settings: Settings, watch: Watch) -> Loop:
+    try:
+        return build(settings, watch)
+    except BaseException as fault:  # Faust would go on without its service
+        end(fault)
+        raise
+
+
+def _run(loop: Loop) -> None:
+    try:
+        loop.run()
+    except BaseException as fault:  # whatever it was, a worker without its loop is none
+        end(fault)
+
+
+def _credentials(settings: Settings) -> object:
+    if settings.kafka_security is KafkaSecurity.PLAINTEXT:
+        return None
+    import ssl
+
+    context = ssl.create_default_context(cafile=str(settings.kafka_ca) if settings.kafka_ca else None)
+    if settings.kafka_security is KafkaSecurity.SSL:
+        return faust.SSLCredentials(context)
+    return faust.SASLCredentials(
+        username=settings.kafka_user,
+        password=str(settings.kafka_password or ""),
+        ssl_context=context,
+        mechanism="SCRAM-SHA-512",
+    )

@@ -1,0 +1,229 @@
+"""The one loop: read records, decode them, load their cases, track, and hand over whatever the committer can take.
+
+When it is quiet a batch holds a few events, when much comes in it holds thousands: a draft is handed over whenever the
+committer is free, and there is nothing to tune. The loop decides and remembers nothing that the store does not know.
+"""
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Event as Flag
+from typing import Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from kafka.partitioner.default import murmur2
+
+from models.event import CaseId, kind_of
+from models.event_types import STANDING
+from models.policy import Policies
+from models.store.ledger import Ledger
+from models.tracking import track
+from models.wire import Decoded, Rejected, decode
+from streams.cases import Cases, unseen
+from streams.commit import Committer
+from streams.deadletter import DeadLetters, Origin
+from streams.draft import Draft, Held, Partition
+from streams.ownership import Ownership
+from streams.ticks import Ticker
+
+LARGEST = 20_000
+"""Records of one draft at most."""
+AT_ONCE = 5_000
+"""Records read in one go at most."""
+LARGEST_CASE = 5_000
+"""Events of one case of work at most (`semantics.md` 8)."""
+AHEAD = timedelta(minutes=5)
+"""How far `recorded` may lie after receipt (`semantics.md` 5)."""
+_SHORT, _LONG = 0.002, 0.1
+"""Seconds to wait for a record while a draft waits for the committer, and while there is none."""
+
+
+class Observer(Protocol):
+    """Who is told how the loop gets on."""
+
+    def owns(self, partitions: int) -> None:
+        """So many partitions are held now."""
+        ...
+
+    def dead(self, reason: str) -> None:
+        """A record was put aside."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as Kafka gave it. `received` is the broker's own time of receipt, UTC."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    received: datetime
+
+
+class Loop:
+    """Runs until `stopping` is set; then finishes its batch and gives its partitions back."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        ledger: Ledger,
+        ownership: Ownership,
+        cases: Cases,
+        ticker: Ticker,
+        committer: Committer,
+        dead_letters: DeadLetters,
+        observer: Observer,
+    ) -> None:
+        self._consumer = consumer
+        self._ledger = ledger
+        self._ownership = ownership
+        self._cases = cases
+        self._ticker = ticker
+        self._committer = committer
+        self._dead_letters = dead_letters
+        self._observer = observer
+        self._draft = Draft()
+        self._policies = _required(ledger.policies(None))
+        self.stopping = Flag()
+
+    def run(self) -> None:
+        """The life of the worker."""
+        # What was loaded at the start lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
+        self._ownership.subscribe()
+        while not self.stopping.is_set():
+            self._apply(self._read())
+            self._judge()
+            if self._committer.idle.is_set():
+                self.hand_over()
+        self._consumer.close()
+
+    def drain(self) -> None:
+        """Writes everything that was read, before the partitions are given back."""
+        self._committer.wait()
+        self.hand_over()
+        self._committer.wait()
+        self._cases.forget()
+
+    def hand_over(self) -> None:
+        """Gives the draft to the committer, which must be idle."""
+        if not self._draft.empty:
+            self._draft.seal()
+            self._committer.give(self._draft, self._policies)
+            self._draft = Draft()
+
+    def _read(self) -> list[Message]:
+        before = self._ownership.changed
+        messages = [] if self._draft.records >= LARGEST else self._consumer.consume(AT_ONCE, 0)
+        if not messages:
+            one = self._consumer.poll(self._patience())
+            messages = [] if one is None else [one]
+        if self._ownership.changed == before:
+            return messages
+        # Records fetched under the earlier ownership may be among them.
+        self._ownership.seek()
+        self._observer.owns(len(self._ownership.partitions))
+        return []
+
+    def _patience(self) -> float:
+        return _SHORT if not self._draft.empty else min(_LONG, self._ticker.wait)
+
+    def _judge(self) -> None:
+        writing = self._committer.writing
+        unwritten = [self._draft] if writing is None else [writing, self._draft]
+        self._ticker.judge(self._ownership.partitions, unwritten, self._draft, self._policies)
+
+    def _apply(self, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        self._policies = self._ledger.policies(self._policies) or self._policies
+        records = [record for message in messages if (record := self._record(message)) is not None]
+        found = [(record, decode(record.value, record.received)) for record in records]
+        known = [(one.event.subject, record.partition) for record, one in found if isinstance(one, Decoded)]
+        self._cases.bring(known, self._policies)
+        for record, one in found:
+            self._take(record, one)
+
+    def _record(self, message: Message) -> Record | None:
+        fault = message.error()
+        if fault is not None:
+            self._end(message, fault)
+            return None
+        _, milliseconds = message.timestamp()
+        received = datetime.fromtimestamp(milliseconds / 1000, UTC)
+        partition, offset = message.partition(), message.offset()
+        assert partition is not None and offset is not None
+        return Record(partition, offset, message.key(), message.value() or b"", received)
+
+    def _end(self, message: Message, fault: KafkaError) -> None:
+        """The end of a partition was reached; any other fault ends the worker."""
+        if fault.code() != KafkaError._PARTITION_EOF:
+            raise KafkaException(fault)
+        partition = self._ownership.partitions.get(message.partition() or 0)
+        if partition is not None:
+            partition.end = message.offset() or 0
+
+    def _take(self, record: Record, found: Decoded | Rejected) -> None:
+        partition = self._ownership.partitions[record.partition]
+        self._draft.read(partition, record.offset)
+        why = found if isinstance(found, Rejected) else self._refused(found, record)
+        if why is not None:
+            self._put_aside(record, partition, why)
+            return
+        assert isinstance(found, Decoded)
+        self._dead_letters.fine(1)
+        case = found.event.subject
+        held = self._cases.get(case)
+        if self._misplaced(record, case, held):
+            self._draft.count(partition, "rerouted")
+            self._dead_letters.reroute(case.encode(), record.value, Origin(record.partition, record.offset))
+            return
+        self._track(partition, found, held or unseen(case, record.partition))
+
+    def _track(self, partition: Partition, found: Decoded, held: Held) -> None:
+        step = track(held.case, found.event, self._policies)
+        self._draft.track(partition, found.event, step, found.dropped)
+        if step.case is not held.case:
+            now = Held(held.partition, step.case, step.look)
+            self._cases.put(step.case.id, now)
+            self._draft.cases[step.case.id] = now
+
+    def _refused(self, found: Decoded, record: Record) -> Rejected | None:
+        event = found.event
+        if event.recorded - record.received > AHEAD:
+            return Rejected("recorded ahead", "recorded is more than 5 minutes after receipt: check the sender's clock")
+        policy = self._policies.latest
+        if policy.strict_sites and event.site not in policy.sites:
+            return Rejected("unknown site", "data.site is none of the policy's, and it has strict_sites = true")
+        held = self._cases.get(event.subject)
+        large = held is not None and len(held.case.evidence.events) >= LARGEST_CASE
+        if large and kind_of(event.subject) not in STANDING:
+            return Rejected(
+                "case too large", f"the case has {LARGEST_CASE} events already: is its subject a single one?"
+            )
+        return None
+
+    def _misplaced(self, record: Record, case: CaseId, held: Held | None) -> bool:
+        """Whether the record lies where its case does not belong. Asked in full once a case while it is in mind."""
+        if held is not None:
+            return held.partition != record.partition
+        key = case.encode()
+        return record.key != key or (murmur2(key) & 0x7FFFFFFF) % self._ownership.count != record.partition
+
+    def _put_aside(self, record: Record, partition: Partition, why: Rejected) -> None:
+        self._draft.count(partition, "rejected")
+        self._observer.dead(why.reason)
+        self._dead_letters.put(record.key, record.value, Origin(record.partition, record.offset), why)
+
+
+def _required(policies: Policies | None) -> Policies:
+    if policies is None:
+        raise LookupError("the store holds no policy: run `rxpulse _migrate` first")
+    return policies
+
+
+Stop = Callable[[], None]

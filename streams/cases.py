@@ -1,0 +1,55 @@
+"""The cases that the worker has in mind.
+
+A case is read from the store when one of its events comes and it is not in mind; it stays in mind for a while. There are
+two generations: what was not asked for during a whole generation is forgotten. Everything forgotten is in the store.
+"""
+
+from collections.abc import Iterable
+
+from models.event import CaseId
+from models.policy import Policies
+from models.store.ledger import Ledger
+from models.tracking import Watched
+from streams.draft import Held
+
+GENERATION = 200_000
+"""Cases of one generation: about 1 GB at most for both."""
+
+
+class Cases:
+    """In mind: at most two generations of `generation` cases."""
+
+    def __init__(self, ledger: Ledger, generation: int = GENERATION) -> None:
+        self._ledger = ledger
+        self._generation = generation
+        self._young: dict[CaseId, Held] = {}
+        self._old: dict[CaseId, Held] = {}
+
+    def get(self, case: CaseId) -> Held | None:
+        """The case, if it is in mind or was brought there; None for one that no store knows."""
+        held = self._young.get(case)
+        if held is None and (held := self._old.pop(case, None)) is not None:
+            self._young[case] = held
+        return held
+
+    def put(self, case: CaseId, held: Held) -> None:
+        """The case as it is now."""
+        self._young[case] = held
+
+    def bring(self, wanted: Iterable[tuple[CaseId, int]], policies: Policies) -> None:
+        """Reads those of the cases (each with its partition) that are not in mind."""
+        if len(self._young) > self._generation:
+            self._old, self._young = self._young, {}
+        missing = {case: partition for case, partition in wanted if self.get(case) is None}
+        if missing:
+            for case, (watched, look) in self._ledger.load(list(missing), policies).items():
+                self._young[case] = Held(missing[case], watched, look)
+
+    def forget(self) -> None:
+        """Everything: the partitions may be somebody else's now."""
+        self._young, self._old = {}, {}
+
+
+def unseen(case: CaseId, partition: int) -> Held:
+    """A case of which nothing is known yet."""
+    return Held(partition, Watched(case), None)

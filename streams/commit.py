@@ -1,0 +1,91 @@
+"""The committer: the one thread that writes.
+
+It takes a draft whenever it is free, writes it in one transaction, and only then sends the facts on and moves the
+offsets that lag tools look at. Whatever goes wrong ends the process: nothing is half done, and the next worker goes on
+where the last transaction ended.
+"""
+
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Event as Flag
+from threading import Thread
+from time import monotonic
+
+from models.errors import OurFault
+from models.policy import Policies
+from models.store.ledger import Batch, Ledger
+from streams.deadletter import DeadLetters
+from streams.draft import Draft
+from streams.relay import Relay
+
+_OFFSETS_EVERY = 1.0
+"""Seconds between commits of offsets to Kafka: they decide nothing, lag tools read them."""
+_LONGEST = 60.0
+"""Seconds after which a commit is given up as hanging."""
+
+
+class CommitHangs(OurFault):
+    """The database did not answer for too long."""
+
+
+class Committer:
+    """`idle` is set while nothing is being written; `writing` is the draft on its way. `done` is called after each
+    transaction with the batch and the seconds it took; `failed` with whatever ended the thread."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        relay: Relay,
+        dead_letters: DeadLetters,
+        offsets: Callable[[dict[int, int]], None],
+        done: Callable[[Batch, float], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._ledger = ledger
+        self._relay = relay
+        self._dead_letters = dead_letters
+        self._offsets = offsets
+        self._done = done
+        self._failed = failed
+        self._queue: SimpleQueue[tuple[Draft, Policies]] = SimpleQueue()
+        self._told = 0.0
+        self.writing: Draft | None = None
+        self.idle = Flag()
+        self.idle.set()
+
+    def start(self) -> None:
+        """Starts the thread; it ends with the process."""
+        Thread(target=self._run, name="committer", daemon=True).start()
+
+    def give(self, draft: Draft, policies: Policies) -> None:
+        """Hands a draft over; `idle` must be set."""
+        self.writing = draft
+        self.idle.clear()
+        self._queue.put((draft, policies))
+
+    def wait(self) -> None:
+        """Waits until what was given is written. Raises CommitHangs."""
+        if not self.idle.wait(_LONGEST):
+            raise CommitHangs(
+                f"a transaction has taken more than {_LONGEST:g} s: look at the database's locks and disk"
+            )
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._write(*self._queue.get())
+        except BaseException as fault:  # the thread's last word, whatever it was
+            self._failed(fault)
+
+    def _write(self, draft: Draft, policies: Policies) -> None:
+        begun = monotonic()
+        self._dead_letters.settle()
+        batch = draft.batch(self._relay.mark, policies.latest.tell_within)
+        self._ledger.commit(batch)
+        self._relay.publish(draft.facts)
+        self._done(batch, monotonic() - begun)
+        if monotonic() - self._told > _OFFSETS_EVERY:
+            self._told = monotonic()
+            self._offsets({advance.partition: advance.position for advance in batch.advances})
+        self.writing = None
+        self.idle.set()

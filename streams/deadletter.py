@@ -1,0 +1,88 @@
+"""What cannot be an event is put aside, with the reason and where it came from.
+
+The record goes on unchanged to a topic of its own before anything that came after it is applied, so nothing is lost and
+somebody can mend it. When too many of the latest records are such, the worker stops on purpose: a bad release of a
+sender must not drain the feed into the dead letters.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from models.errors import OurFault
+from models.wire import Rejected
+from streams.topics import DEADLETTER, EVENTS
+
+_SECONDS = 30.0
+
+
+class Undelivered(OurFault):
+    """The broker did not take a dead letter or a record to be put where it belongs."""
+
+
+class TooManyDeadLetters(OurFault):
+    """The feed is not what it should be; the worker stops until somebody has looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record lies: partition and offset of `rx.events`."""
+
+    partition: int
+    offset: int
+
+
+class DeadLetters:
+    """Puts aside; at most `limit` of the last `window` records may be."""
+
+    def __init__(self, producer: Producer, limit: int, window: int) -> None:
+        self._producer = producer
+        self._limit = limit
+        self._window = window
+        self._seen = 0
+        self._recent: deque[int] = deque()
+        self._fault: KafkaError | None = None
+
+    def fine(self, records: int) -> None:
+        """So many records were read that are no dead letters."""
+        self._seen += records
+
+    def put(self, key: bytes | None, value: bytes, origin: Origin, why: Rejected) -> None:
+        """One dead letter. Raises TooManyDeadLetters where it is one too many."""
+        headers = {
+            "reason": why.reason,
+            "detail": why.detail,
+            "topic": EVENTS,
+            "partition": str(origin.partition),
+            "offset": str(origin.offset),
+        }
+        self._send(DEADLETTER, key, value, {name: text.encode() for name, text in headers.items()})
+        self._count(why)
+
+    def reroute(self, key: bytes, value: bytes, origin: Origin) -> None:
+        """The record once more, where its key belongs."""
+        self._send(EVENTS, key, value, {"rerouted-from": f"{origin.partition}:{origin.offset}".encode()})
+
+    def settle(self) -> None:
+        """Waits until everything put so far lies with the broker. Raises Undelivered."""
+        left = self._producer.flush(_SECONDS)
+        if self._fault is not None or left:
+            raise Undelivered(f"the broker did not take a dead letter: {self._fault or 'no answer'}")
+
+    def _send(self, topic: str, key: bytes | None, value: bytes, headers: dict[str, bytes]) -> None:
+        self._producer.produce(topic, value, key, headers=headers, on_delivery=self._delivered)
+
+    def _delivered(self, fault: KafkaError | None, _: Message) -> None:
+        self._fault = self._fault or fault
+
+    def _count(self, why: Rejected) -> None:
+        self._seen += 1
+        self._recent.append(self._seen)
+        while self._recent[0] <= self._seen - self._window:
+            self._recent.popleft()
+        if len(self._recent) > self._limit:
+            raise TooManyDeadLetters(
+                f"{len(self._recent)} of the last {self._window} records cannot be events, the last one because:"
+                f" {why.detail}. Mend the sender, look at {DEADLETTER}, then start the worker again"
+            )

@@ -1,0 +1,100 @@
+"""Which partitions are this worker's, and from where it reads them.
+
+Kafka proposes who reads what; the store decides what is applied. When partitions are assigned they are claimed in the
+store, which shuts out whoever held them before, and reading goes on at the store's positions, not at Kafka's offsets.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, TopicPartition
+
+from models.errors import CallerFault, OurFault
+from models.store.ledger import Ledger
+from streams.draft import Partition
+from streams.relay import Relay
+from streams.topics import EVENTS
+
+_SECONDS = 10.0
+
+
+class Lost(OurFault):
+    """Kafka gave this worker's partitions to somebody else without asking."""
+
+
+class TopicTooShort(CallerFault):
+    """The topic does not hold what the store's positions say comes next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The offsets that a partition of the topic holds: from `low` up to and without `high`."""
+
+    low: int
+    high: int
+
+
+def beginning(partition: int, position: int, extent: Extent) -> int:
+    """The offset to read from. An empty store begins with whatever the topic still holds. Raises TopicTooShort."""
+    if position == 0 or extent.low <= position <= extent.high:
+        return max(position, extent.low)
+    if position > extent.high:
+        raise TopicTooShort(
+            f"partition {partition} of {EVENTS} ends at {extent.high}, and the store has applied it up to {position}:"
+            " the topic was made anew or restored from an older copy. Give the right RXPULSE_KAFKA, or rebuild the"
+            " store from this topic with `rxpulse reset --facts`"
+        )
+    raise TopicTooShort(
+        f"partition {partition} of {EVENTS} begins at {extent.low}, and the store has applied it only up to {position}:"
+        f" {extent.low - position} records were deleted before they were read. Restore them, or accept the gap by"
+        " rebuilding the store with `rxpulse reset --facts`"
+    )
+
+
+class Ownership:
+    """`partitions` are those held now. `before_revoke` is called before they are given back: everything read must be
+    written by then. `changed` counts the changes of ownership."""
+
+    def __init__(
+        self, consumer: Consumer, ledger: Ledger, relay: Relay, owner: str, before_revoke: Callable[[], None]
+    ) -> None:
+        self._consumer = consumer
+        self._ledger = ledger
+        self._relay = relay
+        self._owner = owner
+        self._before_revoke = before_revoke
+        self.partitions: dict[int, Partition] = {}
+        self.changed = 0
+        self.count = 0
+
+    def subscribe(self) -> None:
+        """Asks Kafka for partitions of the events."""
+        self._consumer.subscribe([EVENTS], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+
+    def seek(self) -> None:
+        """Reads from the positions again: what was fetched under an earlier ownership is dropped."""
+        wanted = [TopicPartition(EVENTS, p.number, p.position) for p in self.partitions.values()]
+        self._consumer.assign(wanted)
+
+    def _assigned(self, consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
+        self.changed += 1
+        numbers = [part.partition for part in parts]
+        cluster = consumer.list_topics(EVENTS, _SECONDS)
+        self.count = len(cluster.topics[EVENTS].partitions)
+        for claim in self._ledger.claim(cluster.cluster_id, numbers, self._owner):
+            low, high = consumer.get_watermark_offsets(TopicPartition(EVENTS, claim.partition), _SECONDS)
+            position = beginning(claim.partition, claim.position, Extent(low, high))
+            self.partitions[claim.partition] = Partition.of(claim, position)
+            self._relay.resume(claim.partition, claim.published)
+            self._relay.publish(self._ledger.facts(claim.partition, claim.published))
+        self.seek()
+
+    def _revoked(self, consumer: Consumer, _: Sequence[TopicPartition]) -> None:
+        self.changed += 1
+        self._before_revoke()
+        self._ledger.release(list(self.partitions), self._owner)
+        self.partitions.clear()
+        consumer.unassign()
+
+    def _lost(self, _: Consumer, __: Sequence[TopicPartition]) -> None:
+        raise Lost("Kafka gave the partitions to another worker: this one was silent for too long")

@@ -1,0 +1,151 @@
+"""Committed facts go on to the public topics, each at least once.
+
+The rows in the store are their own outbox. A batch counts as published when the broker has confirmed every record of
+it; the mark up to which everything was confirmed is written with the next batch, and whoever takes a partition over
+sends again what lies beyond the mark. Every record carries a stable id, so that a reader can tell a repetition.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from models.errors import OurFault
+from models.signals import Signal
+from models.store.ledger import IntervalFact, SignalFact
+from models.tracking import Interval
+from models.wire import stamp
+from streams.topics import INTERVALS, SIGNALS
+
+_SECOND = timedelta(seconds=1)
+Fact = IntervalFact | SignalFact
+
+
+class DeliveryFailed(OurFault):
+    """The broker did not take a record, however often it was tried."""
+
+
+@dataclass(slots=True)
+class _Sending:
+    """One batch on its way: how many records are not confirmed, and the marks that hold once all are."""
+
+    open: int
+    marks: dict[int, int]
+
+
+class Relay:
+    """Sends facts. `failed` is called with the reason, in whatever thread, when one cannot be delivered."""
+
+    def __init__(self, producer: Producer, failed: Callable[[str], None]) -> None:
+        self._producer = producer
+        self._failed = failed
+        self._sending: deque[_Sending] = deque()
+        self._marks: dict[int, int] = {}
+
+    def resume(self, partition: int, published: int) -> None:
+        """A partition was taken over; its mark stands at `published`."""
+        self._marks[partition] = published
+
+    def mark(self, partition: int) -> int:
+        """Everything of the partition below this number has reached the public topics."""
+        self._producer.poll(0)
+        while self._sending and self._sending[0].open == 0:
+            self._marks.update(self._sending.popleft().marks)
+        return self._marks[partition]
+
+    def publish(self, facts: Iterable[Fact]) -> None:
+        """Sends facts, in order; returns before they are confirmed."""
+        rows = list(facts)
+        marks: dict[int, int] = {}
+        for fact in rows:
+            marks[fact.partition] = fact.sequence + 1
+        sending = _Sending(len(rows), marks)
+        self._sending.append(sending)
+
+        def delivered(fault: KafkaError | None, _: Message) -> None:
+            if fault is not None:
+                self._failed(f"a record was not delivered to its topic: {fault}")
+            sending.open -= 1
+
+        for fact in rows:
+            self._send(*public_record(fact), delivered)
+
+    def flush(self, seconds: float) -> bool:
+        """Waits until everything is confirmed; False where it is not by then."""
+        return self._producer.flush(seconds) == 0
+
+    def _send(
+        self, topic: str, key: str, value: bytes, delivered: Callable[[KafkaError | None, Message], None]
+    ) -> None:
+        while True:
+            try:
+                self._producer.produce(topic, value, key, on_delivery=delivered)
+                return
+            except BufferError:
+                self._producer.poll(0.05)
+
+
+def public_record(fact: Fact) -> tuple[str, str, bytes]:
+    """(topic, key, value) of a fact."""
+    if isinstance(fact, IntervalFact):
+        return INTERVALS, fact.interval.case, _json(_interval(fact.interval))
+    return SIGNALS, fact.signal.id, _json(_signal(fact.signal))
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _interval(one: Interval) -> dict[str, Any]:
+    state = "retracted" if one.retracted else "closed"
+    about = {
+        "interval": one.id,
+        "clock": one.clock,
+        "site": one.site,
+        "priority": one.priority,
+        "case": one.case,
+        "started": stamp(one.started),
+        "stopped": stamp(one.stopped),
+        "net_seconds": one.net / _SECOND,
+        "target_seconds": None if one.target is None else one.target / _SECOND,
+        "in_target": one.in_target,
+        "revision": one.revision,
+        "state": state,
+    }
+    return _envelope(one.id, one.revision, f"rx.interval.{state}", one.stopped, one.case, about)
+
+
+def _signal(one: Signal) -> dict[str, Any]:
+    about = {
+        "signal": one.id,
+        "kind": one.kind.value,
+        "name": one.name,
+        "severity": one.severity.name,
+        "site": one.site,
+        "case": one.case,
+        "raised": stamp(one.raised),
+        "known": stamp(one.known),
+        "cleared": None if one.cleared is None else stamp(one.cleared),
+        "reason": None if one.reason is None else one.reason.value,
+        "revision": one.revision,
+        "state": "open" if one.open else "cleared",
+    }
+    kind = "rx.signal.raised" if one.open else "rx.signal.cleared"
+    return _envelope(one.id, one.revision, kind, one.cleared or one.raised, one.case or one.site, about)
+
+
+def _envelope(name: str, revision: int, kind: str, at: datetime, subject: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": f"{name}.{revision}",
+        "source": "/rxpulse",
+        "type": kind,
+        "time": stamp(at),
+        "subject": subject,
+        "datacontenttype": "application/json",
+        "data": data,
+    }

@@ -1,0 +1,141 @@
+"""Silence: what follows when nothing came.
+
+A deadline passes without an event, so somebody has to look. That is only honest for a partition that has been read up to
+now: twice a second the worker asks the database for the time and Kafka for the ends of its partitions, and once a
+partition's position has reached the end asked for, its silence up to that time (less a margin for evidence that is still
+on its way) is judged. A worker that is behind judges nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from models.event import CaseId
+from models.policy import Policies
+from models.store.ledger import Ledger
+from models.tracking import tick
+from streams.cases import Cases
+from streams.draft import Draft, Held, Partition
+from streams.topics import EVENTS
+
+EVERY = 0.5
+"""Seconds from one question to the next."""
+_TRUSTED = 5.0
+"""Seconds for which the answer to a question may be used."""
+_ASKED_WITHIN = 5.0
+APART = timedelta(seconds=30)
+"""Clocks of host and database that differ by more than this stop the ticks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """At `now` (the database's clock) the partitions ended at `ends`; `asked` is of this host's monotonic clock."""
+
+    now: datetime
+    ends: Mapping[int, int]
+    asked: float
+
+
+def caught_up(question: Question, partitions: Iterable[Partition], now: float) -> list[Partition]:
+    """The partitions that have been read up to the ends asked for, while the answer may still be used. `now` is of the
+    monotonic clock."""
+    if now - question.asked > _TRUSTED:
+        return []
+    return [p for p in partitions if p.number in question.ends and _reached(p) >= question.ends[p.number]]
+
+
+def _reached(partition: Partition) -> int:
+    return max(partition.position, partition.end)
+
+
+class Ticker:
+    """Asks and judges. `margin` is how long evidence may be on its way. `apart` is told how far the host's clock and the
+    database's differ."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        admin: AdminClient,
+        cases: Cases,
+        margin: timedelta,
+        host_clock: Callable[[], datetime],
+    ) -> None:
+        self._ledger = ledger
+        self._admin = admin
+        self._cases = cases
+        self._margin = margin
+        self._host_clock = host_clock
+        self._next = 0.0
+        self._open: Question | None = None
+        self.apart = timedelta()
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the next question."""
+        return max(self._next - monotonic(), 0.0)
+
+    def judge(
+        self, partitions: Mapping[int, Partition], drafts: Iterable[Draft], into: Draft, policies: Policies
+    ) -> None:
+        """Asks when it is time to, and puts into a draft what the silence of caught-up partitions leads to. `drafts` are
+        those not yet written, `into` the last of them."""
+        if monotonic() >= self._next and partitions:
+            self._next = monotonic() + EVERY
+            self._open = self._ask(partitions)
+        if self._open is None or abs(self.apart) > APART:
+            return
+        ready = caught_up(self._open, partitions.values(), monotonic())
+        if ready:
+            until = self._open.now - self._margin
+            left = {p: end for p, end in self._open.ends.items() if p not in {one.number for one in ready}}
+            self._open = Question(self._open.now, left, self._open.asked) if left else None
+            self._listen({one.number: one for one in ready}, until, drafts, into, policies)
+
+    def _ask(self, partitions: Iterable[int]) -> Question:
+        asked = monotonic()
+        now = self._ledger.now()
+        self.apart = self._host_clock() - now
+        wanted = {TopicPartition(EVENTS, number): OffsetSpec.latest() for number in partitions}
+        answers = self._admin.list_offsets(wanted, request_timeout=_ASKED_WITHIN)
+        return Question(now, {part.partition: answer.result().offset for part, answer in answers.items()}, asked)
+
+    def _listen(
+        self,
+        ready: Mapping[int, Partition],
+        until: datetime,
+        drafts: Iterable[Draft],
+        into: Draft,
+        policies: Policies,
+    ) -> None:
+        unwritten = _unwritten(drafts)
+        due = {case: partition for partition, case in self._ledger.due(list(ready), until)}
+        due |= {case: held.partition for case, held in unwritten.items() if held.partition in ready}
+        self._cases.bring(due.items(), policies)
+        by_partition: dict[int, list[Held]] = {number: [] for number in ready}
+        for case, partition in due.items():
+            held = self._cases.get(case)
+            if held is not None and held.look is not None and held.look < until:
+                by_partition[partition].append(held)
+        for number, cases in by_partition.items():
+            self._tick(ready[number], cases, until, into, policies)
+
+    def _tick(
+        self, partition: Partition, cases: Iterable[Held], until: datetime, into: Draft, policies: Policies
+    ) -> None:
+        steps = [tick(held.case, policies, until) for held in cases]
+        into.listened(partition, until, steps)
+        for step in steps:
+            held = Held(partition.number, step.case, step.look)
+            self._cases.put(step.case.id, held)
+            into.cases[step.case.id] = held
+
+
+def _unwritten(drafts: Iterable[Draft]) -> dict[CaseId, Held]:
+    found: dict[CaseId, Held] = {}
+    for draft in drafts:
+        found.update(draft.cases)
+    return found
