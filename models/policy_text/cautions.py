@@ -26,7 +26,7 @@ def warnings(policy: Policy) -> list[str]:
 def expected_false_alarms(policy: Policy, site: SiteProfile) -> float:
     """False alarms a month that a site may expect from all its rates together."""
     mine = (rate for rate in policy.rates.values() if rate.applies.to(site.site, site.setting or ""))
-    return sum(rate.false_alarms_per_month for rate in mine)
+    return sum((rate.false_alarms_per_month for rate in mine), 0.0)
 
 
 def _nobody_told(policy: Policy) -> Iterator[Caution]:

@@ -58,9 +58,6 @@ def json_schema() -> Node:
     """The whole schema, a new value at each call; valid JSON Schema 2020-12."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "RxPulse policy",
-        "description": "Clocks, rules and rates of a pharmacy and who is told. A file says what it changes of the "
-        "shipped policies it extends.",
         **_table(
             extends=_one_or_list("extends", "The shipped policies that this file changes; left out: all three."),
             strict_sites=_flag("Refuse events of sites that are not declared here."),
@@ -75,6 +72,9 @@ def json_schema() -> Node:
             tell=_table(within=_ref("length", "Signals older than this when found are recorded, not told.")),
             channel=_table(email=_email(), webhook=_webhook()),
         ),
+        "title": "RxPulse policy",
+        "description": "Clocks, rules and rates of a pharmacy and who is told. A file says what it changes of the "
+        "shipped policies it extends.",
         "$defs": _definitions(),
     }
 

@@ -1,0 +1,177 @@
+"""`rxpulse policy`: is this policy right, what does an entry of it do, and what may stand in the file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from models.cusum import errors_in_a_row, expected_delay
+from models.errors import UsageFault
+from models.policy import Clock, Policy, Rate, Rule, SiteProfile
+from models.policy_text import (
+    Fault,
+    Parsed,
+    PolicyFault,
+    expected_false_alarms,
+    explain,
+    find,
+    json_schema,
+    read,
+    shipped_default,
+)
+from models.policy_text.schema import SHIPPED
+from models.rates import design_of
+from rxpulse.output import json_option, print_json, say
+
+EXAMPLE = """Example:
+
+    rxpulse policy check site.toml
+"""
+SCHEMA_EXAMPLE = """Example:
+
+    rxpulse policy schema > policy.schema.json
+"""
+EXPLAIN_EXAMPLE = """Example:
+
+    rxpulse policy explain stat-verified
+"""
+FILE = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """False alarms a month that one site may expect from all its rates; `site` None: any site of that setting."""
+
+    site: str | None
+    setting: str | None
+    per_month: float
+
+
+@click.group(epilog=EXAMPLE)
+def policy() -> None:
+    """Check and explain the policy: clocks, rules, rates, and who is told."""
+
+
+@policy.command(epilog=EXAMPLE)
+@click.argument("file", type=FILE, envvar="RXPULSE_POLICY", required=False)
+@json_option
+def check(file: Path | None, as_json: bool) -> None:
+    """Name file, line and remedy of every fault of FILE, and what is worth a second look.
+
+    Without FILE: the file of RXPULSE_POLICY, else the shipped default. Exits with 1 where there is a fault.
+    """
+    try:
+        parsed = chosen(file)
+    except PolicyFault as fault:
+        show_faults(fault.faults, as_json)
+        raise click.exceptions.Exit(1) from fault
+    if as_json:
+        print_json(verdict((), parsed))
+    else:
+        click.echo(summary(parsed))
+
+
+@policy.command(epilog=SCHEMA_EXAMPLE)
+def schema() -> None:
+    """Print the JSON Schema of the policy file, for editors that complete and check."""
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@policy.command("explain", epilog=EXPLAIN_EXAMPLE)
+@click.argument("name")
+@click.option("--policy", "file", type=FILE, envvar="RXPULSE_POLICY", help="Of this policy file.")
+@json_option
+def explain_entry(name: str, file: Path | None, as_json: bool) -> None:
+    """Say in plain words what the clock, rule or rate NAME does and where its figure comes from."""
+    parsed = chosen(file)
+    text = explain(parsed.policy, name)
+    if as_json:
+        print_json(described(find(parsed.policy, name)) | {"text": text, "version": parsed.policy.version})
+    else:
+        click.echo(text)
+
+
+def chosen(file: Path | None) -> Parsed:
+    """The policy of a file; None: the shipped default. Raises UsageFault for a file that is not there."""
+    if file is None:
+        return shipped_default()
+    if not file.is_file():
+        raise UsageFault(f"{file}: there is no such file; give a policy in TOML, or none for the shipped default")
+    return read(file)
+
+
+def show_faults(faults: tuple[Fault, ...], as_json: bool) -> None:
+    if as_json:
+        print_json(verdict(faults, None))
+        return
+    for fault in faults:
+        click.echo(str(fault))
+    say(f"{len(faults)} {'fault' if len(faults) == 1 else 'faults'}: this policy cannot be used")
+
+
+def verdict(faults: tuple[Fault, ...], parsed: Parsed | None) -> dict[str, Any]:
+    return {
+        "faults": [placed(fault) for fault in faults],
+        "warnings": [placed(caution) for caution in parsed.cautions] if parsed else [],
+        "version": parsed.policy.version if parsed else None,
+        "expected_false_alarms": [
+            {"site": one.site, "setting": one.setting, "per_month": one.per_month}
+            for one in (expected(parsed.policy) if parsed else ())
+        ],
+    }
+
+
+def placed(fault: Fault) -> dict[str, Any]:
+    return {"file": fault.file, "line": fault.line, "entry": fault.key, "message": fault.message}
+
+
+def expected(found: Policy) -> list[Expected]:
+    """One for each declared site; where none is declared, one for each setting."""
+    sites = found.sites.values()
+    if sites:
+        return [Expected(str(site.site), site.setting, expected_false_alarms(found, site)) for site in sites]
+    return [Expected(None, setting, expected_false_alarms(found, undeclared(found, setting))) for setting in SHIPPED]
+
+
+def undeclared(found: Policy, setting: str) -> SiteProfile:
+    default = found.default_site
+    return SiteProfile(site=default.site, name=default.name, setting=setting, working=default.working)
+
+
+def summary(parsed: Parsed) -> str:
+    found = parsed.policy
+    lines = [f"warning: {caution}" for caution in parsed.cautions]
+    for one in expected(found):
+        whose = f"any {one.setting} site" if one.site is None else one.site
+        lines.append(f"{whose}: {one.per_month:g} false alarms a month to be expected from all its rates together")
+    held = f"{len(found.clocks)} clocks, {len(found.rules)} rules, {len(found.rates)} rates"
+    return "\n".join([*lines, f"no fault: {held}; version {found.version[:12]}"])
+
+
+def described(entry: Clock | Rule | Rate) -> dict[str, Any]:
+    """The entry's kind, name and figures; of a rate those of its test, too."""
+    said: dict[str, Any] = {"name": str(entry.name), "title": entry.title, "source": entry.source}
+    match entry:
+        case Clock():
+            return {"kind": "clock", **said, "severity": None if entry.target is None else entry.severity.name}
+        case Rule():
+            return {"kind": "rule", **said, "severity": entry.severity.name}
+        case Rate():
+            return {"kind": "rate", **said, "severity": entry.severity.name} | tested(entry)
+
+
+def tested(rate: Rate) -> dict[str, Any]:
+    test = design_of(rate)
+    return {
+        "baseline": rate.baseline,
+        "detect": rate.detect,
+        "p": test.p,
+        "error_weight": test.error_weight,
+        "clean_weight": test.clean_weight,
+        "threshold": test.threshold,
+        "errors_in_a_row": errors_in_a_row(test),
+        "expected_delay_trials": expected_delay(test),
+        "false_alarms_per_month": test.false_alarms_per_month,
+    }

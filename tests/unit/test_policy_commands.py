@@ -1,0 +1,158 @@
+"""`rxpulse policy`: what it prints, with which exit code, and that the documented commands do what is said of them."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner, Result
+
+from models.policy_text import load, read, shipped_default
+from rxpulse.cli import main
+
+DOCS = (Path(__file__).parents[2] / "docs" / "policy.md").read_text("utf-8")
+BAD = '[clock.stat-verified]\nwarn_at = 2.0\ntarget = "soon"\n'
+RETAIL = 'extends = "retail"\n[site.elm]\nsetting = "retail"\ntimezone = "UTC"\n'
+
+
+def run(*words: str, policy: Path | None = None) -> Result:
+    return CliRunner(env={"RXPULSE_POLICY": str(policy) if policy else None}).invoke(main, ["policy", *words])
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "site.toml"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def block(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
+
+
+def test_the_shipped_default_has_no_fault_and_says_that_nobody_would_be_told() -> None:
+    ran = run("check", "--json")
+    found = json.loads(ran.stdout)
+    assert (ran.exit_code, found["faults"], found["version"]) == (0, [], shipped_default().policy.version)
+    assert [warning["message"].split(":")[0] for warning in found["warnings"]] == [
+        "nobody would be told of every S1 signal",
+        "nobody would be told of every S2 signal",
+    ]
+    assert {one["setting"] for one in found["expected_false_alarms"]} == {"inpatient", "retail", "specialty"}
+
+
+def test_each_fault_has_file_line_entry_and_message_and_the_exit_code_is_1(tmp_path: Path) -> None:
+    file = written(tmp_path, BAD)
+    ran = run("check", str(file), "--json")
+    found = json.loads(ran.stdout)
+    assert (ran.exit_code, found["version"], found["warnings"]) == (1, None, [])
+    assert [(fault["file"], fault["line"], fault["entry"]) for fault in found["faults"]] == [
+        (str(file), 2, "clock.stat-verified.warn_at"),
+        (str(file), 3, "clock.stat-verified.target"),
+    ]
+    assert "write for instance" in found["faults"][1]["message"]
+
+
+def test_people_read_each_fault_on_a_line_of_its_own(tmp_path: Path) -> None:
+    file = written(tmp_path, BAD)
+    ran = run("check", str(file))
+    assert ran.exit_code == 1
+    assert [line.split(": ")[0] for line in ran.stdout.splitlines()] == [f"{file}:2", f"{file}:3"]
+    assert ran.stderr == "2 faults: this policy cannot be used\n"
+
+
+def test_the_false_alarms_of_a_declared_site_are_told(tmp_path: Path) -> None:
+    ran = run("check", str(written(tmp_path, RETAIL)))
+    assert ran.exit_code == 0
+    assert "elm: 1.5 false alarms a month" in ran.stdout
+
+
+def test_without_a_file_the_one_of_the_environment_is_checked(tmp_path: Path) -> None:
+    assert run("check", policy=written(tmp_path, BAD)).exit_code == 1
+
+
+def test_a_file_that_is_named_stands_before_the_one_of_the_environment(tmp_path: Path) -> None:
+    good = tmp_path / "good.toml"
+    good.write_text(RETAIL, "utf-8")
+    assert run("check", str(good), policy=written(tmp_path, BAD)).exit_code == 0
+
+
+@pytest.mark.parametrize("words", [("check", "absent.toml"), ("explain", "stat-verified", "--policy", "absent.toml")])
+def test_a_file_that_is_not_there_is_a_wrong_use(words: tuple[str, ...]) -> None:
+    ran = run(*words)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "absent.toml: there is no such file; give a policy in TOML" in ran.stderr
+
+
+def test_a_faulty_policy_explains_nothing(tmp_path: Path) -> None:
+    ran = run("explain", "stat-verified", policy=written(tmp_path, BAD))
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert "site.toml:3: clock.stat-verified.target" in ran.stderr
+
+
+def test_every_entry_of_the_shipped_default_can_be_explained_with_its_source() -> None:
+    policy = load(None)
+    for entry in (*policy.clocks.values(), *policy.rules.values(), *policy.rates.values()):
+        found = json.loads(run("explain", str(entry.name), "--json").stdout)
+        assert found["text"].startswith(entry.title)
+        assert entry.source in found["text"] and found["source"] == entry.source
+
+
+def test_a_rate_is_explained_with_the_figures_of_its_test() -> None:
+    found = json.loads(run("explain", "claim-rejects", "--json").stdout)
+    assert found["kind"] == "rate"
+    assert found["p"] == pytest.approx(0.167 / 1.167)
+    assert (found["errors_in_a_row"] - 1) * found["error_weight"] < found["threshold"]
+    assert found["errors_in_a_row"] * found["error_weight"] >= found["threshold"]
+    assert found["false_alarms_per_month"] <= 0.5
+
+
+def test_an_unknown_name_is_a_wrong_use_and_the_nearest_one_is_offered() -> None:
+    ran = run("explain", "stat-verifed")
+    assert ran.exit_code == 2
+    assert "did you mean stat-verified?" in ran.stderr
+
+
+def test_the_schema_is_valid_names_itself_and_takes_what_ships() -> None:
+    schema = json.loads(run("schema").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["title"] == "RxPulse policy"
+    jsonschema.validate({"clock": {"stat-verified": {"target": "12m"}}}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"clock": {"stat-verified": {"target": "soon"}}}, schema)
+
+
+def test_the_documented_commands_run_on_the_documented_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [text] = block("toml")
+    written(tmp_path, text)
+    monkeypatch.chdir(tmp_path)
+    commands = [line for lines in block("sh") for line in lines.splitlines()]
+    assert len(commands) == 4
+    for command in commands:
+        program, group, *words = shlex.split(command)
+        assert (program, group) == ("rxpulse", "policy")
+        assert run(*words).exit_code == 0, command
+
+
+def test_the_documented_policy_does_what_is_said_of_it() -> None:
+    [text] = block("toml")
+    parsed = read(text, file="site.toml")
+    assert parsed.cautions == ()
+    assert parsed.policy.clocks["stat-verified"].source == "Pharmacy committee, March"
+
+
+def test_the_documented_duties_are_those_that_ship() -> None:
+    rows = re.findall(r"^\| `([a-z0-9_]+)` \| `([a-z0-9-]+)` ", DOCS, re.MULTILINE)
+    off = "".join(
+        f"[clock.{name}]\nenabled = true\n" for name in ("error-investigated-california", "error-reported-california")
+    )
+    clocks = read(off, file="site.toml").policy.clocks.values()
+    assert sorted(rows) == sorted(
+        (str(value), clock.name)
+        for clock in clocks
+        if clock.case == "duty"
+        for name, values in clock.when
+        if name == "reason"
+        for value in values
+    )
