@@ -56,3 +56,44 @@ def test_an_entry_is_explained_in_words() -> None:
     policy = load(None)
     assert "within 10 min" in explain(policy, "stat-verified")
     assert "errors in a row" in explain(policy, "claim-rejects")
+
+
+def test_a_changed_figure_is_no_longer_told_with_the_source_of_the_old_one() -> None:
+    policy = parse('[clock.stat-verified]\ntarget = "12m"\n[clock.now-verified]\nseverity = "S2"\n', file="site.toml")
+    assert policy.clocks["stat-verified"].source.startswith("set by this site, in place of: Naylor")
+    assert policy.clocks["now-verified"].source.startswith("Editable default")
+
+
+def test_a_changed_figure_with_a_source_of_its_own_keeps_it() -> None:
+    text = '[rate.claim-rejects]\nbaseline = 0.1\nsource = "our own last year"\n'
+    assert parse(text, file="site.toml").rates["claim-rejects"].source == "our own last year"
+
+
+def test_a_clock_is_explained_with_all_that_decides_its_reading() -> None:
+    text = explain(load(None), "stat-verified")
+    for part in (
+        "from rx.order.entered to rx.order.verified, within 10 minutes; late is S2",
+        "a warning (S3) at 50% of it, S1 at 2 times the target",
+        "Only where priority is stat.",
+        "The time from rx.order.intervention.opened to rx.order.intervention.resolved does not count.",
+        "no longer matters after rx.order.discontinued",
+        "Judges inpatient sites.",
+    ):
+        assert part in text
+
+
+def test_targets_in_business_days_and_in_a_field_are_explained() -> None:
+    policy = load(None)
+    assert "by the end of business day 1 after it" in explain(policy, "cs-loss-notified")
+    assert "by the time in `promised` plus 2 hours" in explain(policy, "dose-within-window")
+    assert "measured only, never late" in explain(policy, "verification-wait")
+
+
+def test_an_entry_for_some_sites_and_open_hours_is_explained() -> None:
+    text = parse(
+        '[clock.will-call]\ncounts = "open-hours"\nsites = ["elm", "oak"]\nwhen = { channel = ["", "erx"] }\n', file="x"
+    )
+    told = explain(text, "will-call")
+    assert "Judges retail sites, of these elm or oak." in told
+    assert "Only the site's opening hours count." in told
+    assert "Only where channel is erx or not said." in told
