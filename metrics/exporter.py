@@ -11,7 +11,14 @@ from ipaddress import ip_address
 from threading import Thread
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from metrics.catalog import CATALOG, Metric, Shape
@@ -24,6 +31,8 @@ class PrometheusRecorder:
     """Writes the figures of the catalogue into a registry of its own."""
 
     def __init__(self) -> None:
+        # Series that only say when a counter was made would double what is scraped.
+        disable_created_metrics()
         self.registry = CollectorRegistry()
         self._collectors: dict[str, Any] = {metric.name: self._collector(metric) for metric in CATALOG}
 

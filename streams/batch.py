@@ -5,7 +5,7 @@ committer is free, and there is nothing to tune. The loop decides and remembers 
 """
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
@@ -100,6 +100,8 @@ class Loop:
             self._judge()
             if self._committer.idle.is_set():
                 self.hand_over()
+        # Closing the consumer gives the partitions back; a consumer that is closing takes no offsets any more.
+        self.drain()
         self._consumer.close()
 
     def drain(self) -> None:
@@ -224,6 +226,3 @@ def _required(policies: Policies | None) -> Policies:
     if policies is None:
         raise LookupError("the store holds no policy: run `rxpulse _migrate` first")
     return policies
-
-
-Stop = Callable[[], None]
