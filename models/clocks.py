@@ -6,24 +6,35 @@ here asks what time it is: whoever asks gives the instant up to which silence wa
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from math import ceil
 from typing import cast
 
-from models.event import CaseId, Event, field
+from models.event import CaseId, Event, EventType, field
 from models.event_types import OPENING
 from models.hours import OPEN_END, Span, local_date, merge, net, nth_business_day_end, when_net_exceeds
 from models.policy import BusinessDays, ByField, Clock, Pause, Severity, SiteProfile, Within
-from models.signals import digest
+from models.signals import Cleared, digest
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where an instance was over without a stop: by an event (END), or because the policy no longer asks (POLICY)."""
+
+    at: datetime
+    reason: Cleared
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One instance of a clock. `key` tells instances of one case apart, empty for none; `priority` is the case's as of the
-    start; `stop` and `end` are None while it runs; `void`: its stops all lie before its start, so it is never open, never
-    breached and no interval, yet takes further starts until a stop or an end. `ignored` counts further starts."""
+    """One instance of a clock. `id` is the hash of site, clock, case and the identity of the start event; `key` tells
+    instances of one case apart, empty for none; `priority` is the case's as of the start; `stop` and `end` are None while
+    it runs; `void`: its stops all lie before its start, so it is never open, never breached and no interval, yet takes
+    further starts until a stop or an end. `ignored` counts further starts."""
 
+    id: str
     clock: Clock
     profile: SiteProfile
     case: CaseId
@@ -32,34 +43,38 @@ class Run:
     priority: str
     void: bool = False
     stop: Event | None = None
-    end: datetime | None = None
+    end: End | None = None
     ignored: int = 0
-
-    @property
-    def id(self) -> str:
-        return digest(self.start.site, self.clock.name, self.case, self.start.source, self.start.id)
 
     @property
     def running(self) -> bool:
         return self.stop is None and self.end is None
 
+    @property
+    def over(self) -> datetime | None:
+        """The instant of its stop or end, None while it runs."""
+        if self.stop is not None:
+            return self.stop.time
+        return None if self.end is None else self.end.at
+
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """From `at` on the clock deserves `severity`, as long as nothing stops it before."""
+    """From `at` on the clock deserves `severity`, as long as nothing stops it before. `late`: the due is past, so this is
+    more than a warning."""
 
     at: datetime
     severity: Severity
+    late: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a stopped clock showed. `target` None: no length was promised (business days) or no due is known; `due` None:
-    never due; `in_target` None where there is no due."""
+    """What a stopped clock showed. `target` None: no length was promised (business days) or no due is known; `in_target`
+    None where there is no due."""
 
     net: timedelta
     target: timedelta | None
-    due: datetime | None
     in_target: bool | None
 
 
@@ -103,26 +118,67 @@ def start(
         and any(other.type in clock.stops and key_of(clock, other) == key for other in before)
     )
     priority = fields.get("priority")
-    return Run(clock, profile, event.subject, key, event, priority if isinstance(priority, str) else "", earlier_stop)
+    return Run(
+        digest(event.site, clock.name, event.subject, event.source, event.id),
+        clock,
+        profile,
+        event.subject,
+        key,
+        event,
+        priority if isinstance(priority, str) else "",
+        earlier_stop,
+    )
+
+
+@lru_cache(maxsize=1024)
+def moves(clock: Clock) -> frozenset[EventType]:
+    """The types that may stop a running instance, end it, or try to start it again."""
+    return clock.stops | clock.ends | clock.starts
+
+
+@lru_cache(maxsize=1024)
+def holds(clock: Clock) -> frozenset[EventType]:
+    """The types that begin or finish a pause."""
+    return frozenset(kind for pause in clock.pauses for kind in (pause.begins, pause.finishes))
 
 
 def meet(run: Run, event: Event) -> Run:
     """The running instance after an event that may stop it, end it, or try to start it again."""
-    key = key_of(run.clock, event)
-    if event.type in run.clock.stops and key == run.key:
-        return replace(run, stop=event, void=False)
-    if event.type in run.clock.ends and key in ("", run.key):
-        return replace(run, end=event.time)
-    if event.type in run.clock.starts and key == run.key:
-        return replace(run, ignored=run.ignored + 1)
+    clock, kind = run.clock, event.type
+    if kind not in moves(clock):
+        return run
+    key = key_of(clock, event)
+    if kind in clock.stops and key == run.key:
+        return _after(run, void=False, stop=event)
+    if kind in clock.ends and key in ("", run.key):
+        return _after(run, void=run.void, end=End(event.time, Cleared.END))
+    if kind in clock.starts and key == run.key:
+        return _after(run, void=run.void, ignored=run.ignored + 1)
     return run
 
 
+def _after(
+    run: Run, *, void: bool, stop: Event | None = None, end: End | None = None, ignored: int | None = None
+) -> Run:
+    counted = run.ignored if ignored is None else ignored
+    return Run(run.id, run.clock, run.profile, run.case, run.key, run.start, run.priority, void, stop, end, counted)
+
+
+def lapse(run: Run, at: datetime) -> Run:
+    """The running instance ended because from `at` on the policy no longer asks for it; at its start where it began
+    later than that."""
+    return _after(run, void=run.void, end=End(max(at, run.start.time), Cleared.POLICY))
+
+
 def pauses(run: Run, events: Iterable[Event]) -> tuple[Span, ...]:
-    """The spans in which the clock stands still, merged and in order; one not finished runs to the end of time."""
+    """The spans in which the clock stands still, merged and in order; cut where the instance is over, and while it runs
+    one not finished goes on to the end of time."""
     if not run.clock.pauses:
         return ()
     spans = [span for pause in run.clock.pauses for span in _spans(run, pause, events)]
+    over = run.over
+    if over is not None:
+        spans = [(begun, min(finished, over)) for begun, finished in spans if begun < over]
     return merge(spans)
 
 
@@ -147,6 +203,8 @@ def _spans(run: Run, pause: Pause, events: Iterable[Event]) -> list[Span]:
 def breaches(run: Run, still: Sequence[Span]) -> tuple[Breach, ...]:
     """Every instant from which the clock deserves a (higher) severity, in order. Empty without a due."""
     clock = run.clock
+    if clock.target is None:
+        return ()
     shares: list[tuple[float, Severity]] = [(1.0, clock.severity)]
     if clock.warn_at is not None:
         shares.insert(0, (clock.warn_at, clock.severity.below()))
@@ -155,13 +213,8 @@ def breaches(run: Run, still: Sequence[Span]) -> tuple[Breach, ...]:
     for share, severity in shares:
         at = _reached(run, share, still)
         if at is not None:
-            found.append(Breach(at, severity))
+            found.append(Breach(at, severity, share >= 1.0))
     return tuple(found)
-
-
-def due(run: Run, still: Sequence[Span]) -> datetime | None:
-    """The instant after which the clock is late, None where nothing says one (or a pause is still open)."""
-    return _reached(run, 1.0, still)
 
 
 def _reached(run: Run, share: float, still: Sequence[Span]) -> datetime | None:
@@ -194,15 +247,15 @@ def reading(run: Run, still: Sequence[Span]) -> Reading | None:
     took = net(begun, stopped, holes=still, working=working)
     match run.clock.target:
         case None:
-            return Reading(took, None, None, None)
+            return Reading(took, None, None)
         case Within(length):
-            return Reading(took, length, due(run, still), took <= length)
+            return Reading(took, length, took <= length)
         case BusinessDays():
-            at = due(run, still)
-            return Reading(took, None, at, None if at is None else stopped <= at)
+            due = _reached(run, 1.0, still)
+            return Reading(took, None, None if due is None else stopped <= due)
         case ByField(name, plus):
             promised = field(run.start.data, name)
             if not isinstance(promised, datetime):
-                return Reading(took, None, None, None)
-            at = promised + plus
-            return Reading(took, at - begun, at, stopped <= at)
+                return Reading(took, None, None)
+            due = promised + plus
+            return Reading(took, due - begun, stopped <= due)

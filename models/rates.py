@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from models.cusum import Design, design, step
 from models.event import Event, Site
-from models.policy import Kind, Policy, Rate
+from models.policy import Kind, Rate
 from models.signals import Cleared, Signal, signal_id
 
 MINUTE = timedelta(minutes=1)
@@ -59,15 +59,10 @@ class Shift:
     cleared: datetime | None
 
 
-def outcomes(event: Event, policy: Policy, setting: str) -> tuple[Outcome, ...]:
-    """The trials that an event is, one for each rate that names its type and judges its site."""
-    found: list[Outcome] = []
-    for rate in policy.rates.values():
-        error = event.type in rate.error
-        if (error or event.type in rate.opportunity) and rate.applies.to(event.site, setting):
-            late = event.recorded - event.time > rate.late_after
-            found.append(Outcome(event.site, rate.name, rate.entry, minute_of(event.time), error, late))
-    return tuple(found)
+def trial(event: Event, rate: Rate, *, error: bool) -> Outcome:
+    """The trial that an event is under a rate that names its type and judges its site."""
+    late = event.recorded - event.time > rate.late_after
+    return Outcome(event.site, rate.name, rate.entry, minute_of(event.time), error, late)
 
 
 def minute_of(instant: datetime) -> datetime:

@@ -1,0 +1,171 @@
+"""The heart: what follows when an event arrives, and when time passes without one.
+
+`track` gives a case one more event, `tick` lets it know that silence was listened to up to an instant. Both return a Step:
+the case as it now is, the turnaround times that closed or changed, the signals raised, risen or cleared, the trials for
+rates, and when to look again. The order in which events arrive does not matter: an event that is the newest is carried on
+from what was known, any other folds the case again, and both give the same.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from models.case import Admission, Evidence, admit
+from models.event import Event
+from models.policy import Policies
+from models.rates import Outcome
+from models.signals import Signal, SignalId
+from models.tracking.asked import Entries, asked, entries, setting_of
+from models.tracking.counting import recounted, trials
+from models.tracking.folding import Folded, carry_on, fold
+from models.tracking.holding import concerned, everything, overtaken
+from models.tracking.issuing import changed_intervals, changed_signals
+from models.tracking.quality import SKEW, Conflicts, conflicts, pace
+from models.tracking.watched import Breakage, Held, Interval, Pace, Runs, Step, Watched
+
+__all__ = [
+    "SKEW",
+    "Breakage",
+    "Conflicts",
+    "Entries",
+    "Held",
+    "Interval",
+    "Pace",
+    "Runs",
+    "Step",
+    "Watched",
+    "conflicts",
+    "entries",
+    "pace",
+    "refold",
+    "setting_of",
+    "tick",
+    "track",
+]
+
+
+def track(case: Watched, event: Event, policies: Policies) -> Step:
+    """An event arrived. A duplicate changes nothing."""
+    case = _folded(case, policies)
+    evidence, admission = admit(case.evidence, event)
+    if evidence is case.evidence:
+        return Step(case, admission, (), (), (), case.look)
+    if admission is Admission.NEWEST:
+        return _carried_on(case, evidence, event, policies)
+    outcomes = recounted(case.id, case.evidence.standing, evidence.standing, policies)
+    news = _News(evidence, fold(case.id, evidence.standing, policies), case.judged, event.recorded, admission, outcomes)
+    return _told_whole(case, news, policies)
+
+
+def tick(case: Watched, policies: Policies, now: datetime) -> Step:
+    """Time passed: silence was listened to up to `now`."""
+    case = _folded(case, policies)
+    judged = max(case.judged, now)
+    known = Folded(case.progress, case.runs, case.broken)
+    news = _News(case.evidence, known, judged, now)
+    if case.under is not policies:
+        return _told_whole(case, news, policies)
+    if case.look is None or judged <= case.look:
+        return _told_nothing(case, news, policies)
+    story = (case.id, case.evidence.standing, judged, policies)
+    return _told_again(case, news, overtaken(case.held, known, story), policies)
+
+
+def refold(case: Watched, policies: Policies) -> Step:
+    """The case folded from its events alone, as when it is read back from the store."""
+    folded = fold(case.id, case.evidence.standing, policies)
+    return _told_whole(case, _News(case.evidence, folded, case.judged, case.judged), policies)
+
+
+def _folded(case: Watched, policies: Policies) -> Watched:
+    """The case, its events folded if they never were."""
+    if case.under is not None or not case.evidence.standing:
+        return case
+    folded = fold(case.id, case.evidence.standing, policies)
+    return replace(case, progress=folded.progress, runs=folded.runs, broken=folded.broken)
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What the case is from now on, before it is said what that means. `at` dates what evidence disproves."""
+
+    evidence: Evidence
+    folded: Folded
+    judged: datetime
+    at: datetime
+    admission: Admission | None = None
+    outcomes: tuple[Outcome, ...] = ()
+
+
+def _carried_on(case: Watched, evidence: Evidence, event: Event, policies: Policies) -> Step:
+    standing = evidence.standing
+    entries = asked(case.id, standing[0], event, policies)
+    before = Folded(case.progress, case.runs, case.broken)
+    after = carry_on(before, case.id, standing, len(standing) - 1, entries, policies)
+    news = _News(evidence, after, case.judged, event.recorded, Admission.NEWEST, trials(event, entries))
+    if case.under is not policies and len(standing) > 1:
+        return _told_whole(case, news, policies)
+    again = concerned(before, after, event, (case.id, standing, case.judged, policies))
+    return _told_again(case, news, again, policies) if again else _told_nothing(case, news, policies)
+
+
+def _told_nothing(case: Watched, news: _News, policies: Policies) -> Step:
+    return _step(case, news, (), (), case.held, case.look, policies)
+
+
+def _told_again(case: Watched, news: _News, again: Mapping[str, Held], policies: Policies) -> Step:
+    """Some of what the case holds was asked again; the rest says what it said."""
+    was = [case.held[name] for name in again if name in case.held]
+    held = {name: one for name, one in {**case.held, **again}.items() if one.open}
+    was_signals = [one.signal.id for one in was if one.signal is not None]
+    return _issued(case, news, again, held, [], was_signals, policies)
+
+
+def _told_whole(case: Watched, news: _News, policies: Policies) -> Step:
+    """Everything was asked again: what was issued and is not among it holds no more."""
+    again = everything(news.folded, (case.id, news.evidence.standing, news.judged, policies))
+    held = {name: one for name, one in again.items() if one.open}
+    return _issued(case, news, again, held, case.intervals, case.signals, policies)
+
+
+def _issued(
+    case: Watched,
+    news: _News,
+    again: Mapping[str, Held],
+    held: Mapping[str, Held],
+    was_intervals: Iterable[str],
+    was_signals: Iterable[SignalId],
+    policies: Policies,
+) -> Step:
+    hold = [one.interval for one in again.values() if one.interval is not None]
+    intervals = changed_intervals(case.intervals, hold, was_intervals)
+    telling = [one.signal for one in again.values() if one.signal is not None]
+    signals = changed_signals(case.signals, telling, was_signals, news.at)
+    look = min((one.look for one in held.values() if one.look is not None), default=None)
+    return _step(case, news, intervals, signals, held, look, policies)
+
+
+def _step(
+    case: Watched,
+    news: _News,
+    intervals: tuple[Interval, ...],
+    signals: tuple[Signal, ...],
+    held: Mapping[str, Held],
+    look: datetime | None,
+    policies: Policies,
+) -> Step:
+    folded = news.folded
+    case = Watched(
+        case.id,
+        news.evidence,
+        folded.progress,
+        folded.runs,
+        folded.broken,
+        news.judged,
+        {**case.intervals, **{one.id: one for one in intervals}} if intervals else case.intervals,
+        {**case.signals, **{one.id: one for one in signals}} if signals else case.signals,
+        held,
+        look,
+        policies,
+    )
+    return Step(case, news.admission, intervals, signals, news.outcomes, look)

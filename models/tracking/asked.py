@@ -1,0 +1,107 @@
+"""What the versions of the policy ask of a site: which clocks an event starts, which rules are judged at it, which rates
+count it, and when a later version stops asking.
+
+An entry is in force for a case while the version has it and it applies to the case's site in its setting. Everything is
+judged by the version in force when its clock started, its event happened, its outcome was counted; one that is gone from a
+later version ends there.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from models import rules
+from models.event import CaseId, Event, EventType, Site, kind_of
+from models.policy import Clock, Kind, Policies, Policy, Rate, Rule, RuleName
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What a policy version asks of one site, by type of event. A rate comes with whether the type is an error of it."""
+
+    starts: Mapping[EventType, tuple[Clock, ...]]
+    judged_at: Mapping[EventType, tuple[Rule, ...]]
+    counted: Mapping[EventType, tuple[tuple[Rate, bool], ...]]
+
+
+@lru_cache(maxsize=4096)
+def entries(policy: Policy, site: Site, setting: str) -> Entries:
+    starts: dict[EventType, tuple[Clock, ...]] = {}
+    judged_at: dict[EventType, tuple[Rule, ...]] = {}
+    counted: dict[EventType, tuple[tuple[Rate, bool], ...]] = {}
+    for clock in policy.clocks.values():
+        if clock.applies.to(site, setting):
+            for kind in clock.starts:
+                starts[kind] = (*starts.get(kind, ()), clock)
+    for rule in policy.rules.values():
+        if rule.applies.to(site, setting):
+            for kind in rules.RULES[rule.name][0]:
+                judged_at[kind] = (*judged_at.get(kind, ()), rule)
+    for rate in policy.rates.values():
+        if rate.applies.to(site, setting):
+            for kind in rate.opportunity | rate.error:
+                counted[kind] = (*counted.get(kind, ()), (rate, kind in rate.error))
+    return Entries(starts, judged_at, counted)
+
+
+def asked(case: CaseId, first: Event, event: Event, policies: Policies) -> Entries:
+    """What is asked at an event of a case whose first event is `first`."""
+    policy = policies.at(since(event))
+    return entries(policy, event.site, setting_of(case, first, policy))
+
+
+def since(event: Event) -> datetime:
+    """The instant whose policy version judges an event."""
+    return min(event.time, event.recorded)
+
+
+def setting_of(case: CaseId, first: Event, policy: Policy) -> str:
+    """The setting that judges a case: that of its site; of an undeclared site what the case's first event says, else
+    retail for a fill and inpatient otherwise."""
+    return policy.site(first.site).setting or _said(case, first)
+
+
+def _said(case: CaseId, first: Event) -> str:
+    return first.data.get("setting") or ("retail" if kind_of(case) == "fill" else "inpatient")
+
+
+@lru_cache(maxsize=64)
+def moving(policies: Policies) -> frozenset[EventType]:
+    """The types that start, stop or end a clock of any version."""
+    clocks = (clock for policy in policies.versions for clock in policy.clocks.values())
+    return frozenset[EventType]().union(*(clock.starts | clock.stops | clock.ends for clock in clocks))
+
+
+@lru_cache(maxsize=64)
+def pausing(policies: Policies) -> frozenset[EventType]:
+    """The types that begin or finish a pause of a clock of any version."""
+    pauses = (pause for policy in policies.versions for clock in policy.clocks.values() for pause in clock.pauses)
+    return frozenset(kind for pause in pauses for kind in (pause.begins, pause.finishes))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The clock or rule of which a case holds something. `since` is the instant whose version judged it."""
+
+    kind: Kind
+    name: str
+    site: Site
+    since: datetime
+
+
+def lapses(entry: Entry, case: CaseId, first: Event, policies: Policies) -> datetime | None:
+    """The instant from which a later version no longer asks for the entry; None where all of them do."""
+    if len(policies.versions) == 1:
+        return None
+    later = bisect_right(policies.effective, entry.since)
+    for effective, policy in zip(policies.effective[later:], policies.versions[later:], strict=True):
+        found = _found(entry, policy)
+        if found is None or not found.applies.to(entry.site, setting_of(case, first, policy)):
+            return effective
+    return None
+
+
+def _found(entry: Entry, policy: Policy) -> Clock | Rule | None:
+    return policy.clocks.get(entry.name) if entry.kind is Kind.CLOCK else policy.rules.get(RuleName(entry.name))

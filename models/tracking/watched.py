@@ -1,0 +1,104 @@
+"""What is known of a piece of work under watch, and what one event or one tick changed of it.
+
+A turnaround time is issued as an Interval, trouble as a Signal; late evidence may change or take back either, under the
+same id with a higher revision. Beside the facts a case carries what each clock and each broken rule says right now, so
+that an event that concerns none of them costs next to nothing: that is told again from the events whenever they are
+folded again, and is no part of what the case is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from models.case import Admission, Evidence, Progress
+from models.clocks import Run
+from models.event import CaseId, Site
+from models.policy import BEGINNING, Policies
+from models.rates import Outcome
+from models.signals import Signal, SignalId
+
+Runs = Mapping[tuple[str, str], tuple[Run, ...]]
+"""The instances of each clock (its name) and key, in order; only the last may run."""
+
+
+class Pace(Enum):
+    """How a case stands with its deadlines. AT_RISK: a warning was reached and nothing is late; LATE: a clock is past its
+    due and still runs."""
+
+    ON_TIME = "on_time"
+    AT_RISK = "at_risk"
+    LATE = "late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """The reading of a stopped clock. `target` None: no length was promised; `in_target` None: nothing was due. A changed
+    interval is issued again under its id with a higher revision; `retracted`: late evidence took it away."""
+
+    id: str
+    clock: str
+    site: Site
+    priority: str
+    case: CaseId
+    started: datetime
+    stopped: datetime
+    net: timedelta
+    target: timedelta | None
+    in_target: bool | None
+    revision: int = 1
+    retracted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """A broken rule as its event told it. `since` is the instant whose policy version judged it."""
+
+    signal: Signal
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one instance of a clock, or one broken rule, says as far as silence was listened to. `look` is the instant
+    after which it would say something else by silence alone, None where it never would; `open`: an event that is the
+    newest or silence may still change it."""
+
+    interval: Interval | None = None
+    signal: Signal | None = None
+    look: datetime | None = None
+    pace: Pace = Pace.ON_TIME
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A case under watch. `judged` is the instant up to which silence was listened to; `intervals` and `signals` are those
+    last issued, by id, retracted and disproved ones included.
+
+    The rest follows from these and only saves time: `held` what is open, by the id of its instance or signal; `look` the
+    earliest of theirs; `under` the policies by which they were told, None: not yet, so the case is folded first."""
+
+    id: CaseId
+    evidence: Evidence = field(default_factory=Evidence)
+    progress: Progress | None = None
+    runs: Runs = field(default_factory=dict[tuple[str, str], tuple[Run, ...]])
+    broken: tuple[Breakage, ...] = ()
+    judged: datetime = BEGINNING
+    intervals: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
+    signals: Mapping[SignalId, Signal] = field(default_factory=dict[SignalId, Signal])
+    held: Mapping[str, Held] = field(default_factory=dict[str, Held], compare=False, repr=False)
+    look: datetime | None = field(default=None, compare=False, repr=False)
+    under: Policies | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What changed. `look` is the instant after which silence would say something new, None where it never would."""
+
+    case: Watched
+    admission: Admission | None
+    intervals: tuple[Interval, ...]
+    signals: tuple[Signal, ...]
+    outcomes: tuple[Outcome, ...]
+    look: datetime | None
