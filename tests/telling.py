@@ -110,54 +110,65 @@ def escalation(of: Ladder = THREE, severity: Severity = Severity.S2, **settings:
     return Escalation(severity=severity, ladder=of, **told)  # type: ignore[arg-type]
 
 
-Answer = Callable[[str, Told], Outcome | None]
+Answer = Callable[[str, Told], Outcome | tuple[float, Outcome] | None]
+"""How the delivery to a person ends: at once, some minutes later, or, None, not at all."""
 
 
-def accepted(_person: str, _told: Told) -> Outcome | None:
+def accepted(_person: str, _told: Told) -> Outcome:
     return Outcome.SENT
 
 
 class Desk:
-    """A dispatcher in memory: at `run` it does everything that is due then, one thing after the other. `answer` says how
-    the delivery to a person ends, None: it is still under way."""
+    """A dispatcher in memory: at `run` it does everything that is due then, one thing after the other."""
 
     def __init__(self, of: Escalation | None = None, under: Policy | None = None, answer: Answer = accepted) -> None:
         self.escalation = of or escalation()
         self.policy = under or policy()
         self.answer = answer
         self.history: list[Entry] = []
+        self.under_way: list[Settled] = []
 
     def run(self, minute: float) -> Wait | Done:
         """What is left to do after everything due at the minute was done."""
-        while True:
+        for _ in range(100):
             match decide(self.escalation, self.history, self.policy, at(minute)):
                 case Notify(told) | Remind(told):
                     self.history.append(told)
                     for one in told.deliveries:
-                        self.settle(minute, one.key, self.answer(one.person, told))
+                        self._answered(minute, one.key, self.answer(one.person, told))
                 case Expire(entry) | Exhaust(entry):
                     self.history.append(entry)
                 case Wait() | Done() as rest:
                     return rest
+        raise AssertionError(f"it never comes to rest at minute {minute}")
 
-    def settle(self, minute: float, key: str, outcome: Outcome | None) -> None:
-        if outcome is not None:
-            self.history.append(Settled(at=at(minute), key=key, outcome=outcome))
+    def settle(self, minute: float, key: str, outcome: Outcome) -> None:
+        self.history.append(Settled(at=at(minute), key=key, outcome=outcome))
 
-    def play(self, until: float, *acts: Entry, begin: float = 0) -> "Desk":
-        """Runs through time to the minute `until`, waking exactly when it said it would and when somebody acts."""
-        now, left = at(begin), sorted(acts, key=lambda act: act.at)
-        while now <= at(until):
-            while left and left[0].at <= now:
-                self.history.append(left.pop(0))
-            rest = self.run((now - at(0)) / minutes(1))
-            instants = [one.at for one in left[:1]]
+    def play(self, until: float, *acts: Entry, begin: float = 0, every: float | None = None) -> "Desk":
+        """Runs through time to the minute `until`, waking exactly when it said it would and when something happens, or,
+        if told so, every so many minutes."""
+        now, left = begin, sorted(acts, key=lambda act: act.at)
+        while now <= until:
+            self._happen(now, left)
+            rest = self.run(now)
+            instants = [_minute(one) for one in (*left, *self.under_way)]
             if isinstance(rest, Wait) and rest.until is not None:
-                instants.append(rest.until)
-            if not instants:
-                break
-            now = min(instants)
+                instants.append(_minute_of(rest.until))
+            now = now + every if every else min(instants, default=until + 1)
         return self
+
+    def _happen(self, now: float, left: list[Entry]) -> None:
+        happened = [one for one in (*left, *self.under_way) if _minute(one) <= now]
+        self.history += sorted(happened, key=lambda one: one.at)
+        left[:] = [one for one in left if one not in happened]
+        self.under_way = [one for one in self.under_way if one not in happened]
+
+    def _answered(self, minute: float, key: str, answer: Outcome | tuple[float, Outcome] | None) -> None:
+        if isinstance(answer, tuple):
+            self.under_way.append(Settled(at=at(minute + answer[0]), key=key, outcome=answer[1]))
+        elif answer is not None:
+            self.settle(minute, key, answer)
 
     @property
     def told(self) -> list[Told]:
@@ -165,16 +176,20 @@ class Desk:
 
     def pages(self) -> list[tuple[float, int, int, str]]:
         """(minute, loop, step, why) of every page, in order."""
-        return [
-            ((one.at - at(0)) / minutes(1), one.loop, one.step, str(one.why))
-            for one in self.told
-            if one.message is Message.PAGE
-        ]
+        return [(_minute(one), one.loop, one.step, str(one.why)) for one in self.told if one.message is Message.PAGE]
 
     def messages(self, message: Message) -> list[tuple[float, list[tuple[str, str]]]]:
         """(minute, [(person, channel)]) of every message of a type, in order."""
         return [
-            ((one.at - at(0)) / minutes(1), [(to.person, str(to.channel)) for to in one.deliveries])
+            (_minute(one), [(to.person, str(to.channel)) for to in one.deliveries])
             for one in self.told
             if one.message is message
         ]
+
+
+def _minute(entry: Entry) -> float:
+    return _minute_of(entry.at)
+
+
+def _minute_of(instant: datetime) -> float:
+    return (instant - at(0)) / minutes(1)

@@ -226,6 +226,12 @@ def test_from_the_reminder_on_acknowledging_again_starts_the_time_anew():
     assert desk.pages() == [(0, 1, 1, "opened")]
 
 
+def test_an_acknowledgement_after_its_reminder_was_due_renews_it_though_the_reminder_is_late():
+    desk = Desk().play(1, ack(1))
+    desk.history.append(ack(26))
+    assert desk.run(26) == Wait(at(50), Awaited.REMINDER)
+
+
 def test_before_the_reminder_acknowledging_again_changes_nothing():
     desk = Desk().play(32, ack(1), ack(24))
     assert state_of(desk).expires == at(33)
@@ -413,6 +419,12 @@ def test_a_step_told_late_moves_those_behind_it_by_as_much():
                                                (21, 2, 1, "repeat")]  # fmt: skip
 
 
+def test_each_late_step_moves_those_behind_it_further():
+    desk = Desk()
+    assert desk.run(3) == Wait(at(8), Awaited.STEP)
+    assert desk.run(10) == Wait(at(17), Awaited.STEP)
+
+
 def test_what_ran_out_during_an_outage_starts_one_loop_without_a_reminder():
     desk = Desk().play(1, ack(1))
     desk.run(200)
@@ -561,6 +573,22 @@ def test_an_acknowledgement_at_the_instant_of_a_step_comes_before_it():
 def test_an_acknowledgement_at_the_instant_of_its_reminder_comes_before_it_and_changes_nothing():
     desk = Desk().play(27, ack(1), ack(25))
     assert (state_of(desk).expires, len(desk.messages(Message.REMIND))) == (at(33), 1)
+
+
+def test_an_acknowledgement_that_answers_its_reminder_at_once_renews_it():
+    desk = Desk().play(25, ack(1))
+    desk.history.append(ack(25))
+    assert state_of(desk).expires == at(57)
+
+
+def test_an_acknowledgement_by_somebody_else_at_the_instant_of_expiry_takes_nothing_over():
+    desk = Desk().play(34, ack(1), ack(33, "ben"))
+    assert desk.pages()[1:] == [(33, 2, 1, "expired")]
+
+
+def test_a_step_that_is_due_as_the_one_before_it_fails_comes_because_it_is_due():
+    desk = Desk(answer=lambda person, _told: (5, Outcome.GAVE_UP) if person == "ana" else Outcome.SENT)
+    assert desk.play(5).pages()[1:] == [(5, 1, 2, "step")]
 
 
 def test_an_acknowledgement_by_its_holder_at_the_instant_of_expiry_renews_it():

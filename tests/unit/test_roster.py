@@ -86,6 +86,7 @@ def test_a_clock_that_goes_back_over_midnight_hands_over_once():
     begin = datetime(2010, 11, 7, 2, 0, tzinfo=UTC)
     found = spans(one, begin, begin + timedelta(hours=4))
     assert [(turn.begins.strftime("%H:%M"), turn.person) for turn in found] == [("02:00", "ana"), ("02:30", "ben")]
+    assert on_duty(one, begin + timedelta(minutes=45)) == Duty("ben", Reason.ROTATION)
 
 
 def test_a_date_that_the_calendar_left_out_hands_over_all_the_same():
