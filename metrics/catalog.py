@@ -81,4 +81,45 @@ DEAD_LETTERS = Metric(
     "Records put aside because they cannot be events, by reason.",
     "Mend the sender; the records lie in rx.deadletter.",
 )
-CATALOG = (EVENTS, BATCH_SECONDS, FACTS, PARTITIONS, JUDGED, CLOCKS_APART, DEAD_LETTERS)
+DELIVERIES = Metric(
+    "rxpulse_dispatcher_deliveries_total",
+    Shape.COUNTER,
+    ("channel", "outcome"),
+    "Attempts to deliver a message, by channel and outcome: delivered, retry, refused.",
+    "refused grows: an address or a secret is wrong; retry grows: the other side is away.",
+)
+PAGE_SECONDS = Metric(
+    "rxpulse_dispatcher_delivery_seconds",
+    Shape.HISTOGRAM,
+    ("channel",),
+    "Time from the decision to send a message until its first attempt was answered.",
+    "Long: the other side is slow; pages of other people do not wait for it.",
+    _SECONDS,
+)
+PREFECT = Metric(
+    "rxpulse_dispatcher_prefect_up",
+    Shape.GAUGE,
+    (),
+    "1 while messages run as Prefect flows, 0 while they are sent without it.",
+    "0: look at the Prefect server; pages go out all the same.",
+)
+SIGNALS_ATTENDED = Metric(
+    "rxpulse_dispatcher_signals_total",
+    Shape.COUNTER,
+    (),
+    "Signals looked at: opened, raised, cleared.",
+    "Stands still while signals are raised: the dispatcher is stuck.",
+)
+CATALOG = (
+    EVENTS,
+    BATCH_SECONDS,
+    FACTS,
+    PARTITIONS,
+    JUDGED,
+    CLOCKS_APART,
+    DEAD_LETTERS,
+    DELIVERIES,
+    PAGE_SECONDS,
+    PREFECT,
+    SIGNALS_ATTENDED,
+)

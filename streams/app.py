@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from metrics import catalog
+from metrics.exporter import PrometheusRecorder, RoleServer
 from metrics.recorder import Recorder
 from models.errors import RxPulseError
 from models.settings import KafkaSecurity, Settings
@@ -151,6 +152,15 @@ def _connected(settings: Settings, owner: str) -> SqlLedger:
                 raise
             time.sleep(wait)
             wait = min(2 * wait, 2.0)
+
+
+def run(settings: Settings) -> None:
+    """The life of a worker process: exits with its code."""
+    recorder = PrometheusRecorder()
+    watch = Watch(recorder)
+    RoleServer(settings.bind, settings.required_port(), recorder, watch.missing, settings.api_key).start()
+    app = create_app(settings, watch)
+    faust.Worker(app, loglevel="INFO", quiet=True, redirect_stdouts=False).execute_from_commandline()
 
 
 def create_app(settings: Settings, watch: Watch) -> faust.App:

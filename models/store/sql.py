@@ -12,12 +12,12 @@ from typing import Any, LiteralString
 from psycopg import Connection, Cursor
 
 from models.event import CaseId, Site
-from models.policy import Kind, Policies, Severity
-from models.signals import Cleared, Signal, SignalId
+from models.policy import Policies
 from models.store.connecting import connect
 from models.store.ledger import Advance, Batch, Claim, Fenced, ForeignCluster, IntervalFact, SignalFact
 from models.store.policies import read_policies
 from models.store.records import unpack
+from models.store.rows import signal_of
 from models.tracking import Interval, Watched
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -45,7 +45,7 @@ class SqlLedger:
         self._writer.close()
 
     def now(self) -> datetime:
-        return _one(self._reader.execute("SELECT clock_timestamp()"))[0]
+        return _one(self._reader.execute("SELECT now()"))[0]
 
     def claim(self, cluster: str, partitions: Sequence[int], owner: str) -> list[Claim]:
         wanted = list(partitions)
@@ -338,21 +338,3 @@ def _change_row(fact: SignalFact) -> tuple[Any, ...]:
 def _signal_fact(row: tuple[Any, ...]) -> SignalFact:
     partition, sequence, position, judged, *about = row
     return SignalFact(partition, sequence, position, judged, signal_of(about))
-
-
-def signal_of(about: Sequence[Any]) -> Signal:
-    """The signal of a row `id kind name severity site case raised known cleared reason revision`."""
-    name, kind, entry, severity, site, case, raised, known, cleared, reason, revision = about
-    return Signal(
-        id=SignalId(name),
-        kind=Kind(kind),
-        name=entry,
-        severity=Severity(severity),
-        site=Site(site),
-        case=None if case is None else CaseId(case),
-        raised=raised,
-        known=known,
-        cleared=cleared,
-        reason=None if reason is None else Cleared(reason),
-        revision=revision,
-    )

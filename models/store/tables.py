@@ -224,7 +224,7 @@ class PolicyVersion(SQLModel, table=True):
 
 class EscalationRow(SQLModel, table=True):
     """The story of telling people about a signal, as it now stands; its history is in `escalation_entries`. `due` is the
-    next instant at which something may have to be done."""
+    next instant at which something may have to be done; `about` is the escalation as it was opened, with its ladder."""
 
     __tablename__ = "escalations"
     __table_args__ = (
@@ -242,13 +242,13 @@ class EscalationRow(SQLModel, table=True):
     case_id: str | None = _text(null=True)
     title: str = _text()
     ladder: str = _text()
-    policy: str = _text()
     state: str = _text()
     opened: datetime = _instant()
     acknowledged_by: str | None = _text(null=True)
     expires: datetime | None = _instant(null=True)
     resolved: datetime | None = _instant(null=True)
     due: datetime | None = _instant(null=True)
+    about: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
 
 
 class EscalationEntry(SQLModel, table=True):

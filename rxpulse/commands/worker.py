@@ -17,15 +17,6 @@ def worker() -> None:
     \b
     Example: RXPULSE_KAFKA=kafka:9092 RXPULSE_DATABASE_URL_FILE=db.url rxpulse worker
     """
-    import faust
+    from streams.app import run
 
-    from metrics.exporter import PrometheusRecorder, RoleServer
-    from streams.app import Watch, create_app
-
-    settings = Settings.from_env(os.environ)
-    recorder = PrometheusRecorder()
-    watch = Watch(recorder)
-    server = RoleServer(settings.bind, settings.required_port(), recorder, watch.missing, settings.api_key)
-    server.start()
-    app = create_app(settings, watch)
-    faust.Worker(app, loglevel="INFO", quiet=True, redirect_stdouts=False).execute_from_commandline()
+    run(Settings.from_env(os.environ))

@@ -94,13 +94,13 @@ def upgrade() -> None:
         sa.Column("case_id", sa.Text(), nullable=True),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("ladder", sa.Text(), nullable=False),
-        sa.Column("policy", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("opened", sa.DateTime(timezone=True), nullable=False),
         sa.Column("acknowledged_by", sa.Text(), nullable=True),
         sa.Column("expires", sa.DateTime(timezone=True), nullable=True),
         sa.Column("resolved", sa.DateTime(timezone=True), nullable=True),
         sa.Column("due", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("about", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(

@@ -1,0 +1,347 @@
+"""Who is told what: the store as the dispatcher and the console see it.
+
+Signals that ask for attention become escalations, escalations that are due become deliveries, and every answer is written
+down. What comes next is decided by the pure rules of `models.escalation`; here it is only looked up and written, one
+transaction at a time, under locks that let several dispatchers work side by side. What is due is decided by the
+database's `now()` alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection, Cursor
+from psycopg.types.json import Jsonb
+
+from models.escalation import (
+    Acknowledged,
+    Delivery,
+    Done,
+    Entry,
+    Escalation,
+    EscalationId,
+    Exhaust,
+    Expire,
+    Notify,
+    Outcome,
+    Remind,
+    Resolved,
+    Rose,
+    Settled,
+    State,
+    Status,
+    Told,
+    Wait,
+    decide,
+    escalation_from_row,
+    escalation_id,
+    escalation_to_row,
+    fold,
+    from_row,
+    gives_up_after,
+    ladder_for,
+    moot,
+    to_row,
+    told_when,
+)
+from models.event import Site
+from models.policy import Kind, Ladder, Policy, RuleName
+from models.signals import Signal
+from models.store.messages import Voice, message
+from models.store.rows import signal_of
+
+_BEHIND = timedelta(seconds=10)
+"""A partition whose silence was last judged longer ago than this is not caught up."""
+_SIGNAL = "id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What is needed to decide: the policy in force, the instant at which this dispatcher started, and how messages
+    speak."""
+
+    policy: Policy
+    started: datetime
+    voice: Voice
+
+
+def now(connection: "Connection[Any]") -> datetime:
+    """The database's clock, UTC."""
+    row = connection.execute("SELECT now()").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def attend(connection: "Connection[Any]", desk: Desk, limit: int = 200) -> int:
+    """Looks at signals that ask for attention, and returns how many: opens, raises and ends escalations."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_SIGNAL}, told, now() FROM signals WHERE attention ORDER BY changed, id LIMIT %s"
+            " FOR UPDATE SKIP LOCKED",
+            [limit],
+        )
+        rows = cursor.fetchall()
+        for *about, told, now in rows:
+            signal = signal_of(about)
+            verdict = _attend(cursor, desk, signal, told, now)
+            cursor.execute("UPDATE signals SET attention = false, told = %s WHERE id = %s", [verdict, signal.id])
+        _announce(cursor, "signal", [row[0] for row in rows])
+    return len(rows)
+
+
+def act(connection: "Connection[Any]", desk: Desk, limit: int = 50) -> int:
+    """Takes escalations that are due as far as they go now, and returns how many. What is to be sent stands in
+    `deliveries` afterwards."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, about, now() FROM escalations WHERE due <= now() ORDER BY due, id LIMIT %s"
+            " FOR UPDATE SKIP LOCKED",
+            [limit],
+        )
+        rows = cursor.fetchall()
+        for _, about, now in rows:
+            _take_on(cursor, desk, escalation_from_row(about), now)
+        _announce(cursor, "escalation", [row[0] for row in rows])
+    return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an acknowledgement led to: who has the escalation now, and until when (None: for good)."""
+
+    escalation: str
+    state: str
+    acknowledged_by: str
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The escalation has ended: there is nothing to take on."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """There is no such escalation."""
+
+
+def acknowledge(
+    connection: "Connection[Any]", escalation: str, person: str, note: str = ""
+) -> Standing | Over | Unknown:
+    """`person` takes an escalation on. By somebody else while one stands it is recorded and takes nothing over."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("SELECT about, now(), state FROM escalations WHERE id = %s FOR UPDATE", [escalation])
+        row = cursor.fetchone()
+        if row is None:
+            return Unknown()
+        about, now, state = row
+        if state == Status.RESOLVED:
+            return Over("it is resolved: what it was about is over")
+        whole = escalation_from_row(about)
+        history = [*_history(cursor, whole.id), Acknowledged(at=now, person=person)]
+        _append(cursor, whole.id, len(history), history[-1], note)
+        after = fold(whole, history)
+        _write(cursor, whole.id, after, now)
+        _announce(cursor, "escalation", [whole.id])
+    assert after.holder is not None
+    return Standing(escalation, after.status.value, after.holder, after.expires)
+
+
+def _attend(cursor: "Cursor[Any]", desk: Desk, signal: Signal, told: str | None, now: datetime) -> str | None:
+    """What `told` says of the signal from now on."""
+    cursor.execute(
+        "SELECT id, about FROM escalations WHERE signal = %s AND state <> 'resolved' FOR UPDATE", [signal.id]
+    )
+    running = cursor.fetchone()
+    if not signal.open:
+        if running is not None:
+            _happen(cursor, EscalationId(running[0]), Resolved(at=now), now)
+        return told or "cleared"
+    verdict = told_when(now, signal.known, desk.policy.tell_within)
+    ladder = _ladder(desk.policy, signal)
+    if running is not None:
+        whole = escalation_from_row(running[1])
+        risen = signal.severity < fold(whole, _history(cursor, whole.id)).severity
+        if risen and verdict == "yes":
+            _happen(cursor, whole.id, Rose(at=now, severity=signal.severity, ladder=ladder), now)
+        return told
+    if verdict != "yes":
+        return verdict.value
+    if ladder is None:
+        return "nobody"
+    _open(cursor, desk.policy, signal, ladder, now)
+    return "yes"
+
+
+def _open(cursor: "Cursor[Any]", policy: Policy, signal: Signal, ladder: Ladder, now: datetime) -> None:
+    escalation = Escalation(
+        id=escalation_id(signal.id, str(signal.revision)),
+        signal=signal.id,
+        kind=signal.kind,
+        name=signal.name,
+        severity=signal.severity,
+        site=signal.site,
+        setting=_setting(policy, signal),
+        case=signal.case,
+        opened=now,
+        ladder=ladder,
+    )
+    cursor.execute(
+        "INSERT INTO escalations (id, signal, kind, name, severity, site, setting, case_id, title, ladder, state, opened,"
+        " due, about) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open', %s, %s, %s) ON CONFLICT DO NOTHING",
+        [
+            *(escalation.id, signal.id, signal.kind.value, signal.name, int(signal.severity), signal.site),
+            *(escalation.setting, signal.case, title_of(policy, signal), ladder.key, now, now),
+            Jsonb(escalation_to_row(escalation)),
+        ],
+    )
+
+
+def title_of(policy: Policy, signal: Signal) -> str:
+    """What the signal is about, in the policy's words; its name where the policy no longer has it."""
+    match signal.kind:
+        case Kind.CLOCK if signal.name in policy.clocks:
+            return policy.clocks[signal.name].title
+        case Kind.RULE if RuleName(signal.name) in policy.rules:
+            return policy.rules[RuleName(signal.name)].title
+        case Kind.RATE if signal.name in policy.rates:
+            return policy.rates[signal.name].title
+        case Kind.FEED:
+            return f"Feed {signal.name} is silent"
+        case _:
+            return signal.name
+
+
+def _ladder(policy: Policy, signal: Signal) -> Ladder | None:
+    return ladder_for(
+        policy,
+        severity=signal.severity,
+        site=signal.site,
+        setting=_setting(policy, signal),
+        kind=signal.kind,
+        name=signal.name,
+    )
+
+
+def _setting(policy: Policy, signal: Signal) -> str:
+    """Of an undeclared site the kind of case says what it must be: the row of a signal holds no more."""
+    return policy.setting(Site(signal.site), "retail" if (signal.case or "").startswith("fill/") else "inpatient")
+
+
+def _take_on(cursor: "Cursor[Any]", desk: Desk, escalation: Escalation, now: datetime) -> None:
+    history = _history(cursor, escalation.id)
+    behind = _behind_since(cursor, desk, escalation, now)
+    while True:
+        decision = decide(escalation, history, desk.policy, now, behind_since=behind)
+        match decision:
+            case Wait(until, _):
+                due = until
+                break
+            case Done():
+                due = None
+                break
+            case Notify(entry) | Remind(entry):
+                _add(cursor, escalation.id, history, entry)
+                _deliver(cursor, desk, escalation, fold(escalation, history), entry, now)
+            case Expire(entry) | Exhaust(entry):
+                _add(cursor, escalation.id, history, entry)
+    for pointless in _cancelled(cursor, moot(fold(escalation, history))):
+        _add(cursor, escalation.id, history, Settled(at=now, key=pointless, outcome=Outcome.CANCELLED))
+    _write(cursor, escalation.id, fold(escalation, history), due)
+
+
+def _behind_since(cursor: "Cursor[Any]", desk: Desk, escalation: Escalation, now: datetime) -> datetime | None:
+    """Since when the partition of the escalation's case is not caught up; None where it is."""
+    if escalation.case is None:
+        return None
+    cursor.execute("SELECT p.judged FROM cases c JOIN positions p USING (partition) WHERE c.id = %s", [escalation.case])
+    row = cursor.fetchone()
+    judged = None if row is None else row[0]
+    if judged is None or judged < desk.started:
+        return desk.started
+    return judged if now - judged > _BEHIND else None
+
+
+def _deliver(
+    cursor: "Cursor[Any]", desk: Desk, escalation: Escalation, state: State, entry: Told, now: datetime
+) -> None:
+    gives_up = now + gives_up_after(state.severity)
+    raised = _raised(cursor, escalation)
+    for one in entry.deliveries:
+        said = message(desk.voice, desk.policy, escalation, state, entry, one, now - raised)
+        cursor.execute(
+            "INSERT INTO deliveries (key, escalation, signal, type, loop, step, person, channel, state, made, gives_up,"
+            " due, message) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'pending', %s, %s, %s, %s)",
+            [
+                *(one.key, escalation.id, escalation.signal, entry.message.value, entry.loop, entry.step),
+                *(one.person, one.channel.value, now, gives_up, now, Jsonb(said)),
+            ],
+        )
+
+
+def _raised(cursor: "Cursor[Any]", escalation: Escalation) -> datetime:
+    cursor.execute("SELECT raised FROM signals WHERE id = %s", [escalation.signal])
+    row = cursor.fetchone()
+    return escalation.opened if row is None else row[0]
+
+
+def _cancelled(cursor: "Cursor[Any]", pointless: Sequence[Delivery]) -> list[str]:
+    if not pointless:
+        return []
+    cursor.execute(
+        "UPDATE deliveries SET state = 'cancelled', due = NULL WHERE key = ANY(%s) AND state = 'pending' RETURNING key",
+        [[one.key for one in pointless]],
+    )
+    return [key for (key,) in cursor]
+
+
+def _happen(cursor: "Cursor[Any]", escalation: EscalationId, entry: Entry, now: datetime) -> None:
+    """Something happened to a running escalation: what follows is decided next."""
+    history = _history(cursor, escalation)
+    _append(cursor, escalation, len(history) + 1, entry)
+    cursor.execute("UPDATE escalations SET due = %s WHERE id = %s", [now, escalation])
+
+
+def _history(cursor: "Cursor[Any]", escalation: EscalationId) -> list[Entry]:
+    cursor.execute("SELECT entry FROM escalation_entries WHERE escalation = %s ORDER BY number", [escalation])
+    return [from_row(entry) for (entry,) in cursor]
+
+
+def _add(cursor: "Cursor[Any]", escalation: EscalationId, history: list[Entry], entry: Entry) -> None:
+    history.append(entry)
+    _append(cursor, escalation, len(history), entry)
+
+
+def _append(cursor: "Cursor[Any]", escalation: EscalationId, number: int, entry: Entry, note: str = "") -> None:
+    row = to_row(entry) | ({"note": note} if note else {})
+    cursor.execute(
+        "INSERT INTO escalation_entries (escalation, number, at, entry) VALUES (%s, %s, %s, %s)",
+        [escalation, number, entry.at, Jsonb(row)],
+    )
+
+
+def _write(cursor: "Cursor[Any]", escalation: EscalationId, state: State, due: datetime | None) -> None:
+    cursor.execute(
+        "UPDATE escalations SET state = %s, severity = %s, ladder = %s, acknowledged_by = %s, expires = %s, due = %s,"
+        " resolved = CASE WHEN %s THEN coalesce(resolved, now()) END WHERE id = %s",
+        [
+            *(state.status.value, int(state.severity), state.ladder.key, state.holder, state.expires, due),
+            *(state.status is Status.RESOLVED, escalation),
+        ],
+    )
+
+
+def _announce(cursor: "Cursor[Any]", topic: str, refs: Sequence[str]) -> None:
+    """Tells the live feed. The lock is the last thing a transaction takes: numbers stand in the order of commit."""
+    if refs:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('rxpulse announcements'))")
+        cursor.execute(
+            "INSERT INTO announcements (number, topic, ref, at) SELECT"
+            " (SELECT coalesce(max(number), 0) FROM announcements) + row_number() OVER (), %s, ref, now()"
+            " FROM unnest(%s::text[]) WITH ORDINALITY AS given(ref, place) ORDER BY place",
+            [topic, list(refs)],
+        )
+        cursor.execute("NOTIFY rxpulse_announcements")

@@ -1,0 +1,77 @@
+"""What a delivery says: one CloudEvent, the same for every channel and on every attempt.
+
+It holds what a person needs to judge how urgent it is and where to look, and nothing of the order itself: site, what it
+is about, how late, a link.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from models.escalation import Delivery, Escalation, Message, State, Told
+from models.policy import Policy
+from models.wire import stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """`public_url` begins every link."""
+
+    public_url: str
+
+
+def message(
+    voice: Voice, policy: Policy, escalation: Escalation, state: State, told: Told, one: Delivery, late: timedelta
+) -> dict[str, Any]:
+    """The CloudEvent of a delivery. `late` is how long ago the signal became true."""
+    return {
+        "specversion": "1.0",
+        "id": one.key,
+        "source": "/rxpulse",
+        "type": f"rx.escalation.{told.message.value}",
+        "time": stamp(told.at),
+        "subject": escalation.id,
+        "datacontenttype": "application/json",
+        "data": {
+            "escalation": escalation.id,
+            "signal": {
+                "id": escalation.signal,
+                "kind": None if escalation.kind is None else escalation.kind.value,
+                "name": escalation.name,
+                "severity": state.severity.name,
+            },
+            "site": escalation.site,
+            "title": title(policy, escalation, state, told),
+            "late_seconds": max(late, timedelta()) / timedelta(seconds=1),
+            "step": told.step,
+            "loop": told.loop,
+            "person": one.person,
+            "link": f"{voice.public_url}/board#escalation-{escalation.id}",
+        },
+    }
+
+
+def title(policy: Policy, escalation: Escalation, state: State, told: Told) -> str:
+    """One line: what, where, how urgent, and what has changed."""
+    site = policy.site(escalation.site).name if escalation.site else "several sites"
+    about = f"{state.severity.name} {site}: {_about(policy, escalation)}"
+    match told.message:
+        case Message.PAGE:
+            return about
+        case Message.REMIND:
+            return f"Still yours? {about}"
+        case Message.ACKNOWLEDGED:
+            return f"{state.holder or 'Somebody'} has it: {about}"
+        case Message.RESOLVED:
+            return f"Resolved: {about}"
+
+
+def _about(policy: Policy, escalation: Escalation) -> str:
+    clock = policy.clocks.get(escalation.name)
+    if clock is not None:
+        return f"{clock.title}: late"
+    rate = policy.rates.get(escalation.name)
+    if rate is not None:
+        return f"{rate.title}: more often than usual"
+    rule = next((rule for name, rule in policy.rules.items() if name == escalation.name), None)
+    return rule.title if rule is not None else escalation.name

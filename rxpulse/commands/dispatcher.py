@@ -1,0 +1,24 @@
+"""`rxpulse dispatcher`: the role that tells people."""
+
+import asyncio
+import os
+
+import click
+
+from models.settings import Settings
+
+
+@click.command()
+def dispatcher() -> None:
+    """Turn signals into escalations and tell people until somebody answers. Set up by RXPULSE_... variables alone.
+
+    \b
+    Example: RXPULSE_DATABASE_URL_FILE=db.url RXPULSE_PUBLIC_URL=https://rxpulse.example.org rxpulse dispatcher
+    """
+    # A page must not wait for Prefect to try again, nor its log for Prefect's server.
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "0")
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    from workflows.serve import dispatch
+
+    asyncio.run(dispatch(Settings.from_env(os.environ)))
