@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import ceil
 from typing import cast
 
-from models.event import CaseId, Event, EventType, field
+from models.event import CaseId, Event, EventType, Site, field
 from models.event_types import OPENING
 from models.hours import OPEN_END, Span, local_date, merge, net, nth_business_day_end, when_net_exceeds
 from models.policy import BusinessDays, ByField, Clock, Pause, Severity, SiteProfile, Within
@@ -35,6 +35,7 @@ class Run:
     further starts until a stop or an end. `ignored` counts further starts."""
 
     id: str
+    site: Site
     clock: Clock
     profile: SiteProfile
     case: CaseId
@@ -82,18 +83,24 @@ def key_of(clock: Clock, event: Event) -> str:
     """The key that the event itself names; empty where it names none."""
     if clock.per is None:
         return ""
-    value = field(event.data, clock.per)
+    value = field(event.data, clock.per) if "." in clock.per else event.data.get(clock.per)
     return value if isinstance(value, str) else ""
 
 
 def matches(clock: Clock, fields: Mapping[str, object]) -> bool:
     """Whether the case's fields, as of the starting event, are those that the clock is for."""
-    return all(_matches(field(fields, name), wanted) for name, wanted in clock.when)
+    for name, wanted in clock.when:
+        value = field(fields, name) if "." in name else fields.get(name)
+        if not _matches(value, wanted):
+            return False
+    return True
 
 
 def _matches(value: object, wanted: frozenset[object]) -> bool:
     if value is None:
         return "" in wanted
+    if isinstance(value, str):
+        return value in wanted
     if isinstance(value, list):
         return any(item in wanted for item in cast("list[object]", value))
     return not isinstance(value, dict) and value in wanted
@@ -106,12 +113,10 @@ def start(
     fields: Mapping[str, object],
     runs: Sequence[Run],
     before: Sequence[Event],
-) -> Run | None:
-    """The instance that the event starts, given the instances of the same clock and key so far; None where one runs or
-    the clock is not for this case."""
-    if not matches(clock, fields):
-        return None
-    key = key_of(clock, event)
+) -> Run:
+    """The instance that the event starts, given the instances of the same clock and key so far, none of them running, and
+    that the clock matches the case's `fields`."""
+    key, site = key_of(clock, event), event.site
     earlier_stop = (
         not runs
         and event.type in OPENING
@@ -119,7 +124,8 @@ def start(
     )
     priority = fields.get("priority")
     return Run(
-        digest(event.site, clock.name, event.subject, event.source, event.id),
+        digest(site, clock.name, event.subject, event.source, event.id),
+        site,
         clock,
         profile,
         event.subject,
@@ -161,7 +167,9 @@ def _after(
     run: Run, *, void: bool, stop: Event | None = None, end: End | None = None, ignored: int | None = None
 ) -> Run:
     counted = run.ignored if ignored is None else ignored
-    return Run(run.id, run.clock, run.profile, run.case, run.key, run.start, run.priority, void, stop, end, counted)
+    return Run(
+        run.id, run.site, run.clock, run.profile, run.case, run.key, run.start, run.priority, void, stop, end, counted
+    )
 
 
 def lapse(run: Run, at: datetime) -> Run:

@@ -6,28 +6,29 @@ rates, and when to look again. The order in which events arrive does not matter:
 from what was known, any other folds the case again, and both give the same.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.case import Admission, Evidence, admit
-from models.event import Event
+from models.event import Event, kind_of
 from models.policy import Policies
 from models.rates import Outcome
-from models.signals import Signal, SignalId
+from models.signals import SignalId
 from models.tracking.asked import Entries, asked, entries, setting_of
 from models.tracking.counting import recounted, trials
-from models.tracking.folding import Folded, carry_on, fold
-from models.tracking.holding import concerned, everything, overtaken
+from models.tracking.folding import Told, carry_on, fold
+from models.tracking.holding import Story, everything, may_pause, overtaken, say
 from models.tracking.issuing import changed_intervals, changed_signals
 from models.tracking.quality import SKEW, Conflicts, conflicts, pace
-from models.tracking.watched import Breakage, Held, Interval, Pace, Runs, Step, Watched
+from models.tracking.watched import Breakage, Folded, Held, Interval, Pace, Runs, Step, Watched
 
 __all__ = [
     "SKEW",
     "Breakage",
     "Conflicts",
     "Entries",
+    "Folded",
     "Held",
     "Interval",
     "Pace",
@@ -52,7 +53,7 @@ def track(case: Watched, event: Event, policies: Policies) -> Step:
         return Step(case, admission, (), (), (), case.look)
     if admission is Admission.NEWEST:
         return _carried_on(case, evidence, event, policies)
-    outcomes = recounted(case.id, case.evidence.standing, evidence.standing, policies)
+    outcomes = recounted(kind_of(case.id), case.evidence.standing, evidence.standing, policies)
     news = _News(evidence, fold(case.id, evidence.standing, policies), case.judged, event.recorded, admission, outcomes)
     return _told_whole(case, news, policies)
 
@@ -60,15 +61,17 @@ def track(case: Watched, event: Event, policies: Policies) -> Step:
 def tick(case: Watched, policies: Policies, now: datetime) -> Step:
     """Time passed: silence was listened to up to `now`."""
     case = _folded(case, policies)
-    judged = max(case.judged, now)
-    known = Folded(case.progress, case.runs, case.broken)
-    news = _News(case.evidence, known, judged, now)
+    judged = case.judged if case.judged > now else now
+    if case.under is policies and (case.look is None or judged <= case.look):
+        same = Watched(
+            case.id, case.evidence, case.folded, judged, case.intervals, case.signals, case.held, case.look, policies
+        )
+        return Step(same, None, (), (), (), case.look)
+    news = _News(case.evidence, case.folded, judged, now)
     if case.under is not policies:
         return _told_whole(case, news, policies)
-    if case.look is None or judged <= case.look:
-        return _told_nothing(case, news, policies)
-    story = (case.id, case.evidence.standing, judged, policies)
-    return _told_again(case, news, overtaken(case.held, known, story), policies)
+    again = overtaken(case.held, case.folded, Story(case.evidence.standing, judged, policies))
+    return _told_again(case, news, again, policies)
 
 
 def refold(case: Watched, policies: Policies) -> Step:
@@ -81,8 +84,25 @@ def _folded(case: Watched, policies: Policies) -> Watched:
     """The case, its events folded if they never were."""
     if case.under is not None or not case.evidence.standing:
         return case
-    folded = fold(case.id, case.evidence.standing, policies)
-    return replace(case, progress=folded.progress, runs=folded.runs, broken=folded.broken)
+    return replace(case, folded=fold(case.id, case.evidence.standing, policies))
+
+
+def _carried_on(case: Watched, evidence: Evidence, event: Event, policies: Policies) -> Step:
+    standing, kind = evidence.standing, kind_of(case.id)
+    entries = asked(kind, standing[0], event, policies)
+    folded, moved = carry_on(case.folded, Told(kind, standing, len(standing) - 1, entries, policies))
+    outcomes = trials(event, entries)
+    if case.under is policies or len(standing) == 1:
+        moved += may_pause(folded, event, policies)
+        broken = folded.broken[len(case.folded.broken) :]
+        if not moved and not broken:
+            same = Watched(
+                case.id, evidence, folded, case.judged, case.intervals, case.signals, case.held, case.look, policies
+            )
+            return Step(same, Admission.NEWEST, (), (), outcomes, case.look)
+        news = _News(evidence, folded, case.judged, event.recorded, Admission.NEWEST, outcomes)
+        return _told_again(case, news, say(moved, broken, Story(standing, case.judged, policies)), policies)
+    return _told_whole(case, _News(evidence, folded, case.judged, event.recorded, Admission.NEWEST, outcomes), policies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,33 +117,22 @@ class _News:
     outcomes: tuple[Outcome, ...] = ()
 
 
-def _carried_on(case: Watched, evidence: Evidence, event: Event, policies: Policies) -> Step:
-    standing = evidence.standing
-    entries = asked(case.id, standing[0], event, policies)
-    before = Folded(case.progress, case.runs, case.broken)
-    after = carry_on(before, case.id, standing, len(standing) - 1, entries, policies)
-    news = _News(evidence, after, case.judged, event.recorded, Admission.NEWEST, trials(event, entries))
-    if case.under is not policies and len(standing) > 1:
-        return _told_whole(case, news, policies)
-    again = concerned(before, after, event, (case.id, standing, case.judged, policies))
-    return _told_again(case, news, again, policies) if again else _told_nothing(case, news, policies)
-
-
-def _told_nothing(case: Watched, news: _News, policies: Policies) -> Step:
-    return _step(case, news, (), (), case.held, case.look, policies)
-
-
 def _told_again(case: Watched, news: _News, again: Mapping[str, Held], policies: Policies) -> Step:
     """Some of what the case holds was asked again; the rest says what it said."""
-    was = [case.held[name] for name in again if name in case.held]
-    held = {name: one for name, one in {**case.held, **again}.items() if one.open}
-    was_signals = [one.signal.id for one in was if one.signal is not None]
-    return _issued(case, news, again, held, [], was_signals, policies)
+    held = dict(case.held)
+    was: list[SignalId] = []
+    for name, one in again.items():
+        before = held.pop(name, None)
+        if before is not None and before.signal is not None:
+            was.append(before.signal.id)
+        if one.open:
+            held[name] = one
+    return _issued(case, news, again, held, (), was, policies)
 
 
 def _told_whole(case: Watched, news: _News, policies: Policies) -> Step:
     """Everything was asked again: what was issued and is not among it holds no more."""
-    again = everything(news.folded, (case.id, news.evidence.standing, news.judged, policies))
+    again = everything(news.folded, Story(news.evidence.standing, news.judged, policies))
     held = {name: one for name, one in again.items() if one.open}
     return _issued(case, news, again, held, case.intervals, case.signals, policies)
 
@@ -133,34 +142,19 @@ def _issued(
     news: _News,
     again: Mapping[str, Held],
     held: Mapping[str, Held],
-    was_intervals: Iterable[str],
-    was_signals: Iterable[SignalId],
+    was_intervals: Collection[str],
+    was_signals: Collection[SignalId],
     policies: Policies,
 ) -> Step:
     hold = [one.interval for one in again.values() if one.interval is not None]
     intervals = changed_intervals(case.intervals, hold, was_intervals)
     telling = [one.signal for one in again.values() if one.signal is not None]
     signals = changed_signals(case.signals, telling, was_signals, news.at)
-    look = min((one.look for one in held.values() if one.look is not None), default=None)
-    return _step(case, news, intervals, signals, held, look, policies)
-
-
-def _step(
-    case: Watched,
-    news: _News,
-    intervals: tuple[Interval, ...],
-    signals: tuple[Signal, ...],
-    held: Mapping[str, Held],
-    look: datetime | None,
-    policies: Policies,
-) -> Step:
-    folded = news.folded
+    look = min([one.look for one in held.values() if one.look is not None], default=None)
     case = Watched(
         case.id,
         news.evidence,
-        folded.progress,
-        folded.runs,
-        folded.broken,
+        news.folded,
         news.judged,
         {**case.intervals, **{one.id: one for one in intervals}} if intervals else case.intervals,
         {**case.signals, **{one.id: one for one in signals}} if signals else case.signals,

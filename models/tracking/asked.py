@@ -7,20 +7,23 @@ later version ends there.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from models import rules
+from models.clocks import Run
 from models.event import CaseId, Event, EventType, Site, kind_of
-from models.policy import Clock, Kind, Policies, Policy, Rate, Rule, RuleName
+from models.policy import Clock, Policies, Policy, Rate, Rule, RuleName, SiteProfile
+from models.tracking.watched import Breakage
 
 
 @dataclass(frozen=True, slots=True)
 class Entries:
     """What a policy version asks of one site, by type of event. A rate comes with whether the type is an error of it."""
 
+    profile: SiteProfile
     starts: Mapping[EventType, tuple[Clock, ...]]
     judged_at: Mapping[EventType, tuple[Rule, ...]]
     counted: Mapping[EventType, tuple[tuple[Rate, bool], ...]]
@@ -43,28 +46,29 @@ def entries(policy: Policy, site: Site, setting: str) -> Entries:
         if rate.applies.to(site, setting):
             for kind in rate.opportunity | rate.error:
                 counted[kind] = (*counted.get(kind, ()), (rate, kind in rate.error))
-    return Entries(starts, judged_at, counted)
+    return Entries(policy.site(site), starts, judged_at, counted)
 
 
-def asked(case: CaseId, first: Event, event: Event, policies: Policies) -> Entries:
-    """What is asked at an event of a case whose first event is `first`."""
+def asked(kind: str, first: Event, event: Event, policies: Policies) -> Entries:
+    """What is asked at an event of a case of that kind, whose first event is `first`."""
     policy = policies.at(since(event))
-    return entries(policy, event.site, setting_of(case, first, policy))
+    return entries(policy, event.site, _setting(kind, first, policy))
 
 
 def since(event: Event) -> datetime:
     """The instant whose policy version judges an event."""
-    return min(event.time, event.recorded)
+    return event.time if event.time <= event.recorded else event.recorded
 
 
 def setting_of(case: CaseId, first: Event, policy: Policy) -> str:
     """The setting that judges a case: that of its site; of an undeclared site what the case's first event says, else
     retail for a fill and inpatient otherwise."""
-    return policy.site(first.site).setting or _said(case, first)
+    return _setting(kind_of(case), first, policy)
 
 
-def _said(case: CaseId, first: Event) -> str:
-    return first.data.get("setting") or ("retail" if kind_of(case) == "fill" else "inpatient")
+def _setting(kind: str, first: Event, policy: Policy) -> str:
+    declared = policy.site(first.site).setting
+    return declared or first.data.get("setting") or ("retail" if kind == "fill" else "inpatient")
 
 
 @lru_cache(maxsize=64)
@@ -81,27 +85,35 @@ def pausing(policies: Policies) -> frozenset[EventType]:
     return frozenset(kind for pause in pauses for kind in (pause.begins, pause.finishes))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """The clock or rule of which a case holds something. `since` is the instant whose version judged it."""
-
-    kind: Kind
-    name: str
-    site: Site
-    since: datetime
-
-
-def lapses(entry: Entry, case: CaseId, first: Event, policies: Policies) -> datetime | None:
-    """The instant from which a later version no longer asks for the entry; None where all of them do."""
+def clock_lapses(run: Run, first: Event, policies: Policies) -> datetime | None:
+    """The instant from which a later version no longer asks for the clock of an instance; None where all of them do."""
     if len(policies.versions) == 1:
         return None
-    later = bisect_right(policies.effective, entry.since)
-    for effective, policy in zip(policies.effective[later:], policies.versions[later:], strict=True):
-        found = _found(entry, policy)
-        if found is None or not found.applies.to(entry.site, setting_of(case, first, policy)):
+    kept = (
+        (effective, policy, policy.clocks.get(run.clock.name))
+        for effective, policy in _later(policies, since(run.start))
+    )
+    return _lapse(kept, run.site, run.case, first)
+
+
+def rule_lapses(breakage: Breakage, first: Event, policies: Policies) -> datetime | None:
+    """The same for a broken rule."""
+    if len(policies.versions) == 1:
+        return None
+    name = RuleName(breakage.signal.name)
+    kept = ((effective, policy, policy.rules.get(name)) for effective, policy in _later(policies, breakage.since))
+    return _lapse(kept, breakage.signal.site, first.subject, first)
+
+
+def _later(policies: Policies, instant: datetime) -> Iterator[tuple[datetime, Policy]]:
+    after = bisect_right(policies.effective, instant)
+    return zip(policies.effective[after:], policies.versions[after:], strict=True)
+
+
+def _lapse(
+    kept: Iterable[tuple[datetime, Policy, Clock | Rule | None]], site: Site, case: CaseId, first: Event
+) -> datetime | None:
+    for effective, policy, entry in kept:
+        if entry is None or not entry.applies.to(site, setting_of(case, first, policy)):
             return effective
     return None
-
-
-def _found(entry: Entry, policy: Policy) -> Clock | Rule | None:
-    return policy.clocks.get(entry.name) if entry.kind is Kind.CLOCK else policy.rules.get(RuleName(entry.name))

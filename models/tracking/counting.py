@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from models import rates
-from models.event import CaseId, Event
+from models.event import Event
 from models.policy import Policies
 from models.rates import Outcome
 from models.tracking.asked import Entries, asked
@@ -17,15 +17,15 @@ def trials(event: Event, entries: Entries) -> tuple[Outcome, ...]:
     return () if counted is None else tuple([rates.trial(event, rate, error=error) for rate, error in counted])
 
 
-def recounted(case: CaseId, old: Sequence[Event], new: Sequence[Event], policies: Policies) -> tuple[Outcome, ...]:
+def recounted(kind: str, old: Sequence[Event], new: Sequence[Event], policies: Policies) -> tuple[Outcome, ...]:
     """The trials of what stands that were not counted yet, and, taken back, those that were and do not stand so. A first
     event that came late may give the case another setting, and so other rates for every event."""
     if old == new:
         return ()
-    before, after = _all(case, old, policies), _all(case, new, policies)
+    before, after = _all(kind, old, policies), _all(kind, new, policies)
     lost = (replace(trial, sign=-1) for trial in (before - after).elements())
     return (*(after - before).elements(), *lost)
 
 
-def _all(case: CaseId, standing: Sequence[Event], policies: Policies) -> Counter[Outcome]:
-    return Counter(trial for event in standing for trial in trials(event, asked(case, standing[0], event, policies)))
+def _all(kind: str, standing: Sequence[Event], policies: Policies) -> Counter[Outcome]:
+    return Counter(trial for event in standing for trial in trials(event, asked(kind, standing[0], event, policies)))

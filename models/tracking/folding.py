@@ -14,53 +14,18 @@ from models.clocks import Run
 from models.event import CaseId, Event, kind_of
 from models.policy import Clock, Kind, Policies, Rule
 from models.signals import Signal, signal_id
-from models.tracking.asked import Entries, Entry, asked, lapses, moving, since
-from models.tracking.watched import Breakage, Runs
+from models.tracking.asked import Entries, asked, clock_lapses, moving, since
+from models.tracking.watched import Breakage, Folded, Runs
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
-    """What follows from the events so far; `progress` None before the first."""
+class Told:
+    """An event of a case: the one at `at` of those that stand, of which the version in force asks `entries`."""
 
-    progress: Progress | None
-    runs: Runs
-    broken: tuple[Breakage, ...]
-
-
-def fold(case: CaseId, standing: Sequence[Event], policies: Policies) -> Folded:
-    """Everything from the events that stand."""
-    so_far = Folded(None, {}, ())
-    for at, event in enumerate(standing):
-        so_far = carry_on(so_far, case, standing, at, asked(case, standing[0], event, policies), policies)
-    return so_far
-
-
-def carry_on(
-    so_far: Folded, case: CaseId, standing: Sequence[Event], at: int, entries: Entries, policies: Policies
-) -> Folded:
-    """What follows with the event at `at` too, of which the version in force asks `entries`."""
-    event = standing[at]
-    progress = follow(so_far.progress, event, kind_of(case))
-    runs, broken = so_far.runs, so_far.broken
-    if runs and event.type in moving(policies):
-        runs = _met(runs, event, standing[0], policies)
-    starting = entries.starts.get(event.type)
-    if starting is not None:
-        runs = _started(runs, starting, _Told(event, standing, at, progress, policies))
-    judged = entries.judged_at.get(event.type)
-    if judged is not None:
-        broken += _broken(judged, _Told(event, standing, at, progress, policies))
-    return Folded(progress, runs, broken)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """An event with what stands before it and what was said up to and including it."""
-
-    event: Event
+    kind: str
     standing: Sequence[Event]
     at: int
-    progress: Progress
+    entries: Entries
     policies: Policies
 
     @property
@@ -68,50 +33,62 @@ class _Told:
         return self.standing[: self.at]
 
 
-def lapse_of(run: Run, first: Event, policies: Policies) -> datetime | None:
-    """The instant from which the policy no longer asks for the clock of an instance; None where it always does."""
-    entry = Entry(Kind.CLOCK, run.clock.name, run.start.site, since(run.start))
-    return lapses(entry, run.case, first, policies) if len(policies.versions) > 1 else None
+def fold(case: CaseId, standing: Sequence[Event], policies: Policies) -> Folded:
+    """Everything from the events that stand."""
+    kind, so_far = kind_of(case), Folded()
+    for at, event in enumerate(standing):
+        entries = asked(kind, standing[0], event, policies)
+        so_far, _ = carry_on(so_far, Told(kind, standing, at, entries, policies))
+    return so_far
 
 
-def _met(runs: Runs, event: Event, first: Event, policies: Policies) -> Runs:
-    changed: dict[tuple[str, str], tuple[Run, ...]] = {}
+def carry_on(so_far: Folded, told: Told) -> tuple[Folded, list[Run]]:
+    """What follows with one event more, and the instances that it started or changed."""
+    event, entries = told.standing[told.at], told.entries
+    progress = follow(so_far.progress, event, told.kind)
+    runs, broken = so_far.runs, so_far.broken
+    moved: list[Run] = []
+    if event.type in moving(told.policies):
+        runs, moved = _moved(runs, event, progress, told)
+    judged = entries.judged_at.get(event.type)
+    if judged is not None:
+        broken += _broken(judged, event, progress, told)
+    return Folded(progress, runs, broken), moved
+
+
+def _moved(runs: Runs, event: Event, progress: Progress, told: Told) -> tuple[Runs, list[Run]]:
+    moved: list[Run] = []
+    changed = dict(runs)
     for name, instances in runs.items():
         last = instances[-1]
         if last.stop is None and last.end is None and event.type in clocks.moves(last.clock):
-            after = _met_by(last, event, first, policies)
+            after = _met(last, event, told)
             if after is not last:
                 changed[name] = (*instances[:-1], after)
-    return {**runs, **changed} if changed else runs
-
-
-def _met_by(run: Run, event: Event, first: Event, policies: Policies) -> Run:
-    lapse = lapse_of(run, first, policies)
-    if lapse is not None and lapse < event.time:
-        return clocks.lapse(run, lapse)
-    return clocks.meet(run, event)
-
-
-def _started(runs: Runs, starting: tuple[Clock, ...], told: _Told) -> Runs:
-    event = told.event
-    for clock in starting:
-        if clock.case != kind_of(event.subject):
-            continue
+                moved.append(after)
+    for clock in told.entries.starts.get(event.type, ()):
         name = (clock.name, clocks.key_of(clock, event))
-        earlier = runs.get(name, ())
-        if earlier and earlier[-1].running:
-            continue
-        profile = told.policies.at(since(event)).site(event.site)
-        begun = clocks.start(clock, profile, event, told.progress.fields, earlier, told.before)
+        earlier = changed.get(name, ())
+        begun = _started(clock, event, progress, earlier, told)
         if begun is not None:
-            runs = {**runs, name: (*earlier, begun)}
-    return runs
+            changed[name] = (*earlier, begun)
+            moved.append(begun)
+    return (changed, moved) if moved else (runs, moved)
 
 
-def _broken(judged: tuple[Rule, ...], told: _Told) -> tuple[Breakage, ...]:
-    event = told.event
-    working = told.policies.at(since(event)).site(event.site).working
-    before = rules.Before(told.before, told.progress.fields, working)
+def _met(run: Run, event: Event, told: Told) -> Run:
+    lapse = clock_lapses(run, told.standing[0], told.policies)
+    return clocks.meet(run, event) if lapse is None or lapse >= event.time else clocks.lapse(run, lapse)
+
+
+def _started(clock: Clock, event: Event, progress: Progress, earlier: Sequence[Run], told: Told) -> Run | None:
+    if clock.case != told.kind or (earlier and earlier[-1].running) or not clocks.matches(clock, progress.fields):
+        return None
+    return clocks.start(clock, told.entries.profile, event, progress.fields, earlier, told.before)
+
+
+def _broken(judged: tuple[Rule, ...], event: Event, progress: Progress, told: Told) -> tuple[Breakage, ...]:
+    before = rules.Before(told.before, progress.fields, told.entries.profile.working)
     found: list[Breakage] = []
     for rule in judged:
         broken = rules.judge(rule.name, event, before)

@@ -6,17 +6,16 @@ instant that it names, so only then is it asked again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models import clocks
 from models.clocks import Breach, Run
-from models.event import CaseId, Event
+from models.event import Event
 from models.policy import Kind, Policies
 from models.signals import Cleared, Signal, signal_id
-from models.tracking.asked import Entry, lapses, pausing
-from models.tracking.folding import Folded, lapse_of
-from models.tracking.watched import Breakage, Held, Interval, Pace, Runs
+from models.tracking.asked import clock_lapses, pausing, rule_lapses
+from models.tracking.watched import Breakage, Folded, Held, Interval, Pace, Runs
 
 NOTHING = Held()
 
@@ -25,53 +24,53 @@ def instances(runs: Runs) -> Iterator[Run]:
     return (run for found in runs.values() for run in found)
 
 
-Story = tuple[CaseId, Sequence[Event], datetime, Policies]
-"""A case, its events that stand, the instant up to which silence was listened to, and the policies that judge it."""
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The events of a case that stand, the instant up to which silence was listened to, the policies that judge it."""
+
+    standing: Sequence[Event]
+    judged: datetime
+    policies: Policies
 
 
 def everything(folded: Folded, story: Story) -> dict[str, Held]:
     """What each instance and each broken rule says, by the id of the instance or signal."""
-    return _told(instances(folded.runs), folded.broken, story)
+    return say(instances(folded.runs), folded.broken, story)
 
 
-def concerned(before: Folded, after: Folded, event: Event, story: Story) -> dict[str, Held]:
-    """What those say that the newest event started, changed, broke or may have let pause."""
-    if after.runs is before.runs and after.broken is before.broken and event.type not in pausing(story[3]):
-        return {}
-    runs = [run for name, found in after.runs.items() for run in _new(before.runs.get(name, ()), found)]
-    runs += [run for run in instances(after.runs) if run.running and event.type in clocks.holds(run.clock)]
-    return _told(runs, after.broken[len(before.broken) :], story)
-
-
-def _new(known: tuple[Run, ...], found: tuple[Run, ...]) -> Iterable[Run]:
-    return () if found is known else (run for at, run in enumerate(found) if at >= len(known) or run is not known[at])
+def may_pause(folded: Folded, event: Event, policies: Policies) -> list[Run]:
+    """The running instances that the newest event may have let pause or go on."""
+    if event.type not in pausing(policies):
+        return []
+    return [run for run in instances(folded.runs) if run.running and event.type in clocks.holds(run.clock)]
 
 
 def overtaken(held: Mapping[str, Held], folded: Folded, story: Story) -> dict[str, Held]:
     """What those say whose instant to look at has passed."""
-    passed = {name for name, one in held.items() if one.look is not None and one.look < story[2]}
+    passed = {name for name, one in held.items() if one.look is not None and one.look < story.judged}
     runs = (run for run in instances(folded.runs) if run.id in passed)
-    return _told(runs, (one for one in folded.broken if one.signal.id in passed), story)
+    return say(runs, (one for one in folded.broken if one.signal.id in passed), story)
 
 
-def _told(runs: Iterable[Run], broken: Iterable[Breakage], story: Story) -> dict[str, Held]:
-    case, standing, judged, policies = story
-    told = {run.id: held_by(run, standing, judged, policies) for run in runs}
-    told.update((one.signal.id, broken_held(one, case, standing, judged, policies)) for one in broken)
-    return told
+def say(runs: Iterable[Run], broken: Iterable[Breakage], story: Story) -> dict[str, Held]:
+    """What these instances and broken rules say, by id."""
+    said = {run.id: _instance(run, story) for run in runs}
+    for one in broken:
+        said[one.signal.id] = _breakage(one, story)
+    return said
 
 
-def held_by(run: Run, standing: Sequence[Event], judged: datetime, policies: Policies) -> Held:
+def _instance(run: Run, story: Story) -> Held:
     """What an instance says. A void one says nothing. One that the policy no longer asks for stays open: a stop from
     before may still be told."""
     if run.void:
         return NOTHING
     if not run.running:
-        return _over(run, standing)
-    lapse = lapse_of(run, standing[0], policies)
-    if lapse is not None and lapse < judged:
-        return replace(_over(clocks.lapse(run, lapse), standing), open=True)
-    return _running(run, standing, judged, lapse)
+        return _over(run, story.standing)
+    lapse = clock_lapses(run, story.standing[0], story.policies)
+    if lapse is not None and lapse < story.judged:
+        return replace(_over(clocks.lapse(run, lapse), story.standing), open=True)
+    return _running(run, story, lapse)
 
 
 def _over(run: Run, standing: Sequence[Event]) -> Held:
@@ -80,47 +79,44 @@ def _over(run: Run, standing: Sequence[Event]) -> Held:
     reached = [breach for breach in clocks.breaches(run, still) if over is not None and breach.at < over]
     reading = clocks.reading(run, still)
     interval = None if reading is None else _interval(run, reading)
-    return Held(interval, _breach_signal(run, reached))
+    return Held(interval, _breach_signal(run, reached) if reached else None)
 
 
-def _running(run: Run, standing: Sequence[Event], judged: datetime, lapse: datetime | None) -> Held:
+def _running(run: Run, story: Story, lapse: datetime | None) -> Held:
     """A due already past at the start is breached at the start, without silence."""
-    breaches = clocks.breaches(run, clocks.pauses(run, standing))
-    begun = run.start.time
-    reached = [breach for breach in breaches if breach.at < judged or breach.at == begun]
-    ahead = [breach.at for breach in breaches if breach.at >= judged and breach.at != begun]
-    look = min(ahead if lapse is None else (*ahead, lapse), default=None)
+    reached: list[Breach] = []
+    look = lapse
+    for breach in clocks.breaches(run, clocks.pauses(run, story.standing)):
+        if breach.at < story.judged or breach.at == run.start.time:
+            reached.append(breach)
+        elif look is None or breach.at < look:
+            look = breach.at
+    if not reached:
+        return Held(None, None, look, Pace.ON_TIME, True)
     return Held(None, _breach_signal(run, reached), look, _pace(reached), True)
 
 
 def _pace(reached: Sequence[Breach]) -> Pace:
-    if any(breach.late for breach in reached):
-        return Pace.LATE
-    return Pace.AT_RISK if reached else Pace.ON_TIME
+    return Pace.LATE if any(breach.late for breach in reached) else Pace.AT_RISK
 
 
-def broken_held(
-    breakage: Breakage, case: CaseId, standing: Sequence[Event], judged: datetime, policies: Policies
-) -> Held:
+def _breakage(breakage: Breakage, story: Story) -> Held:
     """What a broken rule says: its signal, cleared once the policy no longer has the rule for its site."""
     signal = breakage.signal
-    entry = Entry(Kind.RULE, signal.name, signal.site, breakage.since)
-    lapse = lapses(entry, case, standing[0], policies)
-    if lapse is None or lapse >= judged:
+    lapse = rule_lapses(breakage, story.standing[0], story.policies)
+    if lapse is None or lapse >= story.judged:
         return Held(None, signal, lapse, open=lapse is not None)
     return Held(None, replace(signal, cleared=max(lapse, signal.raised), reason=Cleared.POLICY))
 
 
-def _breach_signal(run: Run, reached: Sequence[Breach]) -> Signal | None:
-    if not reached:
-        return None
+def _breach_signal(run: Run, reached: Sequence[Breach]) -> Signal:
     worst = min(reached, key=lambda breach: (breach.severity, breach.at))
     return Signal(
         id=signal_id(Kind.CLOCK, run.id),
         kind=Kind.CLOCK,
         name=run.clock.name,
         severity=worst.severity,
-        site=run.start.site,
+        site=run.site,
         case=run.case,
         raised=worst.at,
         known=worst.at,
@@ -140,7 +136,7 @@ def _interval(run: Run, reading: clocks.Reading) -> Interval:
     return Interval(
         id=run.id,
         clock=run.clock.name,
-        site=run.start.site,
+        site=run.site,
         priority=run.priority,
         case=run.case,
         started=run.start.time,

@@ -3,7 +3,7 @@
 An interval that late evidence took away is retracted, a signal disproved; neither is ever forgotten.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar, cast
@@ -16,7 +16,7 @@ Fact = TypeVar("Fact", Interval, Signal)
 
 
 def changed_intervals(
-    issued: Mapping[str, Interval], hold: Sequence[Interval], was: Iterable[str]
+    issued: Mapping[str, Interval], hold: Sequence[Interval], was: Collection[str]
 ) -> tuple[Interval, ...]:
     """The rows to issue, given those issued, those that hold among what was asked again, and the ids that it `was`."""
     lost = (one for one in _gone(issued, hold, was) if not one.retracted)
@@ -25,7 +25,7 @@ def changed_intervals(
 
 
 def changed_signals(
-    issued: Mapping[SignalId, Signal], hold: Sequence[Signal], was: Iterable[SignalId], at: datetime
+    issued: Mapping[SignalId, Signal], hold: Sequence[Signal], was: Collection[SignalId], at: datetime
 ) -> tuple[Signal, ...]:
     """The rows to issue, as for intervals; `at` dates what evidence disproved."""
     lost = (one for one in _gone(issued, hold, was) if one.reason is not Cleared.DISPROOF)
@@ -45,6 +45,6 @@ def _rows(issued: Mapping[Name, Fact], hold: Sequence[Fact]) -> list[Fact]:
     return rows
 
 
-def _gone(issued: Mapping[Name, Fact], hold: Sequence[Fact], was: Iterable[Name]) -> list[Fact]:
-    held = {fact.id for fact in hold}
+def _gone(issued: Mapping[Name, Fact], hold: Sequence[Fact], was: Collection[Name]) -> list[Fact]:
+    held = {fact.id for fact in hold} if was else ()
     return [issued[name] for name in was if name not in held]

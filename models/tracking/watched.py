@@ -59,6 +59,15 @@ class Breakage:
 
 
 @dataclass(frozen=True, slots=True)
+class Folded:
+    """What follows from the events so far: `progress` (None before the first), the instances of clocks, broken rules."""
+
+    progress: Progress | None = None
+    runs: Runs = field(default_factory=dict[tuple[str, str], tuple[Run, ...]])
+    broken: tuple[Breakage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """What one instance of a clock, or one broken rule, says as far as silence was listened to. `look` is the instant
     after which it would say something else by silence alone, None where it never would; `open`: an event that is the
@@ -81,15 +90,21 @@ class Watched:
 
     id: CaseId
     evidence: Evidence = field(default_factory=Evidence)
-    progress: Progress | None = None
-    runs: Runs = field(default_factory=dict[tuple[str, str], tuple[Run, ...]])
-    broken: tuple[Breakage, ...] = ()
+    folded: Folded = field(default_factory=Folded)
     judged: datetime = BEGINNING
     intervals: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
     signals: Mapping[SignalId, Signal] = field(default_factory=dict[SignalId, Signal])
     held: Mapping[str, Held] = field(default_factory=dict[str, Held], compare=False, repr=False)
     look: datetime | None = field(default=None, compare=False, repr=False)
     under: Policies | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def progress(self) -> Progress | None:
+        return self.folded.progress
+
+    @property
+    def runs(self) -> Runs:
+        return self.folded.runs
 
 
 @dataclass(frozen=True, slots=True)
