@@ -63,7 +63,7 @@ def webhook_secret(file: Path) -> str:
         file.parent.mkdir(parents=True, exist_ok=True)
         fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         try:
-            with file.open("x", opener=_private) as made:
+            with open(file, "x", opener=_private) as made:
                 made.write(fresh + "\n")
         except FileExistsError:
             # Another dispatcher was faster.
