@@ -8,15 +8,17 @@ and counted by reason.
 
 import csv
 import gzip
-from collections import Counter
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import IO, cast
 
-from models.errors import UsageFault
+from models.errors import CallerFault, UsageFault
 from models.event import CaseId, Data, Event, EventType, Source
 from streams.intake.pseudonym import pseudonym
+from streams.intake.tally import Tally
 
 GIVEN = ("Administered", "Partial Administered", "Delayed Administered", "Started", "Delayed Started", "Applied")
 NOT_GIVEN = {
@@ -32,16 +34,13 @@ Row = dict[str, str]
 
 @dataclass(slots=True)
 class Import:
-    """`read` counts the rows that could be events; `skipped` those that are none, by reason; `removed` the identifiers
-    that became pseudonyms or were left out."""
+    """One reading. A record of `tally` is what could be an event: each of an order's three times, and a row of the bedside
+    record."""
 
     key: str
     site: str = "mimic"
     zone: timezone = UTC
-    read: int = 0
-    events: int = 0
-    skipped: Counter[str] = field(default_factory=Counter[str])
-    removed: int = 0
+    tally: Tally = field(default_factory=Tally)
 
     def rows(self, folder: Path, rebase: datetime | None) -> Iterator[Event]:
         """Every event of the folder's tables, patient by patient. Raises UsageFault for a missing table."""
@@ -63,7 +62,7 @@ class Import:
             # Keyed: the row keys are short numbers, which a plain hash would give away to whoever tries them all.
             name = pseudonym(self.key, "event", f"{made_of}|{shift.days}", 32)
             time, recorded = event.time + shift, event.recorded + shift
-            self.events += 1
+            self.tally.events += 1
             yield Event(name, event.source, event.type, time, recorded, event.subject, event.data)
 
     def _order(self, row: Row, poe: Row | None) -> Iterator[tuple[str, Event, str]]:
@@ -77,27 +76,27 @@ class Import:
             ("rx.order.verified", row["verifiedtime"], {"site": self.site}),
             ("rx.order.stopped", row["stoptime"], {"site": self.site}),
         ]
-        self.removed += 2
+        self.tally.removed += 2
         for name, wall, data in made:
-            self.read += 1
+            self.tally.read += 1
             if not wall:
-                self.skipped["no order time" if name == "rx.order.entered" else "no time"] += 1
+                self.tally.skipped["no order time" if name == "rx.order.entered" else "no time"] += 1
                 continue
             time = self._instant(wall)
             if time is None:
-                self.skipped["unreadable time"] += 1
+                self.tally.skipped["unreadable time"] += 1
                 continue
             event = self._event(f"{self.site}/pis", name, time, time, case, data)
             yield row["subject_id"], event, f"pharmacy|{row['pharmacy_id']}|{name}"
 
     def _dose(self, row: Row) -> Iterator[tuple[str, Event, str]]:
-        self.read += 1
+        self.tally.read += 1
         text = row["event_txt"].strip()
         name = kind_of_dose(text)
         if name is None or not row["charttime"]:
-            self.skipped["no dose event" if name is None else "no time"] += 1
+            self.tally.skipped["no dose event" if name is None else "no time"] += 1
             return
-        self.removed += 2
+        self.tally.removed += 2
         number = row["pharmacy_id"]
         case = self._case("order", number) if number else self._case("dose", row["emar_id"])
         data: Data = {"site": self.site, "setting": "inpatient"}
@@ -105,10 +104,10 @@ class Import:
             data["reason"] = NOT_GIVEN[text]
         time, stored = self._instant(row["charttime"]), self._instant(row["storetime"] or row["charttime"])
         if time is None or stored is None:
-            self.skipped["unreadable time"] += 1
+            self.tally.skipped["unreadable time"] += 1
             return
         if time - stored > timedelta(hours=24):
-            self.skipped["charted more than a day ahead"] += 1
+            self.tally.skipped["charted more than a day ahead"] += 1
             return
         event = self._event(f"{self.site}/emar", name, time, stored, case, data)
         yield row["subject_id"], event, f"emar|{row['emar_id']}"
@@ -145,14 +144,23 @@ COLUMNS = {
 
 
 def table(folder: Path, name: str) -> Iterator[Row]:
-    """The rows of one published table, csv or csv.gz. Raises UsageFault where it or one of `COLUMNS` is missing."""
+    """The rows of one published table, csv or csv.gz. Raises UsageFault where it or one of `COLUMNS` is missing,
+    CallerFault where it cannot be read to its end."""
     plain, packed = folder / f"{name}.csv", folder / f"{name}.csv.gz"
     if not plain.exists() and not packed.exists():
         raise UsageFault(f"{folder}: no {name}.csv or {name}.csv.gz; give the folder of the published tables")
-    with plain.open(newline="") if plain.exists() else gzip.open(packed, "rt", newline="") as stream:
-        rows = csv.DictReader(stream, restval="")
-        if missing := COLUMNS[name] - set(rows.fieldnames or ()):
-            raise UsageFault(
-                f"{folder}: {name} has no column {', '.join(sorted(missing))}; give the tables as published"
-            )
-        yield from rows
+    file = plain if plain.exists() else packed
+    try:
+        with opened(file) as stream:
+            rows = csv.DictReader(stream, restval="")
+            if missing := COLUMNS[name] - set(rows.fieldnames or ()):
+                raise UsageFault(f"{file}: no column {', '.join(sorted(missing))}; give the tables as published")
+            yield from rows
+    except (OSError, EOFError, zlib.error, UnicodeError, csv.Error) as fault:
+        raise CallerFault(f"{file}: cannot be read to its end ({fault}); fetch it anew") from fault
+
+
+def opened(file: Path) -> IO[str]:
+    if file.suffix == ".gz":
+        return cast("IO[str]", gzip.open(file, "rt", encoding="utf-8-sig", newline=""))
+    return file.open(encoding="utf-8-sig", newline="")

@@ -23,21 +23,13 @@ from models.event import Event, EventType
 from models.wire import Rejected, from_object, stamp
 from streams.intake.pseudonym import pseudonym
 from streams.intake.tabular_map import NESTED, PEOPLE, Ambiguous, Long, Map, Step
+from streams.intake.tally import Refusal, Tally
 
 DELIMITERS, QUOTES = (",", ";", "\t", "|"), ('"', "'")
 NUMBERS = frozenset(("qty", "amount", "value"))
 ACTOR_DIGITS = 16
 _ABSENT = ""
 Row = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """`row` counts as a spreadsheet does (the heading is row 1); `column` is None where the whole row is meant."""
-
-    row: int
-    column: str | None
-    reason: str
 
 
 class _Refused(Exception):
@@ -48,17 +40,13 @@ class _Refused(Exception):
 
 @dataclass(slots=True)
 class Table:
-    """One reading. `site` stands where the map names none. `read` = events + refused: a row of a long table, a filled
-    time of a wide one, or a row that is refused whole. `removed` counts identifiers
-    that became pseudonyms, those of refused rows too."""
+    """One reading. `site` stands where the map names none. A record of `tally` is a row of a long table, a filled time
+    of a wide one, or a row that is refused whole; identifiers of refused rows count as removed too."""
 
     key: str
     map: Map
     site: str | None = None
-    read: int = 0
-    events: int = 0
-    skipped: Counter[str] = field(default_factory=Counter[str])
-    removed: int = 0
+    tally: Tally = field(default_factory=Tally)
 
     def rows(self, stream: IO[bytes], place: str) -> Iterator[Event | Refusal]:
         """Every event and every refusal, in the order of the file. Raises UsageFault where the heading does not have
@@ -67,13 +55,13 @@ class Table:
             raise UsageFault('no site: give --site, or "data.site" under columns or constants of the map')
         for number, heading, cells in records(stream, self.map, place):
             for made in self._row(heading, cells):
-                self.read += 1
+                self.tally.read += 1
                 match made:
                     case Event():
-                        self.events += 1
+                        self.tally.events += 1
                         yield made
                     case _Refused():
-                        self.skipped[made.reason] += 1
+                        self.tally.skipped[made.reason] += 1
                         yield Refusal(number, made.column, made.reason)
 
     def _row(self, heading: list[str], cells: list[str]) -> Iterator[Event | _Refused]:
@@ -179,11 +167,11 @@ class Table:
             raise _Refused(column, "bad time") from fault
 
     def _actor(self, number: str) -> str:
-        self.removed += 1
+        self.tally.removed += 1
         return "a_" + pseudonym(self.key, "actor", number, ACTOR_DIGITS)
 
     def _pseudonym(self, kind: str, number: str) -> str:
-        self.removed += 1
+        self.tally.removed += 1
         return pseudonym(self.key, kind, number)
 
 

@@ -1,14 +1,19 @@
 """Events on their way into a real Kafka: all of them confirmed, or an error that says how many are not."""
 
+import gzip
+import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from models.errors import CallerFault
 from models.event import Event, Source
 from models.settings import Settings
-from models.wire import MAX_RECORD
+from models.wire import MAX_RECORD, encode
+from rxpulse import cli
 from tests.conftest import RunningStack
 from tests.heart import event
 from tests.topics import Tail, tail  # before streams, which reads kafka-python
@@ -91,3 +96,59 @@ def test_a_broker_that_is_away_is_said_before_anything_is_sent(
     away = Settings(home=settings.home, cache=settings.cache, kafka="127.0.0.1:1")
     with pytest.raises(CallerFault, match=r"Kafka at 127\.0\.0\.1:1 does not answer .*is it up\?"):
         Feeding(away)
+
+
+def bring(settings: Settings, *words: object) -> Result:
+    environ = {
+        "RXPULSE_HOME": str(settings.home / "none"),
+        "RXPULSE_KAFKA": settings.required_kafka(),
+        "RXPULSE_PSEUDONYM_KEY": "a key that is long enough to be one",
+    }
+    return CliRunner(env=environ).invoke(cli.main, ["import", *map(str, words)])
+
+
+def test_a_file_of_events_goes_to_kafka_and_what_is_none_is_counted(
+    settings: Settings, written: Tail, tmp_path: Path
+) -> None:
+    sent = told("/test/ndjson", 300)
+    file = tmp_path / "feed.ndjson.gz"
+    file.write_bytes(gzip.compress(b"no event\n" + b"".join(encode(one) + b"\n" for one in sent)))
+    done = bring(settings, "ndjson", file, "--to-kafka", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["records"] == {"read": 301, "events": 300, "skipped": 1}
+    assert "300 events lie in Kafka, each confirmed" in done.stderr
+    assert {one.id for one in written.events("/test/ndjson")} == {one.id for one in sent}
+
+
+def test_an_export_goes_to_kafka_the_same_as_to_a_file(settings: Settings, written: Tail, tmp_path: Path) -> None:
+    mapping = tmp_path / "map.toml"
+    mapping.write_text(
+        'source = "/test/csv"\ncase = "order"\ncolumns = { subject = "NO" }\nconstants = { "data.site" = "mercy" }\n'
+        'time = { timezone = "UTC" }\n[[event]]\ntype = "rx.order.entered"\ntime = "AT"\n'
+    )
+    (tmp_path / "export.csv").write_text("NO,AT\n1,2026-11-20T10:00\n2,2026-11-20T11:00\n")
+    words = ("csv", tmp_path / "export.csv", "--map", mapping)
+    assert bring(settings, *words, "--to-kafka").exit_code == 0
+    assert bring(settings, *words, "--out", tmp_path / "out.ndjson").exit_code == 0
+    found = written.events("/test/csv")
+    assert sorted(map(encode, found)) == sorted((tmp_path / "out.ndjson").read_bytes().splitlines())
+    assert len(found) == 2
+
+
+def test_a_file_that_ends_too_early_says_what_lies_in_kafka_already(
+    settings: Settings, written: Tail, tmp_path: Path
+) -> None:
+    packed = gzip.compress(b"".join(encode(one) + b"\n" for one in told("/test/cut", 5000)))
+    (tmp_path / "cut.ndjson.gz").write_bytes(packed[: len(packed) // 2])
+    done = bring(settings, "ndjson", tmp_path / "cut.ndjson.gz", "--to-kafka")
+    assert done.exit_code == 1 and "cannot be unpacked to its end" in done.stderr
+    found = written.events("/test/cut")
+    assert 0 < len(found) < 5000
+    assert f"{len(found)} events lie in Kafka already, and sending them again does no harm" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--to-kafka", "--dry-run"), ("--to-kafka", "--out", "x.ndjson"), ()])
+def test_events_go_to_one_place(settings: Settings, words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "feed.ndjson").touch()
+    done = bring(settings, "ndjson", tmp_path / "feed.ndjson", *words)
+    assert done.exit_code == 2 and "say where the events go" in done.stderr

@@ -1,11 +1,13 @@
 """The MIMIC tables as events, on a small slice made here that has the published tables' quirks."""
 
+import gzip
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from models.errors import UsageFault
+from models.errors import CallerFault, UsageFault
 from models.event import Event
 from models.wire import Decoded, decode, encode
 from streams.intake.mimic import Import, kind_of_dose
@@ -52,10 +54,10 @@ def of(events: list[Event], kind: str) -> list[Event]:
 
 def test_every_record_is_an_event_or_is_counted_by_reason(folder: Path) -> None:
     reading, events = read(folder)
-    assert reading.skipped == {
+    assert reading.tally.skipped == {
         "no order time": 2, "no time": 5, "unreadable time": 1, "no dose event": 2, "charted more than a day ahead": 1,
     }  # fmt: skip
-    assert (reading.read, reading.events) == (24, 13) and len(events) == 13
+    assert (reading.tally.read, reading.tally.events) == (24, 13) and len(events) == 13
 
 
 def test_orders_that_share_one_provider_order_are_cases_of_their_own(folder: Path) -> None:
@@ -111,7 +113,23 @@ def test_another_key_makes_other_cases_and_other_ids(folder: Path) -> None:
 
 def test_a_table_without_a_needed_column_is_refused_by_name(folder: Path) -> None:
     (folder / "poe.csv").write_text("poe_id,ordertime\n", encoding="utf-8")
-    with pytest.raises(UsageFault, match="poe has no column transaction_type"):
+    with pytest.raises(UsageFault, match=r"poe\.csv: no column transaction_type"):
+        read(folder)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda packed: packed[:-20], lambda packed: packed[:30] + b"x" * 20, lambda _: b"no"]
+)
+def test_a_damaged_packed_table_is_said_with_its_file(folder: Path, damage: Callable[[bytes], bytes]) -> None:
+    (folder / "poe.csv").unlink()
+    (folder / "poe.csv.gz").write_bytes(damage(gzip.compress(POE.encode() * 50)))
+    with pytest.raises(CallerFault, match=r"poe\.csv\.gz: cannot be read to its end .*; fetch it anew"):
+        read(folder)
+
+
+def test_a_table_in_another_encoding_is_said_with_its_file(folder: Path) -> None:
+    (folder / "emar.csv").write_bytes(EMAR.encode() + "8,8-11,601,Vidé,,\n".encode("latin-1"))
+    with pytest.raises(CallerFault, match=r"emar\.csv: cannot be read to its end"):
         read(folder)
 
 

@@ -74,7 +74,7 @@ def test_a_row_of_a_wide_table_is_one_event_for_each_filled_time() -> None:
     assert [one.type for one in made if isinstance(one, Event)] == [
         "rx.order.entered", "rx.order.verified", "rx.order.entered",
     ]  # fmt: skip
-    assert (table.read, table.events, table.skipped.total()) == (3, 3, 0)
+    assert (table.tally.read, table.tally.events, table.tally.skipped.total()) == (3, 3, 0)
 
 
 def test_numbers_of_orders_and_people_and_unnamed_columns_do_not_pass() -> None:
@@ -82,7 +82,7 @@ def test_numbers_of_orders_and_people_and_unnamed_columns_do_not_pass() -> None:
     event = only(made)
     assert event.data.get("actor", "").startswith("a_") and len(event.data.get("actor", "")) == 18
     assert not [word for word in ("77001", "jdoe", "Smith") if word in repr(event)]
-    assert table.removed == 2
+    assert table.tally.removed == 2
 
 
 def test_the_same_file_again_gives_the_same_events() -> None:
@@ -125,7 +125,7 @@ def test_a_row_that_cannot_be_an_event_is_refused_with_row_column_and_reason(row
     if refusal.reason == "bad data.drug.code":
         refusal = Refusal(2, "NDC", refusal.reason)
     assert made == [refusal]
-    assert (table.read, table.events, table.skipped) == (1, 0, {refusal.reason: 1})
+    assert (table.tally.read, table.tally.events, table.tally.skipped) == (1, 0, {refusal.reason: 1})
 
 
 def test_rows_are_counted_as_a_spreadsheet_counts_them() -> None:
@@ -217,6 +217,7 @@ def test_a_map_with_a_mistake_is_refused_with_its_key(old: str, new: str, messag
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RXPULSE_PSEUDONYM_KEY", KEY)
+    monkeypatch.setenv("RXPULSE_HOME", str(tmp_path / "no stack"))
     (tmp_path / "map.toml").write_text(LONG, encoding="utf-8")
     bad = "1002,mercy,X,,E,11/20/2026 10:00\n"
     many = "".join(ENTERED.replace("1001", str(number)) for number in range(2000, 2012))

@@ -1,0 +1,106 @@
+"""Where the events of an import go: into a file, into Kafka, or nowhere, so that one can look first."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import UsageFault
+from models.event import Event
+from models.settings import Settings
+from models.wire import encode
+from rxpulse.eventfile import writing
+from rxpulse.output import say
+from rxpulse.progress import counted
+from streams.intake.tally import Refusal
+
+SHOWN = 10
+"""Events that a dry run keeps."""
+Made = Iterable[Event | Refusal]
+
+
+@dataclass(frozen=True, slots=True)
+class ToFile:
+    """NDJSON, packed where the name ends in .gz. It appears under its name only when it is whole."""
+
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ToKafka:
+    """The topic of events of the broker that the settings name."""
+
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """Nowhere: the first ten events and every refusal are kept to be shown."""
+
+
+Destination = ToFile | ToKafka | DryRun
+
+
+def chosen(out: Path | None, to_kafka: bool, dry_run: bool, source: Path, settings: Settings) -> Destination:
+    """The one that the options name. Raises UsageFault where they name none, several, or a file that cannot be."""
+    if (out is not None) + to_kafka + dry_run != 1:
+        raise UsageFault("say where the events go: --out FILE.ndjson (or .ndjson.gz), --to-kafka, or --dry-run to look")
+    if to_kafka:
+        settings.required_kafka()
+        return ToKafka(settings)
+    return DryRun() if out is None else ToFile(_writable(out, source))
+
+
+def carry(made: Made, to: Destination) -> list[Event | Refusal]:
+    """Takes the events there; gives back what a dry run shows. Raises CallerFault where Kafka does not take them all."""
+    match to:
+        case ToFile(file):
+            _write(counted(made, "records"), file)
+        case ToKafka(settings):
+            _feed(counted(made, "records"), settings)
+        case DryRun():
+            return list(_kept(counted(made, "records")))
+    return []
+
+
+def _writable(out: Path, source: Path) -> Path:
+    if not out.parent.is_dir():
+        raise UsageFault(f"--out {out}: there is no folder {out.parent}; make it, or give another")
+    if out.exists() and source.exists() and out.samefile(source):
+        raise UsageFault(f"--out {out}: that is the file that is read; give another")
+    return out
+
+
+def _write(made: Made, out: Path) -> None:
+    part = out.with_name(f".part-{out.name}")
+    try:
+        with writing(part) as stream:
+            for one in made:
+                if isinstance(one, Event):
+                    stream.write(encode(one) + b"\n")
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _feed(made: Made, settings: Settings) -> None:
+    from streams.producing import Feeding, NotSent
+
+    feeding = Feeding(settings)
+    try:
+        for one in made:
+            if isinstance(one, Event):
+                feeding.send(one)
+    except NotSent:
+        raise
+    except BaseException:
+        say(f"it ended early; {feeding.finish()} events lie in Kafka already, and sending them again does no harm")
+        raise
+    say(f"{feeding.finish()} events lie in Kafka, each confirmed")
+
+
+def _kept(made: Made) -> Iterator[Event | Refusal]:
+    events = 0
+    for one in made:
+        events += isinstance(one, Event)
+        if isinstance(one, Refusal) or events <= SHOWN:
+            yield one

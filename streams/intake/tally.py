@@ -1,0 +1,28 @@
+"""What became of the records of one import: how many were read, how many are events, how many were left out and why.
+
+Nothing is left out silently: every record is an event or counts under a reason from a closed list.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`row` counts as a spreadsheet or editor does, from 1 (the heading is row 1); `column` is None where the whole row
+    is meant."""
+
+    row: int
+    column: str | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """`read` = `events` + everything in `skipped`, which counts by reason. `removed` counts what did not pass as it was:
+    identifiers that became pseudonyms, and fields outside the closed list."""
+
+    read: int = 0
+    events: int = 0
+    skipped: Counter[str] = field(default_factory=Counter[str])
+    removed: int = 0
