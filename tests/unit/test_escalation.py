@@ -441,9 +441,9 @@ def test_while_its_partition_is_not_caught_up_a_running_clock_escalation_waits_a
 
 def test_what_is_not_about_a_clock_or_was_opened_since_waits_for_no_partition():
     rule = escalation(kind=Kind.RULE, name="expired-lot")
-    assert isinstance(decide(rule, (), policy(THREE), at(0), behind_since=at(-0.5)), Notify)
-    assert isinstance(decide(escalation(), (), policy(THREE), at(0), behind_since=at(-0.5)), Notify)
     assert isinstance(decide(escalation(), (), policy(THREE), at(0.5), behind_since=at(0.1)), Wait)
+    assert isinstance(decide(rule, (), policy(THREE), at(0.5), behind_since=at(0.1)), Notify)
+    assert isinstance(decide(escalation(), (), policy(THREE), at(0.5), behind_since=at(-0.1)), Notify)
 
 
 def test_word_of_the_end_waits_for_no_partition():
@@ -461,6 +461,15 @@ def test_acknowledged_goes_once_to_everybody_told_but_not_to_who_acknowledged():
     assert desk.messages(Message.ACKNOWLEDGED) == [
         (6, [("ana", "webhook"), ("ana", "email"), ("cara", "webhook")]),
     ]  # fmt: skip
+
+
+def test_who_is_reached_while_somebody_has_it_hears_of_that_once_renewed_or_not():
+    desk = Desk(answer=lambda _person, told: (27, Outcome.SENT) if told.step == 1 and told.why else Outcome.SENT)
+    desk.play(30, ack(6, "ben"), ack(31, "ben"))
+    assert desk.messages(Message.ACKNOWLEDGED) == [(27, [("ana", "webhook")])]
+    late = Desk(answer=lambda _person, told: (35, Outcome.SENT) if told.step == 1 and told.why else Outcome.SENT)
+    late.play(45, ack(6, "ben"), ack(31, "ben"))
+    assert late.messages(Message.ACKNOWLEDGED) == [(35, [("ana", "webhook")])]
 
 
 def test_a_second_acknowledgement_after_an_expiry_is_told_again():
@@ -713,6 +722,7 @@ def test_a_rehearsal_names_the_last_ladder_that_ran():
 def test_a_rehearsal_stops_at_its_end():
     assert [one.at for one in rehearse(policy(THREE), story(), at(5)).pages] == [at(0), at(5)]
     assert [one.at for one in rehearse(policy(THREE), story(ack(9)), at(4)).pages] == [at(0)]
+    assert rehearse(policy(THREE), story(ack(5)), at(5)).states[1:] == ((at(5), Status.ACKNOWLEDGED),)
 
 
 def test_a_rehearsal_without_a_ladder_tells_nobody():
