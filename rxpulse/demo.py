@@ -1,21 +1,35 @@
-"""What the demo shows once the stack is healthy."""
+"""What the demo shows once the stack is healthy: nine weeks of history, then a hospital and three stores at work."""
 
 import asyncio
+import contextlib
+from threading import Event as Flag
 
 from models.settings import Settings
 from rxpulse.output import say
 from rxpulse.stack import Stack
 
+_LOOK_EVERY = 0.5
+
 
 async def play(settings: Settings, stack: Stack) -> None:
-    """Says where to look, marks the history as loaded, and goes on until it is cancelled. `settings` are complete."""
+    """Says where to look, plays the pharmacies, marks the history as loaded, and goes on until it is cancelled.
+    `settings` are complete."""
     for part in ("console", "intake", "prefect"):
         if part in stack.supervisor.lives:
             say(f"  {part:<10} {stack.url(part)}")
     if link := await asyncio.to_thread(first_link, settings):
         say(f"  sign in    {link}  (once)")
-    stack.loaded.set()
-    await asyncio.Event().wait()
+    stop, sent = Flag(), asyncio.get_running_loop().create_future()
+    playing = asyncio.create_task(asyncio.to_thread(_perform, settings, stop, _told(sent)))
+    loading = asyncio.create_task(_load(settings, stack, sent, stop))
+    try:
+        await playing
+    finally:
+        # The thread ends by itself; to cancel the task would only forget it.
+        stop.set()
+        loading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(playing, loading, return_exceptions=True)
 
 
 def first_link(settings: Settings) -> str | None:
@@ -24,3 +38,45 @@ def first_link(settings: Settings) -> str | None:
 
     mint = getattr(store, "mint_first_link", None)
     return mint(settings.required_database_url(), settings.public_url) if mint else None
+
+
+def _perform(settings: Settings, stop: Flag, caught_up: object) -> None:
+    from streams.demonstration import perform
+
+    assert callable(caught_up)
+    perform(settings, settings.home / "demo.json", stop, caught_up)
+
+
+def _told(sent: "asyncio.Future[int]") -> object:
+    loop = asyncio.get_running_loop()
+
+    def tell(events: int) -> None:
+        loop.call_soon_threadsafe(lambda: sent.done() or sent.set_result(events))
+
+    return tell
+
+
+async def _load(settings: Settings, stack: Stack, sent: "asyncio.Future[int]", stop: Flag) -> None:
+    """Marks the history as loaded once the worker has applied everything that was sent of it."""
+    began = asyncio.get_running_loop().time()
+    say("  the history loads; the board shows how far")
+    events = await sent
+    if not await asyncio.to_thread(_applied, settings, stop):
+        return
+    seconds = asyncio.get_running_loop().time() - began
+    say(f"  history    {events} events loaded in {seconds:.0f} s; from here on it is live")
+    stack.loaded.set()
+
+
+def _applied(settings: Settings, stop: Flag) -> bool:
+    """Waits until the worker has applied what lies in the topic now; False where it was stopped before. Blocks."""
+    from models.store.figures import figures
+    from streams.lag import ends
+
+    wanted = ends(settings)
+    while not stop.wait(_LOOK_EVERY):
+        found = figures(str(settings.required_database_url()))
+        positions = {} if found is None else found.positions
+        if all(positions.get(partition, 0) >= end for partition, end in wanted.items()):
+            return True
+    return False

@@ -6,6 +6,7 @@ from typing import Any
 
 from models.errors import CallerFault
 from models.settings import Secret, Settings
+from models.wire import stamp
 from rxpulse import home as homes
 from rxpulse.home import PartState, StackState
 from rxpulse.keys import ensure
@@ -29,24 +30,45 @@ async def gather(settings: Settings, environ: Mapping[str, str]) -> Document:
         return {"healthy": False, "parts": parts, **store_figures(None)}
     plan = decide(settings, ensure(settings.home), state.base, state.cluster, environ)
     parts = await _parts(plan, state)
-    database_up = any(part["healthy"] for part in parts if part["name"] == "postgres")
-    database_url = plan.settings.required_database_url() if database_up else None
-    figures = await asyncio.to_thread(store_figures, database_url)
-    return {"healthy": bool(parts) and all(part["healthy"] for part in parts), "parts": parts, **figures}
+    up = {part["name"] for part in parts if part["healthy"]}
+    database_url = plan.settings.required_database_url() if "postgres" in up else None
+    counted = await asyncio.to_thread(store_figures, database_url, plan.settings if "kafka" in up else None)
+    return {"healthy": bool(parts) and all(part["healthy"] for part in parts), "parts": parts, **counted}
 
 
-def store_figures(database_url: Secret | None) -> Document:
-    """What the store counts: feeds, lag, cases, signals, escalations, reports. All empty where `database_url` is None
-    or the database has no tables yet."""
+def store_figures(database_url: Secret | None, kafka: Settings | None = None) -> Document:
+    """What the store counts: feeds, lag, cases, signals, escalations, reports. All empty where `database_url` is None or
+    the database has no tables yet; the lag counts only where `kafka` names the broker that answers."""
+    # The database's driver is loaded only here: the supervisor lives long and needs none.
+    from models.store.figures import Figures, figures
+
+    found = None if database_url is None else figures(str(database_url))
+    if found is None:
+        found = Figures({}, 0, [], {}, 0, 0, 0, 0, 0, 0)
     return {
-        "feed": [],
-        "lag_events": 0,
-        "events_total": 0,
-        "cases": {},
-        "signals": {"open": 0, "raised_total": 0},
-        "escalations": {"open": 0, "unacknowledged": 0, "delivered_total": 0, "failed_total": 0},
+        "feed": [
+            {"source": f.source, "site": f.site, "last_event": stamp(f.last_event), "silent_s": round(f.silent_s, 1)}
+            for f in found.feeds
+        ],
+        "lag_events": 0 if kafka is None else _lag(kafka, found.positions),
+        "events_total": found.events_total,
+        "cases": {kind: {"open": c.open, "late": c.late, "total": c.total} for kind, c in found.cases.items()},
+        "signals": {"open": found.signals_open, "raised_total": found.signals_raised},
+        "escalations": {
+            "open": found.escalations_open,
+            "unacknowledged": found.escalations_unacknowledged,
+            "delivered_total": found.delivered,
+            "failed_total": found.failed,
+        },
         "reports": [],
     }
+
+
+def _lag(settings: Settings, positions: Mapping[int, int]) -> int:
+    """Records of the events that are not applied yet."""
+    from streams.lag import ends
+
+    return sum(max(end - positions.get(partition, 0), 0) for partition, end in ends(settings).items())
 
 
 async def _parts(plan: Plan, state: StackState) -> list[Document]:

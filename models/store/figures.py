@@ -1,0 +1,81 @@
+"""What the store counts, for `rxpulse status`: feeds, positions, cases, signals, escalations."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from models.store.connecting import connect
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFigure:
+    """`silent_s` counts from the latest `recorded`."""
+
+    source: str
+    site: str
+    last_event: datetime
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFigure:
+    open: int
+    late: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """`positions` by partition; `cases` by kind."""
+
+    positions: dict[int, int]
+    events_total: int
+    feeds: list[FeedFigure]
+    cases: dict[str, CaseFigure]
+    signals_open: int
+    signals_raised: int
+    escalations_open: int
+    escalations_unacknowledged: int
+    delivered: int
+    failed: int
+
+
+def figures(database_url: str) -> Figures | None:
+    """The figures as they stand now; None where the database has no tables yet. Raises DatabaseAway."""
+    with connect(database_url, "rxpulse status", autocommit=True) as connection:
+
+        def rows(query: Any) -> list[tuple[Any, ...]]:
+            return connection.execute(query).fetchall()
+
+        if rows("SELECT to_regclass('positions'), to_regclass('escalations')") == [(None, None)]:
+            return None
+        positions = rows("SELECT partition, position, accepted FROM positions")
+        feeds = rows(
+            "SELECT source, site, max(last_time), extract(epoch FROM now() - max(last_recorded))::float8 FROM feeds"
+            " GROUP BY source, site ORDER BY source, site"
+        )
+        cases = rows(
+            "SELECT kind, count(*) FILTER (WHERE finished IS NULL), count(*) FILTER (WHERE finished IS NULL AND pace ="
+            " 'late'), count(*) FROM cases GROUP BY kind ORDER BY kind"
+        )
+        signals = rows("SELECT count(*) FILTER (WHERE cleared IS NULL), count(*) FROM signals")[0]
+        telling = rows(
+            "SELECT count(*) FILTER (WHERE state <> 'resolved'), count(*) FILTER (WHERE state IN ('open', 'exhausted'))"
+            " FROM escalations"
+        )[0]
+        sent = rows(
+            "SELECT count(*) FILTER (WHERE state = 'sent'), count(*) FILTER (WHERE state IN ('refused', 'gave_up'))"
+            " FROM deliveries"
+        )[0]
+    return Figures(
+        positions={partition: position for partition, position, _ in positions},
+        events_total=sum(accepted for *_, accepted in positions),
+        feeds=[FeedFigure(source, site, last, max(silent, 0.0)) for source, site, last, silent in feeds],
+        cases={kind: CaseFigure(opened, late, total) for kind, opened, late, total in cases},
+        signals_open=signals[0],
+        signals_raised=signals[1],
+        escalations_open=telling[0],
+        escalations_unacknowledged=telling[1],
+        delivered=sent[0],
+        failed=sent[1],
+    )
