@@ -39,6 +39,6 @@ def test_the_same_play_gives_the_same_events_up_to_a_later_emergency() -> None:
     start = NOW - timedelta(hours=6)
     begun = Played(start, 7, None, (start + timedelta(hours=1),))
     again = Played(start, 7, None, (*begun.emergencies, start + timedelta(hours=5)))
-    first = list(islice(simulate(demo_sites(), start, 7, _incidents(begun)), 800))
-    second = list(islice(simulate(demo_sites(), start, 7, _incidents(again)), 800))
+    first = list(islice(simulate(demo_sites(), start, 7, _incidents(begun)), 500))
+    second = list(islice(simulate(demo_sites(), start, 7, _incidents(again)), 500))
     assert first[-1].recorded < again.emergencies[1] and first == second
