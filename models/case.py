@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from itertools import groupby
-from typing import Any, cast
+from itertools import groupby, islice
+from typing import Any, NamedTuple, cast
 
 from models.event import Event, EventType, Source, said, same_content
 from models.event_types import CATALOGUE, OPENING, VOIDED, rank
@@ -35,14 +35,20 @@ class Evidence:
     """The events of a case. `events` holds one a identity in canonical order; `rivals` the other contents that claimed an
     identity already taken. `standing` leaves out what was taken back and the taking back itself.
 
-    The other two only save time, None where they were not gathered: `ids` are the ids of all `events` and, where another
-    case went on from the same ones, perhaps of more; `voided` are the identities that were taken back."""
+    The last only saves time, None where it was not gathered."""
 
     events: tuple[Event, ...] = ()
     rivals: tuple[Event, ...] = ()
     standing: tuple[Event, ...] = ()
-    ids: set[str] | None = field(default=None, compare=False, repr=False)
-    voided: frozenset[Identity] | None = field(default=None, compare=False, repr=False)
+    gathered: "Gathered | None" = field(default=None, compare=False, repr=False)
+
+
+class Gathered(NamedTuple):
+    """`ids` are the ids of all events of a case and, where another case went on from the same ones, perhaps of more;
+    `voided` the identities that were taken back."""
+
+    ids: set[str]
+    voided: frozenset[Identity]
 
 
 def identity(event: Event) -> Identity:
@@ -84,40 +90,49 @@ def _within_source(event: Event) -> tuple[datetime, int, str]:
 def admit(evidence: Evidence, event: Event) -> tuple[Evidence, Admission]:
     """The evidence with one more record. NEWEST: it stands after all others, so what was folded so far may be carried
     on; LATE and ID_REUSED: fold again, if the evidence is another object than before."""
-    events, ids = evidence.events, evidence.ids
-    if ids is None:
-        ids = {known.id for known in events}
-    if event.id in ids:
+    events = evidence.events
+    gathered = evidence.gathered or _gathered(events)
+    if event.id in gathered.ids:
         for known in events:
             if known.id == event.id and known.source == event.source:
                 return _rival(evidence, known, event)
-    ids.add(event.id)
+    gathered.ids.add(event.id)
     if event.type == VOIDED or (events and not _comes_last(events, event)):
-        return settled(ordered((*events, event)), evidence.rivals, ids), Admission.LATE
-    return _appended(evidence, event, ids)
+        return settled(ordered((*events, event)), evidence.rivals), Admission.LATE
+    return _appended(evidence, event, gathered)
 
 
 def _comes_last(events: tuple[Event, ...], event: Event) -> bool:
     """Whether the event stands behind all others. At one instant that is for the order of that instant to say; it leaves
     the others as they stood, for it takes the head of a queue with the others gone."""
-    if event.time != events[-1].time:
-        return event.time > events[-1].time
-    instant = [event]
-    for other in reversed(events):
+    last = events[-1]
+    if event.time != last.time:
+        return event.time > last.time
+    instant = [last, event]
+    for other in islice(reversed(events), 1, None):
         if other.time != event.time:
             break
         instant.append(other)
-    return _at_one_instant(instant)[-1] is event
+    return _pair(last, event) if len(instant) == 2 else _at_one_instant(instant)[-1] is event
 
 
-def _appended(evidence: Evidence, event: Event, ids: set[str]) -> tuple[Evidence, Admission]:
+def _pair(one: Event, other: Event) -> bool:
+    """Whether of two events at one instant `one` comes first: what `_at_one_instant` says of two."""
+    opens = one.type in OPENING
+    if opens != (other.type in OPENING):
+        return opens
+    if opens or one.source != other.source:
+        return _head(one) < _head(other)
+    return _within_source(one) < _within_source(other)
+
+
+def _appended(evidence: Evidence, event: Event, gathered: Gathered) -> tuple[Evidence, Admission]:
     events = (*evidence.events, event)
-    voided = _taken_back(evidence.events) if evidence.voided is None else evidence.voided
     if evidence.standing is evidence.events:
-        return Evidence(events, evidence.rivals, events, ids, voided), Admission.NEWEST
-    if identity(event) in voided:
-        return Evidence(events, evidence.rivals, evidence.standing, ids, voided), Admission.LATE
-    return Evidence(events, evidence.rivals, (*evidence.standing, event), ids, voided), Admission.NEWEST
+        return Evidence(events, evidence.rivals, events, gathered), Admission.NEWEST
+    if identity(event) in gathered.voided:
+        return Evidence(events, evidence.rivals, evidence.standing, gathered), Admission.LATE
+    return Evidence(events, evidence.rivals, (*evidence.standing, event), gathered), Admission.NEWEST
 
 
 def _rival(evidence: Evidence, known: Event, event: Event) -> tuple[Evidence, Admission]:
@@ -132,20 +147,21 @@ def _rival(evidence: Evidence, known: Event, event: Event) -> tuple[Evidence, Ad
     others = tuple(e for e in evidence.rivals if identity(e) != identity(known))
     rivals = (*others, *(claim for claim in claims if claim is not winner))
     events = ordered(winner if e is known else e for e in evidence.events)
-    return settled(events, rivals, evidence.ids), Admission.ID_REUSED if same is None else Admission.DUPLICATE
+    return settled(events, rivals), Admission.ID_REUSED if same is None else Admission.DUPLICATE
 
 
-def settled(events: tuple[Event, ...], rivals: tuple[Event, ...], ids: set[str] | None = None) -> Evidence:
+def settled(events: tuple[Event, ...], rivals: tuple[Event, ...]) -> Evidence:
     """The evidence of these events, given in canonical order, and of the rivals to their identities."""
-    voided = _taken_back(events)
+    gathered = _gathered(events)
     if not any(event.type == VOIDED for event in events):
-        return Evidence(events, rivals, events, ids, voided)
-    standing = tuple(e for e in events if e.type != VOIDED and identity(e) not in voided)
-    return Evidence(events, rivals, standing, ids, voided)
+        return Evidence(events, rivals, events, gathered)
+    standing = tuple(e for e in events if e.type != VOIDED and identity(e) not in gathered.voided)
+    return Evidence(events, rivals, standing, gathered)
 
 
-def _taken_back(events: Iterable[Event]) -> frozenset[Identity]:
-    return frozenset(voided for event in events if (voided := voided_by(event)) is not None)
+def _gathered(events: Iterable[Event]) -> Gathered:
+    taken_back = [voided_by(event) for event in events]
+    return Gathered({event.id for event in events}, frozenset(voided for voided in taken_back if voided is not None))
 
 
 def voided_by(event: Event) -> Identity | None:
@@ -184,8 +200,7 @@ def _plain(value: object) -> object:
             return value
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """What the standing events say: the fields last said, the queue (`waits`, None where nobody's turn comes) and since
     when, `finished` (None while open), and how many milestones came where none may."""
 

@@ -3,32 +3,32 @@
 A clock starts with one event of a case and stops with another; what lies between, less pauses and closed hours, is
 compared with its target. While it runs it can become worrying (a share of the target), late, and worse than late. Nothing
 here asks what time it is: whoever asks gives the instant up to which silence was listened to.
+
+What is made several times for every event is a named tuple: as immutable as a frozen dataclass, and made five times as
+fast.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from math import ceil
-from typing import cast
+from typing import NamedTuple, cast
 
-from models.event import CaseId, Event, EventType, Site, field
+from models.event import CaseId, Event, EventType, Site
 from models.event_types import OPENING
 from models.hours import OPEN_END, Span, local_date, merge, net, nth_business_day_end, when_net_exceeds
 from models.policy import BusinessDays, ByField, Clock, Pause, Severity, SiteProfile, Within
 from models.signals import Cleared, digest
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """Where an instance was over without a stop: by an event (END), or because the policy no longer asks (POLICY)."""
 
     at: datetime
     reason: Cleared
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One instance of a clock. `id` is the hash of site, clock, case and the identity of the start event; `key` tells
     instances of one case apart, empty for none; `priority` is the case's as of the start; `stop` and `end` are None while
     it runs; `void`: its stops all lie before its start, so it is never open, never breached and no interval, yet takes
@@ -59,8 +59,7 @@ class Run:
         return None if self.end is None else self.end.at
 
 
-@dataclass(frozen=True, slots=True)
-class Breach:
+class Breach(NamedTuple):
     """From `at` on the clock deserves `severity`, as long as nothing stops it before. `late`: the due is past, so this is
     more than a warning."""
 
@@ -69,8 +68,7 @@ class Breach:
     late: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a stopped clock showed. `target` None: no length was promised (business days) or no due is known; `in_target`
     None where there is no due."""
 
@@ -83,17 +81,26 @@ def key_of(clock: Clock, event: Event) -> str:
     """The key that the event itself names; empty where it names none."""
     if clock.per is None:
         return ""
-    value = field(event.data, clock.per) if "." in clock.per else event.data.get(clock.per)
+    value = _value(event.data, clock.per)
     return value if isinstance(value, str) else ""
 
 
 def matches(clock: Clock, fields: Mapping[str, object]) -> bool:
     """Whether the case's fields, as of the starting event, are those that the clock is for."""
     for name, wanted in clock.when:
-        value = field(fields, name) if "." in name else fields.get(name)
+        value = _value(fields, name)
         if not _matches(value, wanted):
             return False
     return True
+
+
+def _value(data: Mapping[str, object], dotted: str) -> object:
+    """The value under a dotted name, None where it is absent; as `event.field`, for plain objects only."""
+    if "." not in dotted:
+        return data.get(dotted)
+    name, _, rest = dotted.partition(".")
+    value = data.get(name)
+    return _value(cast("dict[str, object]", value), rest) if isinstance(value, dict) else None
 
 
 def _matches(value: object, wanted: frozenset[object]) -> bool:
@@ -237,7 +244,7 @@ def _reached(run: Run, share: float, still: Sequence[Span]) -> datetime | None:
             working = run.profile.working
             return nth_business_day_end(working, local_date(working, begun), ceil(days * share), holes=still)
         case ByField(name, plus):
-            promised = field(run.start.data, name)
+            promised = _value(run.start.data, name)
             if not isinstance(promised, datetime):
                 return None
             length = promised + plus - begun
@@ -262,7 +269,7 @@ def reading(run: Run, still: Sequence[Span]) -> Reading | None:
             due = _reached(run, 1.0, still)
             return Reading(took, None, None if due is None else stopped <= due)
         case ByField(name, plus):
-            promised = field(run.start.data, name)
+            promised = _value(run.start.data, name)
             if not isinstance(promised, datetime):
                 return Reading(took, None, None)
             due = promised + plus

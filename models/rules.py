@@ -8,6 +8,7 @@ names no dose speaks for all doses of its case.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from models.event import Event, EventType, field, kind_of
 from models.hours import WorkingTime, day_end
@@ -42,10 +43,12 @@ HANDED_OVER = _types("sold", "shipped", "delivered")
 VERDICTS = _types("pv2.verified", "pv2.failed") | HANDED_OVER
 SENT = _types("dose.dispatched", "dose.tube.sent", "dose.delivered")
 CHECKED = EventType("rx.dose.checked")
+PASSED = SENT | {CHECKED}
 COMPLETED = _types("pv2.verified", "iv.prep.completed")
 RIGHT_SCANS = _types("fill.scan.ok", "iv.prep.step.scanned")
 WRONG_SCANS = _types("fill.scan.mismatch", "iv.prep.step.mismatch")
 REPAIRS = _types("fill.checked_by_hand", "iv.prep.remake", "iv.prep.wasted") | COMPLETED
+SCANS = RIGHT_SCANS | WRONG_SCANS | REPAIRS
 BEDSIDE = EventType("rx.dose.scan_failed")
 WASTED = EventType("rx.adc.wasted")
 LOT_TYPES = _types("fill.scan.ok", "iv.prep.step.scanned", "adc.vend", "adc.override", "dose.administered")
@@ -55,10 +58,10 @@ def dose(event: Event) -> str:
     return event.data.get("links", {}).get("dose", "")
 
 
-def _of_dose(event: Event, others: Sequence[Event]) -> list[Event]:
-    """Those of the same dose; an event that names none speaks for all."""
+def _same_dose(event: Event, other: Event) -> bool:
+    """An event that names no dose speaks for all."""
     mine = dose(event)
-    return [other for other in others if not mine or dose(other) in ("", mine)]
+    return not mine or dose(other) in ("", mine)
 
 
 def sold_before_final_check(event: Event, before: Before) -> tuple[Event, ...] | None:
@@ -71,7 +74,7 @@ def sold_before_final_check(event: Event, before: Before) -> tuple[Event, ...] |
 
 
 def dispensed_before_final_check(event: Event, before: Before) -> tuple[Event, ...] | None:
-    passed = any(e.type in SENT or e.type == CHECKED for e in _of_dose(event, before.events))
+    passed = any(e.type in PASSED and _same_dose(event, e) for e in before.events)
     return None if passed else (event,)
 
 
@@ -79,12 +82,14 @@ def scan_mismatch_bypassed(event: Event, before: Before) -> tuple[Event, ...] | 
     if event.type == BEDSIDE:
         return (event,) if event.data.get("reason") == "bypassed" else None
     open_mismatches: dict[str, Event] = {}
-    for other in _of_dose(event, before.events):
+    for other in before.events:
+        if other.type not in SCANS or not _same_dose(event, other):
+            continue
         if other.type in WRONG_SCANS:
             open_mismatches[other.data.get("expected", "")] = other
         elif other.type in RIGHT_SCANS:
             open_mismatches.pop(other.data.get("expected", ""), None)
-        elif other.type in REPAIRS:
+        else:
             open_mismatches.clear()
     return (*open_mismatches.values(), event) if open_mismatches else None
 
@@ -96,7 +101,9 @@ def high_alert_without_second_actor(event: Event, before: Before) -> tuple[Event
     if event.data.get("witness") not in (None, actor):
         return None
     prepared = [
-        e for e in _of_dose(event, before.events) if e.type.startswith("rx.iv.prep.") and e.data.get("actor") == actor
+        e
+        for e in before.events
+        if e.type.startswith("rx.iv.prep.") and e.data.get("actor") == actor and _same_dose(event, e)
     ]
     return (prepared[-1], event) if prepared else None
 
@@ -111,6 +118,7 @@ def expired_lot(event: Event, before: Before) -> tuple[Event, ...] | None:
     return (event,) if expires is not None and expires < event.time else None
 
 
+@lru_cache(maxsize=1 << 12)
 def expiry(text: str | None, working: WorkingTime) -> datetime | None:
     """The instant up to which a lot is good: a month or a day holds to its end in the site's time. None: unreadable."""
     if text is None:

@@ -12,16 +12,17 @@ from datetime import datetime
 
 from models.case import Admission, Evidence, admit
 from models.event import Event, kind_of
-from models.policy import Policies
+from models.event_types import VOIDED
+from models.policy import Kind, Policies
 from models.rates import Outcome
-from models.signals import SignalId
-from models.tracking.asked import Entries, asked, entries, setting_of
+from models.signals import SignalId, signal_id
+from models.tracking.asked import Entries, asked, entries, pausing, setting_of
 from models.tracking.counting import recounted, trials
 from models.tracking.folding import Told, carry_on, fold
-from models.tracking.holding import Story, everything, may_pause, overtaken, say
+from models.tracking.holding import NOTHING_YET, Story, changed, everything, may_pause, overtaken, say
 from models.tracking.issuing import changed_intervals, changed_signals
 from models.tracking.quality import SKEW, Conflicts, conflicts, pace
-from models.tracking.watched import Breakage, Folded, Held, Interval, Pace, Runs, Step, Watched
+from models.tracking.watched import Anchor, Breakage, Folded, Held, Interval, Pace, Runs, Step, Watched
 
 __all__ = [
     "SKEW",
@@ -54,67 +55,93 @@ def track(case: Watched, event: Event, policies: Policies) -> Step:
     if admission is Admission.NEWEST:
         return _carried_on(case, evidence, event, policies)
     outcomes = recounted(kind_of(case.id), case.evidence.standing, evidence.standing, policies)
-    news = _News(evidence, fold(case.id, evidence.standing, policies), case.judged, event.recorded, admission, outcomes)
-    return _told_whole(case, news, policies)
+    holds = _still_holds(case, evidence, event)
+    folded, anchor = fold(case.id, evidence.standing, policies, holds)
+    news = _News(evidence, folded, anchor, case.judged, event.recorded, admission, outcomes)
+    if holds is None or case.under is not policies or event.type in pausing(policies):
+        return _told_whole(case, news, policies)
+    return _told_changed(case, news, policies)
 
 
 def tick(case: Watched, policies: Policies, now: datetime) -> Step:
     """Time passed: silence was listened to up to `now`."""
     case = _folded(case, policies)
     judged = case.judged if case.judged > now else now
-    if case.under is policies and (case.look is None or judged <= case.look):
-        same = Watched(
-            case.id, case.evidence, case.folded, judged, case.intervals, case.signals, case.held, case.look, policies
-        )
-        return Step(same, None, (), (), (), case.look)
-    news = _News(case.evidence, case.folded, judged, now)
+    news = _News(case.evidence, case.folded, case.anchor, judged, now)
     if case.under is not policies:
         return _told_whole(case, news, policies)
+    if case.look is None or judged <= case.look:
+        return _told_nothing(case, news, policies)
     again = overtaken(case.held, case.folded, Story(case.evidence.standing, judged, policies))
     return _told_again(case, news, again, policies)
 
 
 def refold(case: Watched, policies: Policies) -> Step:
     """The case folded from its events alone, as when it is read back from the store."""
-    folded = fold(case.id, case.evidence.standing, policies)
-    return _told_whole(case, _News(case.evidence, folded, case.judged, case.judged), policies)
+    folded, anchor = fold(case.id, case.evidence.standing, policies)
+    return _told_whole(case, _News(case.evidence, folded, anchor, case.judged, case.judged), policies)
 
 
 def _folded(case: Watched, policies: Policies) -> Watched:
     """The case, its events folded if they never were."""
     if case.under is not None or not case.evidence.standing:
         return case
-    return replace(case, folded=fold(case.id, case.evidence.standing, policies))
+    folded, anchor = fold(case.id, case.evidence.standing, policies)
+    return replace(case, folded=folded, anchor=anchor)
+
+
+def _still_holds(case: Watched, evidence: Evidence, event: Event) -> Anchor | None:
+    """The case's anchor, where the late event came among those of the last instant and took nothing out."""
+    known, at = case.evidence.standing, case.anchor.at
+    inserted = len(evidence.standing) == len(known) + 1 and event.type != VOIDED
+    return case.anchor if inserted and at < len(known) and event.time == known[at].time else None
 
 
 def _carried_on(case: Watched, evidence: Evidence, event: Event, policies: Policies) -> Step:
-    standing, kind = evidence.standing, kind_of(case.id)
+    known, standing, kind = case.evidence.standing, evidence.standing, kind_of(case.id)
     entries = asked(kind, standing[0], event, policies)
-    folded, moved = carry_on(case.folded, Told(kind, standing, len(standing) - 1, entries, policies))
-    outcomes = trials(event, entries)
-    if case.under is policies or len(standing) == 1:
-        moved += may_pause(folded, event, policies)
-        broken = folded.broken[len(case.folded.broken) :]
-        if not moved and not broken:
-            same = Watched(
-                case.id, evidence, folded, case.judged, case.intervals, case.signals, case.held, case.look, policies
-            )
-            return Step(same, Admission.NEWEST, (), (), outcomes, case.look)
-        news = _News(evidence, folded, case.judged, event.recorded, Admission.NEWEST, outcomes)
-        return _told_again(case, news, say(moved, broken, Story(standing, case.judged, policies)), policies)
-    return _told_whole(case, _News(evidence, folded, case.judged, event.recorded, Admission.NEWEST, outcomes), policies)
+    folded, moved = carry_on(case.folded, Told(kind, standing, len(known), entries, policies))
+    anchor = case.anchor if known and known[-1].time == event.time else Anchor(len(known), case.folded)
+    news = _News(evidence, folded, anchor, case.judged, event.recorded, Admission.NEWEST, trials(event, entries))
+    if known and case.under is not policies:
+        return _told_whole(case, news, policies)
+    paused = may_pause(folded, event, policies)
+    moved += paused
+    broken = folded.broken[len(case.folded.broken) :]
+    if moved or broken:
+        again = say(moved, broken, Story(standing, case.judged, policies), NOTHING_YET if paused else case.held)
+        return _told_again(case, news, again, policies)
+    return _told_nothing(case, news, policies)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _News:
     """What the case is from now on, before it is said what that means. `at` dates what evidence disproves."""
 
     evidence: Evidence
     folded: Folded
+    anchor: Anchor
     judged: datetime
     at: datetime
     admission: Admission | None = None
     outcomes: tuple[Outcome, ...] = ()
+
+
+def _told_nothing(case: Watched, news: _News, policies: Policies) -> Step:
+    """Everything says what it said."""
+    now = Watched(
+        case.id,
+        news.evidence,
+        news.folded,
+        news.judged,
+        case.intervals,
+        case.signals,
+        news.anchor,
+        case.held,
+        case.look,
+        policies,
+    )
+    return Step(now, news.admission, (), (), news.outcomes, case.look)
 
 
 def _told_again(case: Watched, news: _News, again: Mapping[str, Held], policies: Policies) -> Step:
@@ -128,6 +155,19 @@ def _told_again(case: Watched, news: _News, again: Mapping[str, Held], policies:
         if one.open:
             held[name] = one
     return _issued(case, news, again, held, (), was, policies)
+
+
+def _told_changed(case: Watched, news: _News, policies: Policies) -> Step:
+    """Only what the last instant started, changed or broke was asked again, and what is no part of it any more is gone."""
+    runs, broken = changed(case.folded, news.folded)
+    again = say(runs, broken, Story(news.evidence.standing, news.judged, policies))
+    runs, broken = changed(news.folded, case.folded)
+    gone = {run.id for run in runs} | {one.signal.id for one in broken}
+    held = {name: one for name, one in case.held.items() if name not in gone}
+    held.update((name, one) for name, one in again.items() if one.open)
+    was = [signal_id(Kind.CLOCK, run.id) for run in runs] + [one.signal.id for one in broken]
+    was_intervals = [run.id for run in runs if run.id in case.intervals]
+    return _issued(case, news, again, held, was_intervals, [one for one in was if one in case.signals], policies)
 
 
 def _told_whole(case: Watched, news: _News, policies: Policies) -> Step:
@@ -147,19 +187,20 @@ def _issued(
     policies: Policies,
 ) -> Step:
     hold = [one.interval for one in again.values() if one.interval is not None]
-    intervals = changed_intervals(case.intervals, hold, was_intervals)
     telling = [one.signal for one in again.values() if one.signal is not None]
-    signals = changed_signals(case.signals, telling, was_signals, news.at)
+    intervals = changed_intervals(case.intervals, hold, was_intervals) if hold or was_intervals else ()
+    signals = changed_signals(case.signals, telling, was_signals, news.at) if telling or was_signals else ()
     look = min([one.look for one in held.values() if one.look is not None], default=None)
-    case = Watched(
+    now = Watched(
         case.id,
         news.evidence,
         news.folded,
         news.judged,
         {**case.intervals, **{one.id: one for one in intervals}} if intervals else case.intervals,
         {**case.signals, **{one.id: one for one in signals}} if signals else case.signals,
+        news.anchor,
         held,
         look,
         policies,
     )
-    return Step(case, news.admission, intervals, signals, news.outcomes, look)
+    return Step(now, news.admission, intervals, signals, news.outcomes, look)

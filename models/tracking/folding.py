@@ -12,13 +12,13 @@ from models import clocks, rules
 from models.case import Progress, follow
 from models.clocks import Run
 from models.event import CaseId, Event, kind_of
-from models.policy import Clock, Kind, Policies, Rule
+from models.policy import Kind, Policies, Rule
 from models.signals import Signal, signal_id
 from models.tracking.asked import Entries, asked, clock_lapses, moving, since
-from models.tracking.watched import Breakage, Folded, Runs
+from models.tracking.watched import Anchor, Breakage, Folded, Runs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Told:
     """An event of a case: the one at `at` of those that stand, of which the version in force asks `entries`."""
 
@@ -33,13 +33,18 @@ class Told:
         return self.standing[: self.at]
 
 
-def fold(case: CaseId, standing: Sequence[Event], policies: Policies) -> Folded:
-    """Everything from the events that stand."""
-    kind, so_far = kind_of(case), Folded()
-    for at, event in enumerate(standing):
-        entries = asked(kind, standing[0], event, policies)
-        so_far, _ = carry_on(so_far, Told(kind, standing, at, entries, policies))
-    return so_far
+def fold(
+    case: CaseId, standing: Sequence[Event], policies: Policies, anchor: Anchor | None = None
+) -> tuple[Folded, Anchor]:
+    """Everything from the events that stand, with the anchor before the last instant; given one, from there on."""
+    anchor = anchor or Anchor()
+    kind, so_far = kind_of(case), anchor.folded
+    for at in range(anchor.at, len(standing)):
+        event = standing[at]
+        if at > anchor.at and event.time != standing[at - 1].time:
+            anchor = Anchor(at, so_far)
+        so_far, _ = carry_on(so_far, Told(kind, standing, at, asked(kind, standing[0], event, policies), policies))
+    return so_far, anchor
 
 
 def carry_on(so_far: Folded, told: Told) -> tuple[Folded, list[Run]]:
@@ -57,34 +62,28 @@ def carry_on(so_far: Folded, told: Told) -> tuple[Folded, list[Run]]:
 
 
 def _moved(runs: Runs, event: Event, progress: Progress, told: Told) -> tuple[Runs, list[Run]]:
-    moved: list[Run] = []
-    changed = dict(runs)
+    changed: dict[tuple[str, str], tuple[Run, ...]] = {}
     for name, instances in runs.items():
         last = instances[-1]
         if last.stop is None and last.end is None and event.type in clocks.moves(last.clock):
             after = _met(last, event, told)
             if after is not last:
                 changed[name] = (*instances[:-1], after)
-                moved.append(after)
+    moved = [instances[-1] for instances in changed.values()]
     for clock in told.entries.starts.get(event.type, ()):
-        name = (clock.name, clocks.key_of(clock, event))
-        earlier = changed.get(name, ())
-        begun = _started(clock, event, progress, earlier, told)
-        if begun is not None:
-            changed[name] = (*earlier, begun)
-            moved.append(begun)
-    return (changed, moved) if moved else (runs, moved)
+        if clock.case == told.kind and clocks.matches(clock, progress.fields):
+            name = (clock.name, clocks.key_of(clock, event))
+            earlier = changed.get(name) or runs.get(name, ())
+            if not (earlier and earlier[-1].running):
+                begun = clocks.start(clock, told.entries.profile, event, progress.fields, earlier, told.before)
+                changed[name] = (*earlier, begun)
+                moved.append(begun)
+    return ({**runs, **changed} if changed else runs), moved
 
 
 def _met(run: Run, event: Event, told: Told) -> Run:
     lapse = clock_lapses(run, told.standing[0], told.policies)
     return clocks.meet(run, event) if lapse is None or lapse >= event.time else clocks.lapse(run, lapse)
-
-
-def _started(clock: Clock, event: Event, progress: Progress, earlier: Sequence[Run], told: Told) -> Run | None:
-    if clock.case != told.kind or (earlier and earlier[-1].running) or not clocks.matches(clock, progress.fields):
-        return None
-    return clocks.start(clock, told.entries.profile, event, progress.fields, earlier, told.before)
 
 
 def _broken(judged: tuple[Rule, ...], event: Event, progress: Progress, told: Told) -> tuple[Breakage, ...]:

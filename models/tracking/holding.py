@@ -8,6 +8,7 @@ instant that it names, so only then is it asked again.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from models import clocks
 from models.clocks import Breach, Run
@@ -18,13 +19,14 @@ from models.tracking.asked import clock_lapses, pausing, rule_lapses
 from models.tracking.watched import Breakage, Folded, Held, Interval, Pace, Runs
 
 NOTHING = Held()
+NOTHING_YET: Mapping[str, Held] = MappingProxyType({})
 
 
 def instances(runs: Runs) -> Iterator[Run]:
     return (run for found in runs.values() for run in found)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Story:
     """The events of a case that stand, the instant up to which silence was listened to, the policies that judge it."""
 
@@ -52,33 +54,48 @@ def overtaken(held: Mapping[str, Held], folded: Folded, story: Story) -> dict[st
     return say(runs, (one for one in folded.broken if one.signal.id in passed), story)
 
 
-def say(runs: Iterable[Run], broken: Iterable[Breakage], story: Story) -> dict[str, Held]:
-    """What these instances and broken rules say, by id."""
-    said = {run.id: _instance(run, story) for run in runs}
+def changed(before: Folded, after: Folded) -> tuple[list[Run], list[Breakage]]:
+    """The instances and broken rules of `after` that are no part of `before`."""
+    runs = [run for name, found in after.runs.items() for run in _other(before.runs.get(name, ()), found)]
+    return runs, [one for one in after.broken if not any(one is known for known in before.broken)]
+
+
+def _other(known: tuple[Run, ...], found: tuple[Run, ...]) -> Iterable[Run]:
+    return () if found is known else (run for run in found if not any(run is one for one in known))
+
+
+def say(
+    runs: Iterable[Run], broken: Iterable[Breakage], story: Story, held: Mapping[str, Held] = NOTHING_YET
+) -> dict[str, Held]:
+    """What these instances and broken rules say, by id. `held` is what was said when all pauses were as they are."""
+    said = {run.id: _instance(run, story, held.get(run.id)) for run in runs}
     for one in broken:
         said[one.signal.id] = _breakage(one, story)
     return said
 
 
-def _instance(run: Run, story: Story) -> Held:
+def _instance(run: Run, story: Story, before: Held | None) -> Held:
     """What an instance says. A void one says nothing. One that the policy no longer asks for stays open: a stop from
     before may still be told."""
     if run.void:
         return NOTHING
     if not run.running:
-        return _over(run, story.standing)
+        return _over(run, story.standing, before)
     lapse = clock_lapses(run, story.standing[0], story.policies)
     if lapse is not None and lapse < story.judged:
-        return replace(_over(clocks.lapse(run, lapse), story.standing), open=True)
+        return _over(clocks.lapse(run, lapse), story.standing, None)._replace(open=True)
     return _running(run, story, lapse)
 
 
-def _over(run: Run, standing: Sequence[Event]) -> Held:
-    still = clocks.pauses(run, standing)
+def _over(run: Run, standing: Sequence[Event], before: Held | None) -> Held:
     over = run.over
-    reached = [breach for breach in clocks.breaches(run, still) if over is not None and breach.at < over]
+    assert over is not None
+    still = clocks.pauses(run, standing)
     reading = clocks.reading(run, still)
     interval = None if reading is None else _interval(run, reading)
+    if before is not None and before.signal is None and (before.look is None or before.look >= over):
+        return Held(interval)
+    reached = [breach for breach in clocks.breaches(run, still) if breach.at < over]
     return Held(interval, _breach_signal(run, reached) if reached else None)
 
 

@@ -6,7 +6,7 @@ An interval that late evidence took away is retracted, a signal disproved; neith
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from models.signals import Cleared, Signal, SignalId
 from models.tracking.watched import Interval
@@ -37,7 +37,8 @@ def _rows(issued: Mapping[Name, Fact], hold: Sequence[Fact]) -> list[Fact]:
     """What holds and was not issued so, under the next revision of its id."""
     rows: list[Fact] = []
     for fact in hold:
-        known = issued.get(cast("Name", fact.id))
+        name: Any = fact.id
+        known = issued.get(name)
         if known is None:
             rows.append(fact)
         elif replace(fact, revision=known.revision) != known:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from models.case import Admission, Evidence, Progress
 from models.clocks import Run
@@ -58,17 +60,15 @@ class Breakage:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(NamedTuple):
     """What follows from the events so far: `progress` (None before the first), the instances of clocks, broken rules."""
 
     progress: Progress | None = None
-    runs: Runs = field(default_factory=dict[tuple[str, str], tuple[Run, ...]])
+    runs: Runs = MappingProxyType({})
     broken: tuple[Breakage, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """What one instance of a clock, or one broken rule, says as far as silence was listened to. `look` is the instant
     after which it would say something else by silence alone, None where it never would; `open`: an event that is the
     newest or silence may still change it."""
@@ -80,13 +80,22 @@ class Held:
     open: bool = False
 
 
+class Anchor(NamedTuple):
+    """What followed from the first `at` standing events: all but those of the last instant. Feeds tell of one instant in
+    any order, and then only that instant is folded again."""
+
+    at: int = 0
+    folded: Folded = Folded()
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """A case under watch. `judged` is the instant up to which silence was listened to; `intervals` and `signals` are those
     last issued, by id, retracted and disproved ones included.
 
-    The rest follows from these and only saves time: `held` what is open, by the id of its instance or signal; `look` the
-    earliest of theirs; `under` the policies by which they were told, None: not yet, so the case is folded first."""
+    The rest follows from these and only saves time: `anchor` the fold before the last instant; `held` what is open, by
+    the id of its instance or signal; `look` the earliest of theirs; `under` the policies by which they were told, None:
+    not yet, so the case is folded first."""
 
     id: CaseId
     evidence: Evidence = field(default_factory=Evidence)
@@ -94,6 +103,7 @@ class Watched:
     judged: datetime = BEGINNING
     intervals: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
     signals: Mapping[SignalId, Signal] = field(default_factory=dict[SignalId, Signal])
+    anchor: Anchor = field(default=Anchor(), compare=False, repr=False)
     held: Mapping[str, Held] = field(default_factory=dict[str, Held], compare=False, repr=False)
     look: datetime | None = field(default=None, compare=False, repr=False)
     under: Policies | None = field(default=None, compare=False, repr=False)
@@ -107,8 +117,7 @@ class Watched:
         return self.folded.runs
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What changed. `look` is the instant after which silence would say something new, None where it never would."""
 
     case: Watched
