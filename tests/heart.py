@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from models.event import CaseId, Data, Event, EventType, Source
 from models.hours import WorkingTime
 from models.policy import (
+    BEGINNING,
     Applies,
     ByField,
     ChannelSettings,
@@ -115,6 +116,11 @@ def policy(*clocks: Clock, version: str = "v1") -> Policy:
 
 
 ONE = Policies.only(policy())
+
+
+def since(minutes: float, before: Policy, after: Policy) -> Policies:
+    """One version, and another in force from then on."""
+    return Policies((BEGINNING, at(minutes)), (before, after))
 
 
 def watch(*events: Event, policies: Policies = ONE, now: float | None = None) -> Watched:

@@ -1,9 +1,14 @@
 """What must never be, each rule by its examples."""
 
+from dataclasses import replace
+
 import pytest
 
 from models.event import Event
-from tests.heart import event, watch
+from models.policy import Applies
+from models.signals import Cleared
+from models.tracking import tick, track
+from tests.heart import at, event, last, policy, since, watch
 
 
 def broken(*events: Event) -> set[str]:
@@ -77,3 +82,37 @@ def test_waste_needs_another_witness() -> None:
 )
 def test_an_expired_lot(expiry: str, found: bool) -> None:
     assert (broken(event("adc.vend", 1, expiry=expiry)) == {"expired-lot"}) is found
+
+
+WITHOUT = replace(policy(version="v2"), rules={})
+
+
+def test_a_rule_that_a_later_policy_drops_clears_its_open_signals_by_policy() -> None:
+    policies = since(60, policy(), WITHOUT)
+    sold = last(SOLD, policies=policies)
+    assert sold.look == at(60)
+    assert tick(sold.case, policies, at(60)).signals == ()
+    cleared = tick(sold.case, policies, at(61))
+    assert [(s.revision, s.cleared, s.reason) for s in cleared.signals] == [(2, at(60), Cleared.POLICY)]
+    assert cleared.look is None
+
+
+def test_a_rule_that_no_longer_applies_to_the_setting_of_the_case_is_dropped_too() -> None:
+    for_inpatient = {
+        name: replace(rule, applies=Applies(settings=frozenset({"inpatient"}))) for name, rule in policy().rules.items()
+    }
+    policies = since(60, policy(), replace(policy(version="v2"), rules=for_inpatient))
+    assert [s.reason for s in watch(SOLD, policies=policies, now=61).signals.values()] == [Cleared.POLICY]
+    given = event("adc.wasted", 1, actor="a_1", witness="a_1")
+    assert [s.reason for s in watch(given, policies=policies, now=61).signals.values()] == [None]
+
+
+def test_a_rule_that_stays_in_the_policy_keeps_its_signals_open() -> None:
+    policies = since(60, policy(), policy(version="v2"))
+    assert [s.reason for s in watch(SOLD, policies=policies, now=600).signals.values()] == [None]
+
+
+def test_what_a_policy_cleared_is_disproved_by_evidence_that_comes_late() -> None:
+    policies = since(60, policy(), WITHOUT)
+    step = track(watch(SOLD, policies=policies, now=61), fill("pv2.verified", 40, recorded=62), policies)
+    assert [(s.revision, s.reason) for s in step.signals] == [(3, Cleared.DISPROOF)]

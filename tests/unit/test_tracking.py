@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from models.case import Admission
-from models.policy import BEGINNING, Policies, Severity
+from models.policy import BEGINNING, Applies, BusinessDays, Policies, Policy, Severity, Site
 from models.signals import Cleared
 from models.tracking import Pace, Watched, conflicts, pace, tick, track
-from tests.heart import ALWAYS, ONE, STAT, VERIFIED, at, clock, event, last, policy, watch
+from tests.heart import ALWAYS, ONE, RETURNED, STAT, VERIFIED, at, clock, event, last, policy, since, watch
 
 ENTERED = event("order.entered", 0, priority="stat")
 VERIFY = event("order.verified", 6)
@@ -145,10 +145,54 @@ def test_a_promise_already_past_at_the_start_is_breached_at_the_start() -> None:
     assert signal.raised == at(0)
 
 
+DROPPED = since(8, policy(STAT, VERIFIED), policy(VERIFIED, version="v2"))
+
+
 def test_a_clock_that_a_later_policy_drops_ends_there_without_an_interval() -> None:
-    policies = Policies((BEGINNING, at(8)), (policy(STAT, VERIFIED), policy(VERIFIED, version="v2")))
-    case = watch(ENTERED, event("order.verified", 12), policies=policies)
+    case = watch(ENTERED, event("order.verified", 12), policies=DROPPED)
     assert {i.clock for i in case.intervals.values()} == {"order-to-verified"}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        policy(VERIFIED, version="v2"),
+        policy(replace(STAT, applies=Applies(settings=frozenset({"retail"}))), version="v2"),
+        policy(replace(STAT, applies=Applies(sites=frozenset({Site("grace")}))), version="v2"),
+    ],
+    ids=["gone", "for another setting", "for another site"],
+)
+def test_a_signal_of_a_clock_that_a_later_policy_no_longer_asks_for_is_cleared_by_policy(later: Policy) -> None:
+    policies = since(8, policy(STAT), later)
+    warned = tick(watch(ENTERED, policies=policies), policies, at(6))
+    assert warned.look == at(8)
+    cleared = tick(warned.case, policies, at(9))
+    assert [(s.revision, s.raised, s.cleared, s.reason) for s in cleared.signals] == [(2, at(5), at(8), Cleared.POLICY)]
+    assert cleared.look is None
+
+
+def test_the_effective_instant_of_a_policy_that_drops_the_clock_is_looked_at_before_its_due() -> None:
+    far = since(90, policy(VERIFIED), policy(STAT, version="v2"))
+    assert last(ENTERED, policies=far).look == at(90)
+
+
+def test_a_clock_that_a_later_policy_brings_back_stays_ended() -> None:
+    policies = Policies((BEGINNING, at(8), at(9)), (policy(STAT), policy(VERIFIED, version="v2"), policy(STAT)))
+    case = watch(ENTERED, policies=policies, now=60)
+    assert clock_signals(case)["stat-verified"] == (Severity.S3, Cleared.POLICY)
+
+
+def test_a_stop_from_before_the_policy_dropped_the_clock_is_a_stop_also_when_told_later() -> None:
+    case = watch(ENTERED, policies=DROPPED, now=9)
+    step = track(case, event("order.verified", 7, recorded=9), DROPPED)
+    assert [(i.clock, i.in_target) for i in step.intervals] == [("stat-verified", True), ("order-to-verified", True)]
+    assert [(s.cleared, s.reason) for s in step.signals] == [(at(7), Cleared.STOP)]
+
+
+def test_a_policy_that_is_learnt_of_later_clears_what_it_no_longer_asks_for() -> None:
+    case = watch(ENTERED, now=6)
+    step = tick(case, since(8, ONE.latest, policy(VERIFIED, version="v2")), at(9))
+    assert [(s.name, s.reason) for s in step.signals] == [("stat-verified", Cleared.POLICY)]
 
 
 def test_trials_are_counted_once_and_taken_back_by_a_void() -> None:
@@ -157,6 +201,18 @@ def test_trials_are_counted_once_and_taken_back_by_a_void() -> None:
     assert [(o.rate, o.error, o.late, o.sign) for o in step.outcomes] == [("not-given", True, False, 1)]
     back = track(step.case, event("event.voided", 9, voids=[given.source, given.id]), ONE)
     assert [(o.error, o.sign) for o in back.outcomes] == [(True, -1)]
+
+
+def test_a_late_first_event_that_changes_the_setting_recounts_every_trial() -> None:
+    for_retail = replace(RETURNED, name="retail-only", applies=Applies(settings=frozenset({"retail"})))
+    policies = Policies.only(replace(policy(), rates={"not-given": RETURNED, "retail-only": for_retail}))
+    given = event("dose.not_given", 3, case="order/1")
+    known = last(given, policies=policies)
+    assert [o.rate for o in known.outcomes] == ["not-given"]
+    step = track(known.case, event("order.entered", 0, recorded=9, setting="retail"), policies)
+    assert [(o.rate, o.sign) for o in step.outcomes] == [("retail-only", 1)]
+    back = track(step.case, event("order.modified", -1, recorded=9, setting="inpatient"), policies)
+    assert [(o.rate, o.sign) for o in back.outcomes] == [("retail-only", -1)]
 
 
 def test_a_clock_of_open_hours_stands_still_at_night() -> None:
@@ -191,6 +247,27 @@ def test_a_warning_as_severe_as_its_breach_is_at_risk_and_not_late() -> None:
 
 
 def test_a_clock_that_a_later_policy_dropped_makes_no_case_late() -> None:
-    policies = Policies((BEGINNING, at(12)), (policy(STAT), policy(VERIFIED, version="v2")))
+    policies = since(12, policy(STAT), policy(VERIFIED, version="v2"))
     assert pace(watch(ENTERED, policies=policies, now=11)) is Pace.LATE
     assert pace(watch(ENTERED, policies=policies, now=13)) is Pace.ON_TIME
+
+
+def test_a_pause_still_open_at_the_stop_is_cut_there_and_leaves_a_verdict() -> None:
+    days = clock("days", "order.entered", "order.verified", target=BusinessDays(1), pauses=STAT.pauses)
+    asked = event("order.intervention.opened", 2, links={"intervention": "i1"})
+    step = last(ENTERED, asked, VERIFY, policies=Policies.only(policy(days)))
+    assert [(i.net, i.in_target) for i in step.intervals] == [(timedelta(minutes=2), True)]
+
+
+def test_an_event_of_an_instant_already_told_stands_where_its_rank_puts_it() -> None:
+    paused = event("order.intervention.opened", 0, key="a")
+    step = track(watch(paused), ENTERED, ONE)
+    assert [one.type for one in step.case.evidence.standing] == [ENTERED.type, paused.type]
+    assert step.case.progress == watch(ENTERED, paused).progress
+
+
+def test_after_a_void_the_next_event_is_the_newest_again() -> None:
+    taken_back = event("event.voided", 4, voids=["/mercy/pis", "nothing"])
+    step = last(ENTERED, taken_back, VERIFY)
+    assert step.admission is Admission.NEWEST
+    assert {i.clock for i in step.intervals} == {"stat-verified", "order-to-verified"}
