@@ -10,3 +10,10 @@ def migrate(database_url: str) -> None:
     from models.store.migrating import migrate as bring_up_to_date
 
     bring_up_to_date(database_url)
+
+
+def mint_first_link(database_url: str, public_url: str) -> str:
+    """An address that signs in at the console once, within half an hour. Raises DatabaseAway."""
+    from models.store.access import mint_first_link as mint
+
+    return mint(database_url, public_url)

@@ -1,0 +1,252 @@
+"""What the board shows: where work waits, what is wrong, who was told, and how old all of that is.
+
+Everything here is read only and answers for the present by the clock of the database. Lists are in the order of time,
+newest first, and come in pages: `next` of a page is what the next one begins after.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Generic, LiteralString, TypeVar
+
+from psycopg import Connection
+
+from models.errors import CallerFault
+from models.policy import Severity
+
+T = TypeVar("T")
+LARGEST_PAGE = 500
+RECENT = timedelta(days=7)
+"""So long an open signal stands on the board though nobody was told (semantics 16)."""
+PRIORITIES = ("stat", "now", "urgent", "routine", "prn", "")
+"""The priorities that a queue is told apart by, in order; any other value is shown as `other`."""
+
+
+class Shown(StrEnum):
+    """Which entries a list shows. CURRENT: open, and told or newer than RECENT; UNTOLD: the other open ones; of escalations
+    CURRENT are all that are not resolved."""
+
+    CURRENT = "current"
+    UNTOLD = "untold"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The open cases of a site and kind that wait at one stage with one priority. `waits` None: nobody's turn. `oldest` is
+    since when (UTC) the first of them waits there; `at_risk` and `late` count those of `count` that are."""
+
+    site: str
+    kind: str
+    waits: str | None
+    priority: str
+    count: int
+    oldest: datetime
+    at_risk: int
+    late: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far one partition of the events is read: `judged` is the instant up to which silence was listened to, `beat`
+    the last sign of life of its worker; None before the first one. UTC."""
+
+    partition: int
+    judged: datetime | None
+    beat: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old the board is. `now` is the database's; `judged` the oldest of all partitions, None while there is none or
+    one of them was never judged; `age_seconds` goes from there to now."""
+
+    now: datetime
+    judged: datetime | None
+    age_seconds: float | None
+    partitions: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalItem:
+    """A signal as interfaces 9 lists it. `severity` is S1 to S4, `state` open or cleared, `opened` the instant (UTC) from
+    which it is true; `told` is yes or why nobody was told, None while that is not judged."""
+
+    id: str
+    kind: str
+    name: str
+    severity: str
+    site: str
+    case: str | None
+    state: str
+    opened: datetime
+    told: str | None
+    cleared: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationItem:
+    """An escalation as interfaces 9 lists it. `state` is open, acknowledged, exhausted or resolved; `expires` is until when
+    (UTC) the acknowledgement holds, None where it does not expire or there is none."""
+
+    id: str
+    kind: str
+    name: str
+    severity: str
+    site: str
+    case: str | None
+    state: str
+    opened: datetime
+    title: str
+    signal: str | None
+    ladder: str
+    acknowledged_by: str | None
+    expires: datetime | None
+    resolved: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxMessage:
+    """A message that reached a person here, on the console. `message` is what his webhook would have got."""
+
+    key: str
+    escalation: str
+    person: str
+    type: str
+    at: datetime
+    message: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list; `next` None: there is no more."""
+
+    items: tuple[T, ...]
+    next: str | None
+
+
+def queues(connection: "Connection[Any]", sites: Sequence[str] = (), kinds: Sequence[str] = ()) -> list[Queue]:
+    """Where open cases wait, by site, kind, stage and priority. An empty `sites` or `kinds` asks for all."""
+    found = connection.execute(_QUEUES, {"sites": list(sites), "kinds": list(kinds), "known": list(PRIORITIES)})
+    return [Queue(*row) for row in found]
+
+
+def freshness(connection: "Connection[Any]") -> Freshness:
+    """How old what the board shows is."""
+    rows = connection.execute("SELECT now(), partition, judged, beat FROM positions ORDER BY partition").fetchall()
+    partitions = tuple(Reading(*row[1:]) for row in rows)
+    judged = [one.judged for one in partitions if one.judged is not None]
+    if not rows or len(judged) < len(rows):
+        return Freshness(_now(connection), None, None, partitions)
+    now, oldest = rows[0][0], min(judged)
+    return Freshness(now, oldest, max((now - oldest).total_seconds(), 0.0), partitions)
+
+
+def signals(
+    connection: "Connection[Any]", shown: Shown = Shown.CURRENT, limit: int = 100, after: str | None = None
+) -> Page[SignalItem]:
+    """A page of signals, newest first. `limit` is 1 to LARGEST_PAGE. Raises CallerFault for an `after` that is no
+    page's `next`."""
+    where: dict[Shown, LiteralString] = {Shown.CURRENT: _CURRENT, Shown.UNTOLD: _UNTOLD, Shown.ALL: "true"}
+    asked = f"{_SIGNAL} WHERE {where[shown]} AND {_AFTER_SIGNAL} ORDER BY raised DESC, id DESC LIMIT %(limit)s"
+    rows = connection.execute(asked, _window(limit, after) | {"recent": RECENT}).fetchall()
+    return _page([_signal(row) for row in rows], limit)
+
+
+def untold(connection: "Connection[Any]") -> int:
+    """How many open signals are recorded and not on the board."""
+    [count] = connection.execute(f"SELECT count(*) FROM signals WHERE {_UNTOLD}", {"recent": RECENT}).fetchone() or (0,)
+    return count
+
+
+def escalations(
+    connection: "Connection[Any]", shown: Shown = Shown.CURRENT, limit: int = 100, after: str | None = None
+) -> Page[EscalationItem]:
+    """A page of escalations, newest first; as `signals`. UNTOLD shows none: an escalation is about telling."""
+    where: dict[Shown, LiteralString] = {Shown.CURRENT: "state <> 'resolved'", Shown.UNTOLD: "false", Shown.ALL: "true"}
+    asked = f"{_ESCALATION} WHERE {where[shown]} AND {_AFTER_ESCALATION} ORDER BY opened DESC, id DESC LIMIT %(limit)s"
+    rows = connection.execute(asked, _window(limit, after)).fetchall()
+    return _page([_escalation(row) for row in rows], limit)
+
+
+def signals_of(connection: "Connection[Any]", ids: Sequence[str]) -> list[SignalItem]:
+    """The signals of these ids as they now stand, in no order; those that are gone are left out."""
+    return [_signal(row) for row in connection.execute(f"{_SIGNAL} WHERE id = ANY(%s)", [list(ids)])]
+
+
+def escalations_of(connection: "Connection[Any]", ids: Sequence[str]) -> list[EscalationItem]:
+    """As `signals_of`, for escalations."""
+    return [_escalation(row) for row in connection.execute(f"{_ESCALATION} WHERE id = ANY(%s)", [list(ids)])]
+
+
+def inbox(connection: "Connection[Any]", limit: int = 20) -> list[InboxMessage]:
+    """The latest messages that were accepted by the inbox, newest first."""
+    return [InboxMessage(*row) for row in connection.execute(_INBOX, [limit])]
+
+
+_BUCKET: LiteralString = "CASE WHEN priority = ANY(%(known)s) THEN priority ELSE 'other' END"
+_QUEUES: LiteralString = f"""
+SELECT site, kind, waits, {_BUCKET} AS bucket, count(*), min(since),
+    count(*) FILTER (WHERE pace = 'at_risk'), count(*) FILTER (WHERE pace = 'late')
+FROM cases
+WHERE finished IS NULL AND (cardinality(%(sites)s::text[]) = 0 OR site = ANY(%(sites)s))
+    AND (cardinality(%(kinds)s::text[]) = 0 OR kind = ANY(%(kinds)s))
+GROUP BY site, kind, waits, bucket
+ORDER BY site, kind, waits, array_position(%(known)s::text[], {_BUCKET})
+"""
+_SIGNAL: LiteralString = """
+SELECT id, kind, name, severity, site, case_id, CASE WHEN cleared IS NULL THEN 'open' ELSE 'cleared' END, raised, told,
+    cleared, reason FROM signals"""
+_ESCALATION: LiteralString = """
+SELECT id, kind, name, severity, site, case_id, state, opened, title, signal, ladder, acknowledged_by, expires, resolved
+FROM escalations"""
+_CURRENT: LiteralString = "cleared IS NULL AND (told = 'yes' OR raised > now() - %(recent)s)"
+_UNTOLD: LiteralString = "cleared IS NULL AND told IS DISTINCT FROM 'yes' AND raised <= now() - %(recent)s"
+_AFTER_SIGNAL: LiteralString = "(%(at)s::timestamptz IS NULL OR (raised, id) < (%(at)s, %(id)s))"
+_AFTER_ESCALATION: LiteralString = "(%(at)s::timestamptz IS NULL OR (opened, id) < (%(at)s, %(id)s))"
+_INBOX: LiteralString = """
+SELECT key, escalation, person, type, coalesce(last_attempt, made), message FROM deliveries
+WHERE channel = 'inbox' AND state = 'sent' ORDER BY coalesce(last_attempt, made) DESC, key LIMIT %s
+"""
+
+
+def _now(connection: "Connection[Any]") -> datetime:
+    row = connection.execute("SELECT now()").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _window(limit: int, after: str | None) -> dict[str, Any]:
+    """One row more than asked for tells whether there is a next page."""
+    at, ref = (None, "") if after is None else _read_mark(after)
+    return {"limit": min(max(limit, 1), LARGEST_PAGE) + 1, "at": at, "id": ref}
+
+
+def _page(items: "list[Any]", limit: int) -> "Page[Any]":
+    held = min(max(limit, 1), LARGEST_PAGE)
+    last = items[held - 1] if len(items) > held else None
+    return Page(tuple(items[:held]), None if last is None else f"{last.opened.isoformat()}~{last.id}")
+
+
+def _read_mark(after: str) -> tuple[datetime, str]:
+    at, _, ref = after.partition("~")
+    try:
+        # A plus sign that was not encoded in the address arrives as a space.
+        instant = datetime.fromisoformat(at.replace(" ", "+"))
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None or not ref:
+        raise CallerFault(f"after is '{after}': give what `next` of the page before said, or leave it out")
+    return instant, ref
+
+
+def _signal(row: "tuple[Any, ...]") -> SignalItem:
+    ref, kind, name, severity, *rest = row
+    return SignalItem(ref, kind, name, Severity(severity).name, *rest)
+
+
+def _escalation(row: "tuple[Any, ...]") -> EscalationItem:
+    ref, kind, name, severity, *rest = row
+    return EscalationItem(ref, kind, name, Severity(severity).name, *rest)

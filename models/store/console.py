@@ -1,0 +1,139 @@
+"""The console's door to the store: a few connections that its pages share, and the questions that they ask.
+
+Each question borrows a connection and gives it back. While the database is away every question says so at once, and the
+next one tries again.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection, OperationalError
+from psycopg.errors import UndefinedTable
+
+from models.policy import Policies, Policy
+from models.store import access, board, desk, live
+from models.store.connecting import DatabaseAway
+from models.store.policies import read_policies
+from models.store.pool import Pool
+
+CONNECTIONS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class BoardView:
+    """All that a page of the board shows, as of one instant."""
+
+    freshness: board.Freshness
+    queues: list[board.Queue]
+    escalations: board.Page[board.EscalationItem]
+    signals: board.Page[board.SignalItem]
+    untold: int
+    inbox: list[board.InboxMessage]
+
+
+class ConsoleStore:
+    """The store as the console sees it. Every method raises DatabaseAway while the database does not answer; all may be
+    called from several threads at once."""
+
+    def __init__(self, database_url: str) -> None:
+        self._pool = Pool(database_url, "rxpulse console", CONNECTIONS)
+        self._policies: Policies | None = None
+
+    def close(self) -> None:
+        """Gives all connections back to the database."""
+        self._pool.close()
+
+    def missing(self) -> str | None:
+        """What is missing for the console to work, in words; None where nothing is."""
+        try:
+            with self._connection() as connection:
+                connection.execute("SELECT 1 FROM sessions, announcements LIMIT 0")
+        except UndefinedTable:
+            return (
+                "the database has no tables of RxPulse yet: run `rxpulse up`, or `rxpulse _migrate` for this database"
+            )
+        except DatabaseAway as away:
+            return str(away)
+        return None
+
+    def policy(self) -> Policy | None:
+        """The latest policy; None before the first one is in the store."""
+        with self._connection() as connection:
+            found = read_policies(connection, self._policies)
+        if found is not None:
+            self._policies = found
+        return None if self._policies is None else self._policies.latest
+
+    def view(self) -> BoardView:
+        """The board as it stands."""
+        with self._connection() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            return BoardView(
+                board.freshness(connection),
+                board.queues(connection),
+                board.escalations(connection),
+                board.signals(connection),
+                board.untold(connection),
+                board.inbox(connection),
+            )
+
+    def queues(self, sites: Sequence[str], kinds: Sequence[str]) -> tuple[board.Freshness, list[board.Queue]]:
+        """Where open cases wait, and how old that is."""
+        with self._connection() as connection:
+            return board.freshness(connection), board.queues(connection, sites, kinds)
+
+    def signals(self, shown: board.Shown, limit: int, after: str | None) -> board.Page[board.SignalItem]:
+        """As `board.signals`."""
+        with self._connection() as connection:
+            return board.signals(connection, shown, limit, after)
+
+    def escalations(self, shown: board.Shown, limit: int, after: str | None) -> board.Page[board.EscalationItem]:
+        """As `board.escalations`."""
+        with self._connection() as connection:
+            return board.escalations(connection, shown, limit, after)
+
+    def acknowledge(self, escalation: str, person: str, note: str) -> desk.Standing | desk.Over | desk.Unknown:
+        """As `desk.acknowledge`."""
+        with self._connection() as connection:
+            return desk.acknowledge(connection, escalation, person, note)
+
+    def held(self) -> live.Held:
+        """The numbers that the live feed holds."""
+        with self._connection() as connection:
+            return live.held(connection)
+
+    def since(self, number: int, limit: int = 500) -> list[live.Happening]:
+        """As `live.since`."""
+        with self._connection() as connection:
+            return live.since(connection, number, limit)
+
+    def link_holds(self, token: str) -> bool:
+        """As `access.link_holds`."""
+        with self._connection() as connection:
+            return access.link_holds(connection, token)
+
+    def enter(self, token: str, person: str) -> access.Opened | None:
+        """As `access.enter`."""
+        with self._connection() as connection, connection.transaction():
+            return access.enter(connection, token, person)
+
+    def session(self, cookie: str, *, touch: bool = True) -> access.Session | None:
+        """As `access.session`."""
+        with self._connection() as connection:
+            return access.session(connection, cookie, touch=touch)
+
+    def leave(self, cookie: str) -> None:
+        """As `access.leave`."""
+        with self._connection() as connection:
+            access.leave(connection, cookie)
+
+    @contextmanager
+    def _connection(self) -> "Generator[Connection[Any]]":
+        """A connection in autocommit."""
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except OperationalError as fault:
+            raise DatabaseAway(f"the database does not answer: {fault}") from fault
