@@ -1,0 +1,201 @@
+"""The board: where work waits, what nobody has taken on yet, and how old all of that is.
+
+The page works without JavaScript, reloading itself; with it, the parts that changed are put in place as they change.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from console.auth import Caller, Door
+from console.pages import page
+from console.showing import PRIORITIES, SEVERITIES, STATES, TOLD, Words, age
+from models.policy import Policy
+from models.policy_text.cautions import cautions
+from models.store.board import EscalationItem, Freshness, InboxMessage, Queue
+from models.store.console import BoardView, ConsoleStore
+
+OLD_SECONDS = 60.0
+"""Older than this the board is no longer to be relied on (semantics 18)."""
+_STAGES = ("benefits", "entry", "claim", "verify", "fill", "prepare", "check", "ready", "deliver", "ship", "administer")
+_OTHER = "other"
+_COLUMNS = ("stat", "now", "urgent", "routine", "prn", _OTHER)
+_STATE_ORDER = ("exhausted", "open", "acknowledged")
+
+
+@dataclass(frozen=True, slots=True)
+class BoardAnswer:
+    """What `GET /board` answers: the queues, and how old they are."""
+
+    freshness: Freshness
+    queues: list[Queue]
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How old the board is, in words. `old`: not to be relied on."""
+
+    old: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The cases of one priority."""
+
+    count: int = 0
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One queue: the cases of a kind that wait at a stage, by priority. `cells` are in the order of the columns."""
+
+    stage: str
+    kind: str
+    cells: tuple[Cell, ...]
+    count: int
+    oldest: str
+    at_risk: int
+    late: int
+
+
+@dataclass(frozen=True, slots=True)
+class SiteQueues:
+    """The queues of one site."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTable:
+    """All queues; only priorities that occur have a column."""
+
+    columns: tuple[tuple[str, str], ...]
+    sites: tuple[SiteQueues, ...]
+
+
+def router(store: ConsoleStore, door: Door) -> APIRouter:
+    """`/`, `/board` and its figures as JSON."""
+    routes = APIRouter()
+
+    @routes.get("/", include_in_schema=False)
+    def home() -> RedirectResponse:
+        return RedirectResponse("/board")
+
+    @routes.get("/board", include_in_schema=False)
+    def show(request: Request, refresh: str = "on") -> HTMLResponse:
+        who = door.signed_in(request)
+        policy = store.policy()
+        return page("board.html", **said(store.view(), policy), session=who.session, refresh=refresh != "off")
+
+    @routes.get("/api/v1/board", tags=["board"])
+    def figures(
+        caller: Annotated[Caller, Depends(door.caller)],
+        site: Annotated[list[str] | None, Query()] = None,
+        kind: Annotated[list[str] | None, Query()] = None,
+    ) -> BoardAnswer:
+        """Where open cases wait, by site, kind, stage and priority. `site` and `kind` may be given several times."""
+        return BoardAnswer(*store.queues(site or [], kind or []))
+
+    return routes
+
+
+def said(view: BoardView, policy: Policy | None) -> dict[str, object]:
+    """What the template of the board shows."""
+    words, now = Words(policy), view.freshness.now
+    return {
+        "age": board_age(view.freshness, words),
+        "table": queue_table(view.queues, now, words),
+        "escalations": sorted(view.escalations.items, key=_urgency),
+        "more_escalations": view.escalations.next is not None,
+        "signals": view.signals.items,
+        "more_signals": view.signals.next is not None,
+        "untold": view.untold,
+        "inbox": [_message(one) for one in view.inbox],
+        "cautions": _cautions(policy),
+        "words": words,
+        "since": lambda instant: age(now - instant),
+        "severities": SEVERITIES,
+        "states": STATES,
+        "told": TOLD,
+    }
+
+
+def board_age(freshness: Freshness, words: Words) -> Age:
+    """How old the board is, in words."""
+    if not freshness.partitions:
+        return Age(True, "Nothing was read yet: no worker has begun.")
+    if freshness.judged is None or freshness.age_seconds is None:
+        return Age(True, "Still reading what happened before: lateness is not judged yet.")
+    ago = age(timedelta(seconds=freshness.age_seconds))
+    if freshness.age_seconds > OLD_SECONDS:
+        return Age(True, f"Not up to date: lateness is judged up to {ago} ago only. Do not rely on this board.")
+    return Age(False, f"Up to date, {ago} old")
+
+
+def queue_table(queues: Sequence[Queue], now: datetime, words: Words) -> QueueTable:
+    """The queues as a table. Cases in nobody's turn are shown only where some are late or at risk."""
+    shown = [one for one in queues if one.waits is not None or one.late or one.at_risk]
+    present = {_column(one) for one in shown}
+    columns = tuple(name for name in _COLUMNS if name in present)
+    sites = groupby(sorted(shown, key=_place), key=lambda one: one.site)
+    return QueueTable(
+        tuple((name, PRIORITIES.get(name, "Other")) for name in columns),
+        tuple(SiteQueues(words.site(site), _rows(list(inside), columns, now)) for site, inside in sites),
+    )
+
+
+def _rows(queues: list[Queue], columns: tuple[str, ...], now: datetime) -> tuple[Row, ...]:
+    rows = groupby(queues, key=lambda one: (one.kind, one.waits))
+    return tuple(_row(kind, waits, list(inside), columns, now) for (kind, waits), inside in rows)
+
+
+def _row(kind: str, waits: str | None, queues: list[Queue], columns: tuple[str, ...], now: datetime) -> Row:
+    cells = dict.fromkeys(columns, Cell())
+    for one in queues:
+        before = cells[_column(one)]
+        cells[_column(one)] = Cell(before.count + one.count, before.late + one.late)
+    return Row(
+        stage="nobody's turn" if waits is None else waits.replace("_", " "),
+        kind=kind,
+        cells=tuple(cells.values()),
+        count=sum(one.count for one in queues),
+        oldest=age(now - min(one.oldest for one in queues)),
+        at_risk=sum(one.at_risk for one in queues),
+        late=sum(one.late for one in queues),
+    )
+
+
+def _column(queue: Queue) -> str:
+    return queue.priority if queue.priority in _COLUMNS else _OTHER
+
+
+def _place(queue: Queue) -> tuple[str, str, int, str]:
+    stage = queue.waits or "~"
+    return queue.site, queue.kind, _STAGES.index(stage) if stage in _STAGES else len(_STAGES), stage
+
+
+def _urgency(one: EscalationItem) -> tuple[int, str, datetime]:
+    state = _STATE_ORDER.index(one.state) if one.state in _STATE_ORDER else len(_STATE_ORDER)
+    return state, one.severity, one.opened
+
+
+def _message(one: InboxMessage) -> dict[str, object]:
+    """A message of the inbox: its title stands in the data of what a webhook would have got."""
+    data = one.message.get("data")
+    title = data.get("title") if isinstance(data, dict) else None
+    return {"at": one.at, "person": one.person, "type": one.type.rpartition(".")[2], "title": title or one.type}
+
+
+def _cautions(policy: Policy | None) -> list[str]:
+    """What the whole policy leaves open: somebody should be told and nobody would be."""
+    if policy is None:
+        return ["There is no policy yet: nothing is judged and nobody is told."]
+    return [f"{text[:1].upper()}{text[1:]}." for place, text in cautions(policy) if not place]

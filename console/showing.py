@@ -1,0 +1,81 @@
+"""How figures are said to people: ages in words that are read at a glance, times as the clock on the site's wall shows
+them, severities as a word beside the colour and the shape."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from models.policy import Policy
+from models.store.board import EscalationItem, SignalItem
+
+SEVERITIES = {"S1": "critical", "S2": "urgent", "S3": "soon", "S4": "note"}
+PRIORITIES = {"stat": "STAT", "now": "Now", "urgent": "Urgent", "routine": "Routine", "prn": "PRN", "": "None said"}
+STATES = {"open": "nobody has it", "exhausted": "nobody answered", "acknowledged": "taken on", "resolved": "over"}
+TOLD = {
+    "yes": "told",
+    "old": "not told: old news",
+    "held": "held: its feed is silent",
+    "nobody": "not told: nobody to tell",
+    "summary": "told in a summary",
+    "resolved": "not told: ended by hand",
+    "cleared": "not told: over at once",
+}
+
+
+def age(length: timedelta) -> str:
+    """A length in its two largest units: `42 s`, `7 min`, `2 h 05`, `3 d 4 h`. Negative counts as 0."""
+    seconds = max(int(length.total_seconds()), 0)
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if seconds < 60:
+        return f"{seconds} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 24:
+        return f"{hours} h {minutes % 60:02}"
+    return f"{days} d {hours % 24} h"
+
+
+class Words:
+    """The names that a policy gives to things; without one, or for what it does not name, their own keys."""
+
+    def __init__(self, policy: Policy | None) -> None:
+        self._policy = policy
+
+    def site(self, key: str) -> str:
+        """A site by its name; an empty key stands for several."""
+        profile = self._profile(key)
+        return profile.name if profile else key or "several sites"
+
+    def title(self, one: SignalItem | EscalationItem) -> str:
+        """What it is about, in a line."""
+        match one:
+            case EscalationItem():
+                return one.title or one.name
+            case SignalItem():
+                return self._title(one.kind, one.name)
+
+    def person(self, key: str) -> str:
+        """A person by name."""
+        found = self._policy.people.get(key) if self._policy else None
+        return found.name if found else key
+
+    def people(self) -> list[tuple[str, str]]:
+        """(key, name) of everybody, by name."""
+        found = self._policy.people.values() if self._policy else ()
+        return sorted(((one.key, one.name) for one in found), key=lambda one: one[1].casefold())
+
+    def clock_time(self, instant: datetime, site: str) -> str:
+        """Hour and minute on the site's wall; for several sites, and one that is not declared, in UTC."""
+        profile = self._profile(site)
+        local = instant.astimezone(ZoneInfo(profile.working.timezone)) if profile else instant
+        return f"{local:%H:%M}" if profile else f"{local:%H:%M} UTC"
+
+    def _profile(self, site: str):
+        return next((one for key, one in self._policy.sites.items() if key == site), None) if self._policy else None
+
+    def _title(self, kind: str, name: str) -> str:
+        if kind == "feed":
+            return f"nothing heard from {name}" if name.startswith("/") else f"{name} is not judged"
+        entries = {} if self._policy is None else {**self._policy.rates, **self._policy.clocks}
+        rules = {} if self._policy is None else {key.value: one for key, one in self._policy.rules.items()}
+        found = rules.get(name) if kind == "rule" else entries.get(name)
+        return found.title if found else name
