@@ -1,0 +1,66 @@
+"""`rxpulse console`: the role that serves the board and its pages, and the link that signs in to it."""
+
+import logging
+import os
+
+import click
+
+from models.errors import CallerFault
+from models.settings import Settings
+from rxpulse.output import say
+
+
+@click.command()
+@click.option("--link", is_flag=True, help="Print an address that signs in once, within half an hour, and stop.")
+def console(link: bool) -> None:
+    """Serve the board, the lists and the live feed. Set up by RXPULSE_... variables alone.
+
+    Beyond this machine it starts only with RXPULSE_TLS_CERT and RXPULSE_TLS_KEY, or behind a proxy that ends TLS
+    (RXPULSE_BEHIND_PROXY=1).
+
+    \b
+    Example: rxpulse console --link
+    """
+    settings = Settings.from_env(os.environ)
+    if link:
+        click.echo(_link(settings))
+    else:
+        _serve(settings)
+
+
+def _link(settings: Settings) -> str:
+    from models.store import mint_first_link
+    from rxpulse.running import with_running_stack
+
+    found = with_running_stack(settings, os.environ)
+    if found.public_url is None:
+        raise CallerFault("RXPULSE_PUBLIC_URL is not set: give the address under which people reach the console")
+    return mint_first_link(found.required_database_url(), found.public_url)
+
+
+def _serve(settings: Settings) -> None:
+    check_exposure(settings)
+    port = settings.required_port()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    from console.app import create_app
+    from console.serving import serve
+    from metrics.exporter import PrometheusRecorder
+    from models.store.console import ConsoleStore
+
+    store = ConsoleStore(settings.required_database_url())
+    if missing := store.missing():
+        store.close()
+        raise CallerFault(missing)
+    if store.policy() is None:
+        say("rxpulse: there is no policy in the store yet; the board says so until a worker has brought one")
+    serve(create_app(settings, store, PrometheusRecorder()), settings, port)
+
+
+def check_exposure(settings: Settings) -> None:
+    """Other machines reach the console by TLS only. Raises CallerFault."""
+    if settings.beyond_loopback and settings.tls_cert is None and not settings.behind_proxy:
+        raise CallerFault(
+            f"RXPULSE_BIND is {settings.bind}, which other machines reach: set RXPULSE_TLS_CERT and RXPULSE_TLS_KEY,"
+            " or RXPULSE_BEHIND_PROXY=1 where a proxy before the console ends TLS"
+        )

@@ -1,0 +1,183 @@
+"""Words for tests of the console: a store with work, signals and escalations in it, and the console served over it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import psycopg
+import uvicorn
+
+from console.app import create_app
+from console.serving import server
+from metrics.exporter import PrometheusRecorder
+from models import policy_text
+from models.settings import Secret, Settings
+from models.store import deliveries, desk, mint_first_link, policies
+from models.store.console import ConsoleStore
+from models.store.messages import Voice
+
+DEMO = Path(policy_text.__file__).parent.parent / "defaults" / "demo.toml"
+KEY = "a-key-of-this-installation-0123"
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A console that answers at `url`, over the database of `database_url`. `clients` are closed with it."""
+
+    url: str
+    database_url: str
+    clients: list[httpx.Client] = field(default_factory=list)
+
+    def link(self) -> str:
+        """A fresh link that signs in once."""
+        return mint_first_link(self.database_url, self.url)
+
+    def api(self) -> httpx.Client:
+        """A program with the key of the installation."""
+        return self.client(headers={"authorization": f"Bearer {KEY}"})
+
+    def browser(self) -> httpx.Client:
+        """A browser that nobody has signed in with, and that sends what browsers send with forms of the own page."""
+        return self.client(headers={"sec-fetch-site": "same-origin"})
+
+    def client(self, **given: dict[str, str]) -> httpx.Client:
+        """Somebody who asks, with these headers or cookies."""
+        self.clients.append(httpx.Client(base_url=self.url, **given))  # type: ignore[arg-type]
+        return self.clients[-1]
+
+    def signed_in(self, person: str = "manager") -> httpx.Client:
+        """A browser with a person signed in."""
+        browser = self.browser()
+        token = self.link().partition("link=")[2]
+        answer = browser.post("/enter", data={"link": token, "person": person})
+        assert answer.status_code == 303, answer.text
+        return browser
+
+
+@contextmanager
+def serving(database_url: str, **given: object) -> Iterator[Served]:
+    """The console on a free port of loopback, until the block ends. `given` are further settings."""
+    told = {"home": Path("/nowhere"), "cache": Path("/nowhere"), "api_key": Secret(KEY), **given}
+    settings = Settings(database_url=Secret(database_url), **told)  # type: ignore[arg-type]
+    app = create_app(settings, ConsoleStore(database_url), PrometheusRecorder())
+    one = server(app, settings, 0)
+    thread = threading.Thread(target=one.run, daemon=True)
+    thread.start()
+    try:
+        scheme = "https" if settings.tls_cert else "http"
+        served = Served(f"{scheme}://127.0.0.1:{_port(one, thread)}", database_url)
+        yield served
+        for client in served.clients:
+            client.close()
+    finally:
+        app.state.feed.end()
+        one.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive(), "the console does not stop"
+
+
+def _port(one: uvicorn.Server, thread: threading.Thread) -> int:
+    until = datetime.now(UTC) + timedelta(seconds=20)
+    pause = threading.Event()
+    while not one.started:
+        assert thread.is_alive() and datetime.now(UTC) < until, "the console did not start"
+        pause.wait(0.01)
+    return one.servers[0].sockets[0].getsockname()[1]
+
+
+class Story:
+    """Puts things into the store, as the worker and the dispatcher would."""
+
+    def __init__(self, database_url: str) -> None:
+        policies.begin(database_url, policy_text.read(DEMO), "a test")
+        self.connection = psycopg.connect(database_url, autocommit=True)
+        self.policy = policy_text.read(DEMO).policy
+        self.now: datetime = desk.now(self.connection)
+
+    def read(self, partition: int, judged: datetime | None) -> None:
+        """A partition whose silence was listened to up to `judged`."""
+        self.connection.execute(
+            "INSERT INTO positions (partition, cluster, judged, beat) VALUES (%s, 'c', %s, now())", [partition, judged]
+        )
+
+    def case(self, name: str, waits: str | None, priority: str, minutes: float, pace: str, **more: object) -> None:
+        """A case that waits since so many minutes."""
+        told = {"site": "mercy", "finished": None, **more}
+        self.connection.execute(
+            "INSERT INTO cases (id, partition, site, kind, priority, waits, since, opened, finished, pace, body)"
+            " VALUES (%s, 0, %s, %s, %s, %s, %s, %s, %s, %s, '')",
+            [
+                *(name, told["site"], name.partition("/")[0], priority, waits),
+                *(since := [self.now - minutes * MINUTE]),
+                *(*since, told["finished"], pace),
+            ],
+        )
+
+    def signal(self, name: str, severity: int, minutes: float = 0, **more: object) -> str:
+        """An open signal that is true since so many minutes and that nobody has looked at yet; its id."""
+        given = {"id": f"signal-{name}", "kind": "clock", "site": "mercy", "case": "order/1", "cleared": None, **more}
+        raised = self.now - minutes * MINUTE
+        self.connection.execute(
+            "INSERT INTO signals (id, kind, name, severity, site, case_id, raised, known, cleared, revision, attention)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 1, true)",
+            [
+                *(given["id"], given["kind"], name, severity, given["site"], given["case"]),
+                *(raised, raised, given["cleared"]),
+            ],
+        )
+        return str(given["id"])
+
+    def told(self) -> None:
+        """The dispatcher looks at everything, and everything it sends is accepted."""
+        at_desk = desk.Desk(self.policy, self.now - timedelta(hours=1), Voice("http://127.0.0.1"))
+        desk.attend(self.connection, at_desk)
+        desk.act(self.connection, at_desk)
+        for one in deliveries.take(self.connection):
+            deliveries.accepted(self.connection, one.key, "in the inbox")
+
+    def escalation(self, signal: str) -> str:
+        """The id of the escalation about a signal."""
+        row = self.connection.execute("SELECT id FROM escalations WHERE signal = %s", [signal]).fetchone()
+        assert row is not None
+        return row[0]
+
+
+def a_shift(database_url: str) -> Story:
+    """A hospital and a store in the middle of a shift: work waits, some of it is late, people were told."""
+    story = Story(database_url)
+    story.read(0, story.now)
+    number = 0
+    for site, kind, waits, priority, pace, count, minutes in _WORK:
+        for _ in range(count):
+            number += 1
+            story.case(f"{kind}/{number}", waits, priority, minutes * number / 60 + 1, pace, site=site)
+    story.signal("stat-verified", 1, 3, case="order/7f3a1c9e")
+    story.signal("sold-before-final-check", 1, 1, kind="rule", site="elm", case="fill/0b77")
+    story.signal("order-to-verified", 3, 12, case="order/77aa")
+    story.signal("/mercy/pis", 2, 2, kind="feed", case=None)
+    story.told()
+    return story
+
+
+_WORK = (
+    ("mercy", "order", "verify", "stat", "late", 2, 30),
+    ("mercy", "order", "verify", "stat", "on_time", 3, 4),
+    ("mercy", "order", "verify", "urgent", "at_risk", 4, 20),
+    ("mercy", "order", "verify", "routine", "on_time", 31, 50),
+    ("mercy", "order", "prepare", "routine", "on_time", 22, 40),
+    ("mercy", "order", "prepare", "stat", "at_risk", 1, 9),
+    ("mercy", "order", "check", "routine", "on_time", 9, 15),
+    ("mercy", "order", "deliver", "prn", "on_time", 12, 70),
+    ("mercy", "order", "administer", "routine", "on_time", 140, 90),
+    ("elm", "fill", "entry", "", "on_time", 6, 20),
+    ("elm", "fill", "fill", "", "late", 1, 200),
+    ("elm", "fill", "check", "waiting", "on_time", 3, 12),
+    ("elm", "fill", "ready", "", "on_time", 44, 2000),
+    ("oak", "fill", "claim", "", "at_risk", 2, 60),
+    ("oak", "fill", "ready", "", "on_time", 18, 900),
+)
