@@ -1,0 +1,251 @@
+"""The dispatcher as a process: a signal in the store becomes a signed webhook, with Prefect away, once, until the end."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from models import policy_text
+from models.signals import Cleared
+from models.store.connecting import connect
+from models.store.desk import acknowledge, now
+from models.store.ledger import Advance, Batch, SignalFact
+from models.store.policies import begin
+from models.store.sql import SqlLedger
+from tests.integration.test_desk import LATE, POLICY
+
+WITHIN = 20.0
+
+
+@dataclass
+class Receiver:
+    """An HTTP server that keeps what it is sent and answers as it is told."""
+
+    server: ThreadingHTTPServer
+    received: list[tuple[dict[str, str], bytes, float]] = field(default_factory=list)
+    answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}/hook"
+
+    def types(self) -> list[str]:
+        return [json.loads(body)["type"] for _, body, _ in self.received]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status, headers = kept.answers.pop(0) if kept.answers else (200, {})
+            kept.received.append((dict(self.headers.items()), body, time.monotonic()))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    kept = Receiver(server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield kept
+    server.shutdown()
+    server.server_close()
+
+
+@dataclass
+class Running:
+    """A dispatcher process over a store in which a worker writes."""
+
+    home: Path
+    url: str
+    ledger: SqlLedger
+    environ: dict[str, str]
+    process: "subprocess.Popen[bytes] | None" = None
+    written: int = 0
+
+    def start(self, **environ: str) -> None:
+        with (self.home / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "rxpulse", "dispatcher"],
+                env=self.environ | environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def kill(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(10)
+
+    def signal(self, **changes: object) -> None:
+        from dataclasses import replace
+
+        with connect(self.url, "test", autocommit=True) as connection:
+            at = now(connection)
+        one = replace(LATE, **{"raised": at, "known": at, **changes})
+        self.written += 1
+        advance = Advance(0, 1, 0, 0, self.written, 0, judged=at)
+        self.ledger.commit(Batch([advance], signals=[SignalFact(0, self.written - 1, 0, None, one)]))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with connect(self.url, "test", autocommit=True) as connection:
+            return connection.execute(query).fetchall()
+
+
+def free_port() -> int:
+    """Any port that is free now."""
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def until(done: Callable[[], bool], what: str) -> None:
+    """Waits until it is so."""
+    give_up = time.monotonic() + WITHIN
+    while not done():
+        assert time.monotonic() < give_up, f"not within {WITHIN:g} s: {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def dispatcher(database_url: str, receiver: Receiver, tmp_path: Path) -> Iterator[Running]:
+    policy = POLICY.replace("https://ana.example.org/hook", receiver.url)
+    policy = policy.replace('extends = "none"', 'extends = "none"\n[channel.webhook]\nallow_private = true')
+    begin(database_url, policy_text.read(policy, file="test"), "a test")
+    ledger = SqlLedger(database_url, "w0")
+    ledger.claim("a-cluster", [0], "w0")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("RXPULSE_", "PREFECT_"))}
+    environ |= {
+        "RXPULSE_HOME": str(tmp_path),
+        "RXPULSE_DATABASE_URL": database_url,
+        "RXPULSE_PORT": str(free_port()),
+        "RXPULSE_PUBLIC_URL": "https://rx.example.org",
+    }
+    running = Running(tmp_path, database_url, ledger, environ)
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        running.kill(signal.SIGKILL)
+    ledger.close()
+
+
+def test_a_signal_becomes_a_signed_webhook_and_its_end_another(dispatcher: Running, receiver: Receiver) -> None:
+    dispatcher.start()
+    dispatcher.signal()
+    until(lambda: len(receiver.received) == 1, "the page")
+    headers, body, _ = receiver.received[0]
+    secret = (dispatcher.home / "webhook.secret").read_text().strip()
+    Webhook(secret).verify(body, {name.lower(): value for name, value in headers.items()})
+    event = json.loads(body)
+    assert event["id"] == headers["webhook-id"] == headers["Idempotency-Key"]
+    assert event["type"] == "rx.escalation.page" and event["data"]["person"] == "ana"
+    dispatcher.signal(cleared=dispatcher.rows("SELECT now()")[0][0], reason=Cleared.STOP, revision=2)
+    until(lambda: receiver.types() == ["rx.escalation.page", "rx.escalation.resolved"], "word of the end")
+    assert dispatcher.kill(signal.SIGTERM) == 0
+
+
+def test_the_secret_is_readable_by_its_owner_alone(dispatcher: Running, receiver: Receiver) -> None:
+    dispatcher.start()
+    dispatcher.signal()
+    until(lambda: len(receiver.received) == 1, "the page")
+    file = dispatcher.home / "webhook.secret"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert len(base64.b64decode(file.read_text().strip().removeprefix("whsec_"))) == 32
+
+
+def test_a_receiver_that_asks_for_patience_gets_the_same_message_again(dispatcher: Running, receiver: Receiver) -> None:
+    receiver.answers = [(503, {}), (429, {"Retry-After": "1"})]
+    dispatcher.start()
+    dispatcher.signal()
+    until(lambda: len(receiver.received) == 3, "three attempts")
+    assert len({headers["webhook-id"] for headers, _, _ in receiver.received}) == 1
+    assert len({body for _, body, _ in receiver.received}) == 1
+    until(
+        lambda: dispatcher.rows("SELECT state, attempts FROM deliveries WHERE channel = 'webhook'") == [("sent", 3)],
+        "sent",
+    )
+
+
+def test_a_receiver_that_is_gone_refuses(dispatcher: Running, receiver: Receiver) -> None:
+    receiver.answers = [(410, {})]
+    dispatcher.start()
+    dispatcher.signal()
+    until(
+        lambda: (
+            dispatcher.rows("SELECT state, answer FROM deliveries WHERE channel = 'webhook'")
+            == [("refused", "HTTP 410")]
+        ),
+        "the refusal",
+    )
+
+
+def test_a_dispatcher_that_was_killed_goes_on_and_tells_nobody_twice(dispatcher: Running, receiver: Receiver) -> None:
+    dispatcher.start()
+    dispatcher.signal()
+    until(lambda: len(receiver.received) == 1, "the page")
+    until(lambda: dispatcher.rows("SELECT state FROM deliveries WHERE channel = 'webhook'") == [("sent",)], "sent")
+    dispatcher.kill(signal.SIGKILL)
+    [(escalation,)] = dispatcher.rows("SELECT id FROM escalations")
+    with connect(dispatcher.url, "test", autocommit=True) as connection:
+        acknowledge(connection, escalation, "ben")
+    dispatcher.start()
+    until(lambda: "rx.escalation.acknowledged" in receiver.types(), "word of who has it")
+    assert receiver.types().count("rx.escalation.page") == 1
+
+
+def test_a_private_address_is_refused_unless_the_policy_allows_it(
+    dispatcher: Running, receiver: Receiver, database_url: str
+) -> None:
+    dispatcher.rows("DELETE FROM policies RETURNING 1")
+    begin(database_url, policy_text.read(POLICY.replace("https://ana.example.org/hook", receiver.url)), "a test")
+    dispatcher.start()
+    dispatcher.signal()
+    until(
+        lambda: (
+            [row[0] for row in dispatcher.rows("SELECT state FROM deliveries WHERE channel = 'webhook'")] == ["refused"]
+        ),
+        "the refusal",
+    )
+    [(answer,)] = dispatcher.rows("SELECT answer FROM deliveries WHERE channel = 'webhook'")
+    assert "allow_private" in answer and receiver.received == []
+
+
+def test_prefect_that_does_not_answer_delays_no_page(dispatcher: Running, receiver: Receiver) -> None:
+    """A server that takes connections and never answers is worse than none."""
+    import socket
+
+    with socket.socket() as stalled:
+        stalled.bind(("127.0.0.1", 0))
+        stalled.listen()
+        url = f"http://127.0.0.1:{stalled.getsockname()[1]}/api"
+        dispatcher.start(RXPULSE_PREFECT_URL=url, PREFECT_API_URL=url)
+        until(
+            lambda: (
+                dispatcher.rows("SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'dispatcher hears'")
+                == [(1,)]
+            ),
+            "up",
+        )
+        asked = time.monotonic()
+        dispatcher.signal()
+        until(lambda: len(receiver.received) == 1, "the page")
+        assert receiver.received[0][2] - asked < 2.0
