@@ -110,6 +110,42 @@ SIGNALS_ATTENDED = Metric(
     "Signals looked at: opened, raised, cleared.",
     "Stands still while signals are raised: the dispatcher is stuck.",
 )
+INTAKE_REQUESTS = Metric(
+    "rxpulse_intake_requests_total",
+    Shape.COUNTER,
+    ("status",),
+    "Requests to the intake, by the status answered.",
+    "401 or 403 grow: a token was taken back or is bound to other sources; 429: the worker is behind; 503: Kafka or the"
+    " database is away, and senders keep their events.",
+)
+INTAKE_EVENTS = Metric(
+    "rxpulse_intake_events_total",
+    Shape.COUNTER,
+    (),
+    "Events taken by the intake, each confirmed by Kafka.",
+    "Stands still while senders send: look at the requests by status.",
+)
+INTAKE_REFUSED = Metric(
+    "rxpulse_intake_refused_total",
+    Shape.COUNTER,
+    ("reason",),
+    "Items that made the intake refuse a request, by reason.",
+    "Mend the sender: the answer that it got names item and remedy.",
+)
+INTAKE_DROPPED = Metric(
+    "rxpulse_intake_dropped_fields_total",
+    Shape.COUNTER,
+    ("source",),
+    "Fields outside the closed list that the intake left out, by source.",
+    "The sender says more than the format holds: let it send less.",
+)
+INTAKE_UNKNOWN = Metric(
+    "rxpulse_intake_unknown_total",
+    Shape.COUNTER,
+    ("what",),
+    "Events taken whose site is not in the policy or whose type is not in the catalogue.",
+    "Declare the site in the policy, or mend the type in the sender.",
+)
 CATALOG = (
     EVENTS,
     BATCH_SECONDS,
@@ -122,4 +158,9 @@ CATALOG = (
     PAGE_SECONDS,
     PREFECT,
     SIGNALS_ATTENDED,
+    INTAKE_REQUESTS,
+    INTAKE_EVENTS,
+    INTAKE_REFUSED,
+    INTAKE_DROPPED,
+    INTAKE_UNKNOWN,
 )

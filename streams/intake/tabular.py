@@ -21,13 +21,12 @@ import msgspec
 from models.errors import CallerFault, UsageFault
 from models.event import Event, EventType
 from models.wire import Rejected, from_object, stamp
-from streams.intake.pseudonym import pseudonym
+from streams.intake.pseudonym import actor, pseudonym
 from streams.intake.tabular_map import NESTED, PEOPLE, Ambiguous, Long, Map, Step
 from streams.intake.tally import Refusal, Tally
 
 DELIMITERS, QUOTES = (",", ";", "\t", "|"), ('"', "'")
 NUMBERS = frozenset(("qty", "amount", "value"))
-ACTOR_DIGITS = 16
 _ABSENT = ""
 Row = dict[str, str]
 
@@ -168,7 +167,7 @@ class Table:
 
     def _actor(self, number: str) -> str:
         self.tally.removed += 1
-        return "a_" + pseudonym(self.key, "actor", number, ACTOR_DIGITS)
+        return actor(self.key, number)
 
     def _pseudonym(self, kind: str, number: str) -> str:
         self.tally.removed += 1

@@ -1,0 +1,82 @@
+"""`rxpulse token`: keys for feeds and scripts, each bound to what it may speak for."""
+
+# The command is called so; nothing imports this module but the table of commands.
+# ruff: noqa: A005
+import os
+import re
+
+import click
+
+from models.errors import UsageFault
+from models.event import Site, Source
+from models.settings import Settings
+from rxpulse.output import json_option, print_json, say
+from rxpulse.running import with_running_stack
+
+ADD_EXAMPLE = """Example:
+
+    rxpulse token add mercy-pis --source /mercy/pis --site mercy
+"""
+REVOKE_EXAMPLE = """Example:
+
+    rxpulse token revoke mercy-pis
+"""
+
+
+@click.group(epilog=ADD_EXAMPLE)
+def token() -> None:
+    """Give out and take back the keys with which feeds send events and scripts read."""
+
+
+@token.command(epilog=ADD_EXAMPLE)
+@click.argument("name")
+@click.option("--source", "sources", multiple=True, help="A source that it may send events of; may be repeated.")
+@click.option("--site", "sites", multiple=True, required=True, help="A site that it may speak for; may be repeated.")
+@json_option
+def add(name: str, sources: tuple[str, ...], sites: tuple[str, ...], as_json: bool) -> None:
+    """Make a token and print it, once: only its hash is kept.
+
+    Events of other sources or sites are refused with it. Without --source it may read, and send nothing.
+    """
+    from models.store import tokens
+
+    made = tokens.Token(
+        checked("NAME", name, r"[A-Za-z0-9_.-]{1,64}"),
+        frozenset(Source(checked("--source", one, r"[\x21-\x7e]{1,256}")) for one in sources),
+        frozenset(Site(checked("--site", one, r"[A-Za-z0-9_.:/-]{1,64}")) for one in sites),
+    )
+    text = tokens.add(database_url(), made)
+    if as_json:
+        print_json({"name": name, "token": text, "sources": sorted(made.sources), "sites": sorted(made.sites)})
+        return
+    click.echo(text)
+    say(
+        f"{name} may send {', '.join(sorted(sources)) or 'nothing'} of {', '.join(sorted(sites))}. Keep it now: it is not"
+    )
+    say(f"shown again. `rxpulse token revoke {name}` takes it back")
+
+
+@token.command(epilog=REVOKE_EXAMPLE)
+@click.argument("name")
+@json_option
+def revoke(name: str, as_json: bool) -> None:
+    """Take a token back: whoever brings it is refused from now on."""
+    from models.store import tokens
+
+    was_good = tokens.revoke(database_url(), name)
+    if as_json:
+        print_json({"name": name, "revoked": was_good})
+    else:
+        say(f"{name} is taken back" if was_good else f"{name} had been taken back before")
+
+
+def database_url() -> str:
+    return with_running_stack(Settings.from_env(os.environ), os.environ).required_database_url()
+
+
+def checked(what: str, text: str, pattern: str) -> str:
+    if re.fullmatch(pattern, text) is None:
+        raise UsageFault(
+            f"{what} '{text}': give 1 to 64 letters, digits, . _ - (a source may also be a longer path or URL)"
+        )
+    return text
