@@ -2,11 +2,12 @@
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
 from models import store
 from models.store.migrating import driver_url
 from models.store.tables import Position
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
 
 def test_the_migrated_database_holds_exactly_the_tables_of_the_code(database_url: str) -> None:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -71,7 +70,7 @@ def test_a_wrong_setting_is_told_without_a_traceback() -> None:
     assert ran.stderr.startswith("rxpulse: RXPULSE_PORTS is 'many': give")
 
 
-def test_help_reads_no_shell_and_comes_at_once() -> None:
+def test_help_reads_no_shell() -> None:
     code = (
         "import sys\n"
         "from rxpulse.cli import main\n"
@@ -79,10 +78,5 @@ def test_help_reads_no_shell_and_comes_at_once() -> None:
         "heavy = {'faust', 'prefect', 'fastapi', 'sqlmodel', 'kafka', 'psycopg', 'asyncpg', 'httpx'} & set(sys.modules)\n"
         "sys.exit(f'read: {heavy}' if heavy else 0)\n"
     )
-    fastest = 10.0
-    for _ in range(3):  # the best of three: a busy machine is no fault of the command's
-        began = time.perf_counter()
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        fastest = min(fastest, time.perf_counter() - began)
-        assert ran.returncode == 0, ran.stderr
-    assert fastest < 0.3
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
