@@ -12,8 +12,8 @@ from models.store.ledger import Ledger
 from models.tracking import Watched
 from streams.draft import Held
 
-GENERATION = 200_000
-"""Cases of one generation: about 1 GB at most for both."""
+GENERATION = 15_000
+"""Cases of one generation. A case with its events takes about 20 kB in mind, so both take 600 MB at most."""
 
 
 class Cases:
