@@ -5,83 +5,88 @@ arrived already changes nothing the second time.
 """
 
 from collections.abc import Sequence
-from threading import Lock
+from dataclasses import dataclass
 from time import monotonic
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-from kafka import KafkaProducer
-from kafka.errors import KafkaConnectionError, KafkaError
-from kafka.producer.future import FutureRecordMetadata
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from models.settings import Settings
-from models.wire import MAX_RECORD
-from streams.connection import confluent, kafka_python
 from streams.intake.reception import Unconfirmed
+from streams.producing import producer_settings
 from streams.topics import EVENTS
 
 _SECONDS = 10.0
 """How long a request waits for the broker."""
+_POLL_SECONDS = 0.05
 _ASKED_SECONDS = 2.0
 
 
+@dataclass(slots=True)
+class _Sending:
+    """The records of one request: how many are confirmed, how many were refused, and the first reason."""
+
+    confirmed: int = 0
+    refused: int = 0
+    why: KafkaError | None = None
+
+    def delivered(self, fault: KafkaError | None, _: Message) -> None:
+        if fault is None:
+            self.confirmed += 1
+        else:
+            self.refused += 1
+            self.why = self.why or fault
+
+
 class Confirming:
-    """A producer into `rx.events` for several threads. It connects when the first events come."""
+    """A producer into `rx.events` for several threads: whichever waits also hears the answers for the others."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises CallerFault where the settings name no broker."""
-        settings.required_kafka()
-        self._settings = settings
-        self._admin = AdminClient(confluent(settings))
-        self._lock = Lock()
-        self._producer: KafkaProducer | None = None
+        """Raises CallerFault where the settings name no broker; does not wait for one."""
+        self._settings = producer_settings(settings) | {"delivery.timeout.ms": int(_SECONDS * 1000), "linger.ms": 2}
+        self._producer = Producer(self._settings)
 
     def deliver(self, records: Sequence[tuple[str, bytes]]) -> None:
         """Sends (subject, record) and waits until the broker has every one of them. Raises Unconfirmed."""
-        give_up = monotonic() + _SECONDS
-        confirmed = 0
-        try:
-            producer = self._connected()
-            sent = [producer.send(EVENTS, value=record, key=subject.encode()) for subject, record in records]
-            for one in sent:
-                _wait(one, give_up)
-                confirmed += 1
-        except KafkaError as fault:
-            raise Unconfirmed(confirmed, len(records), f"Kafka does not take them ({type(fault).__name__})") from fault
+        give_up = monotonic() + _SECONDS + 1
+        producer, sending = self._producer, _Sending()
+        for subject, record in records:
+            if not _put(producer, subject, record, sending, give_up):
+                break
+        else:
+            while sending.confirmed + sending.refused < len(records) and monotonic() < give_up:
+                producer.poll(_POLL_SECONDS)
+        if sending.confirmed < len(records):
+            self._renew(producer, sending.why)
+            why = "Kafka does not answer" if sending.why is None else f"Kafka does not take them ({sending.why.str()})"
+            raise Unconfirmed(sending.confirmed, len(records), why)
 
     def missing(self) -> str | None:
         """What is missing for events to be taken; None where nothing is."""
         try:
-            topics = self._admin.list_topics(timeout=_ASKED_SECONDS).topics
+            topics = self._producer.list_topics(timeout=_ASKED_SECONDS).topics
         except KafkaException:
             return "Kafka does not answer"
         return None if EVENTS in topics else f"Kafka has no topic {EVENTS}: make it with `rxpulse topics create`"
 
     def close(self) -> None:
         """Sends what is on its way, then ends."""
-        if self._producer is not None:
-            self._producer.close(timeout=_SECONDS)
+        self._producer.flush(_SECONDS)
 
-    def _connected(self) -> KafkaProducer:
-        with self._lock:
-            if self._producer is None:
-                # kafka-python leaves connections open when it finds no broker on its first attempt.
-                if missing := self.missing():
-                    raise KafkaConnectionError(missing)
-                self._producer = KafkaProducer(
-                    **kafka_python(self._settings),
-                    # Its own partitioner is the murmur2 of the subject that all of RxPulse uses.
-                    acks="all",
-                    enable_idempotence=True,
-                    linger_ms=2,
-                    max_request_size=2 * MAX_RECORD,
-                    max_block_ms=int(_SECONDS * 500),
-                    request_timeout_ms=int(_SECONDS * 500),
-                    delivery_timeout_ms=int(_SECONDS * 1000),
-                    bootstrap_timeout_ms=int(_SECONDS * 500),
-                )
-            return self._producer
+    def _renew(self, failed: Producer, why: KafkaError | None) -> None:
+        # After a fatal error a producer that writes once and in order takes nothing any more.
+        if why is not None and why.fatal() and self._producer is failed:
+            self._producer = Producer(self._settings)
 
 
-def _wait(sent: FutureRecordMetadata, give_up: float) -> None:
-    sent.get(timeout=max(give_up - monotonic(), 0.001))
+def _put(producer: Producer, subject: str, record: bytes, sending: _Sending, give_up: float) -> bool:
+    """False where the producer takes no more."""
+    while monotonic() < give_up:
+        try:
+            producer.produce(EVENTS, record, subject, on_delivery=sending.delivered)
+            return True
+        except BufferError:
+            producer.poll(_POLL_SECONDS)
+        except KafkaException as fault:
+            sending.why = fault.args[0]
+            return False
+    return False
