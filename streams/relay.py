@@ -5,13 +5,13 @@ it; the mark up to which everything was confirmed is written with the next batch
 sends again what lies beyond the mark. Every record carries a stable id, so that a reader can tell a repetition.
 """
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from confluent_kafka import KafkaError, Message, Producer
 
 from models.errors import OurFault
@@ -92,12 +92,8 @@ class Relay:
 def public_record(fact: Fact) -> tuple[str, str, bytes]:
     """(topic, key, value) of a fact."""
     if isinstance(fact, IntervalFact):
-        return INTERVALS, fact.interval.case, _json(_interval(fact.interval))
-    return SIGNALS, fact.signal.id, _json(_signal(fact.signal))
-
-
-def _json(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()
+        return INTERVALS, fact.interval.case, msgspec.json.encode(_interval(fact.interval))
+    return SIGNALS, fact.signal.id, msgspec.json.encode(_signal(fact.signal))
 
 
 def _interval(one: Interval) -> dict[str, Any]:
