@@ -47,14 +47,14 @@ def chosen(out: Path | None, to_kafka: bool, dry_run: bool, source: Path, settin
     if to_kafka:
         settings.required_kafka()
         return ToKafka(settings)
-    return DryRun() if out is None else ToFile(_writable(out, source))
+    return DryRun() if out is None else ToFile(writable(out, source))
 
 
 def carry(made: Made, to: Destination) -> list[Event | Refusal]:
     """Takes the events there; gives back what a dry run shows. Raises CallerFault where Kafka does not take them all."""
     match to:
         case ToFile(file):
-            _write(counted(made, "records"), file)
+            write((one for one in counted(made, "records") if isinstance(one, Event)), file)
         case ToKafka(settings):
             _feed(counted(made, "records"), settings)
         case DryRun():
@@ -62,21 +62,25 @@ def carry(made: Made, to: Destination) -> list[Event | Refusal]:
     return []
 
 
-def _writable(out: Path, source: Path) -> Path:
+def writable(out: Path, source: Path | None = None) -> Path:
+    """`out`, where a file can be written there. Raises UsageFault for a folder that is missing or is meant as a file, and
+    for the file that is read."""
+    if out.is_dir():
+        raise UsageFault(f"--out {out}: that is a folder; give the name of a file in it")
     if not out.parent.is_dir():
         raise UsageFault(f"--out {out}: there is no folder {out.parent}; make it, or give another")
-    if out.exists() and source.exists() and out.samefile(source):
+    if source is not None and out.exists() and source.exists() and out.samefile(source):
         raise UsageFault(f"--out {out}: that is the file that is read; give another")
     return out
 
 
-def _write(made: Made, out: Path) -> None:
+def write(events: Iterable[Event], out: Path) -> None:
+    """NDJSON, packed where the name ends in .gz; the file appears under its name only when it is whole."""
     part = out.with_name(f".part-{out.name}")
     try:
         with writing(part) as stream:
-            for one in made:
-                if isinstance(one, Event):
-                    stream.write(encode(one) + b"\n")
+            for event in events:
+                stream.write(encode(event) + b"\n")
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
