@@ -5,16 +5,20 @@ to a score that creeps down while work is clean and jumps up with each error; wh
 shifted, and the minute that lifted the score off zero is the estimate of when.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import merge
+from operator import itemgetter
 
 from models.cusum import Design, design, step
 from models.event import Event, Site
-from models.policy import Kind, Rate
+from models.policy import BEGINNING, Kind, Policies, Rate
 from models.signals import Cleared, Signal, signal_id
 
 MINUTE = timedelta(minutes=1)
+# What happens at one instant, in this order: a term ends, the score is asked for, the minute that begins there is judged.
+_LAPSE, _MARK, _MINUTE = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,45 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """From about `since` on errors come more often; found at `raised`; over at `cleared` (None: still)."""
+    """From about `since` on errors come more often; found at `raised`; over at `cleared` for `reason` (None: still)."""
 
     since: datetime
     raised: datetime
-    cleared: datetime | None
+    cleared: datetime | None = None
+    reason: Cleared | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The score after every minute before `folded`, UTC."""
+
+    folded: datetime = BEGINNING
+    score: Score = Score()
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A time in which an entry is in force at a site: from `begins` up to and without `ends` (None: no version drops it)."""
+
+    begins: datetime
+    ends: datetime | None = None
+
+    def holds(self, minute: datetime) -> bool:
+        return self.begins <= minute and (self.ends is None or minute < self.ends)
+
+
+@dataclass(slots=True)
+class Course:
+    """What a row of minutes came to: the score where it was asked for, and every shift that was open at their beginning
+    or was found in them, as it stands at their end."""
+
+    score: Score
+    checkpoints: list[Checkpoint] = field(default_factory=list[Checkpoint])
+    shifts: dict[datetime, Shift] = field(default_factory=dict[datetime, Shift])
+
+    def add(self, shift: Shift | None) -> None:
+        if shift is not None:
+            self.shifts[shift.since] = shift
 
 
 def trial(event: Event, rate: Rate, *, error: bool) -> Outcome:
@@ -86,11 +124,10 @@ def judge(score: Score, trials: Trials, test: Design) -> tuple[Score, Shift | No
     value = step(score.value, clean=trials.clean, errors=trials.errors, design=test)
     decided = trials.minute + MINUTE
     if value == 0.0:
-        ended = Shift(score.lifted, score.raised, decided) if score.raised and score.lifted else None
-        return Score(), ended
+        return Score(), _ended(score, decided, Cleared.SCORE)
     lifted = score.lifted or trials.minute
     if value >= test.threshold and score.raised is None:
-        return Score(value, lifted, decided), Shift(lifted, decided, None)
+        return Score(value, lifted, decided), Shift(lifted, decided)
     return Score(value, lifted, score.raised), None
 
 
@@ -102,6 +139,77 @@ def shifts(minutes: Iterable[Trials], test: Design) -> tuple[Shift, ...]:
         if shift is not None:
             found[shift.since] = shift
     return tuple(found.values())
+
+
+def follow(
+    start: Checkpoint,
+    minutes: Iterable[Trials],
+    test: Design,
+    terms: Sequence[Term],
+    *,
+    marks: Collection[datetime] = (),
+    now: datetime,
+) -> Course:
+    """Goes on from a checkpoint over minutes in order, all of them at or after it, and gives the scores at `marks` (whole
+    minutes after it). Where a term of the entry has ended by `now` the open shift ends with it, and the score starts anew
+    at 0; minutes outside the terms are not judged."""
+    course = Course(start.score)
+    if start.score.lifted and start.score.raised:
+        course.add(Shift(start.score.lifted, start.score.raised))
+    ends = [term.ends for term in terms if term.ends is not None and start.folded < term.ends <= now]
+    judged = (one for one in minutes if any(term.holds(one.minute) for term in terms))
+    happens = merge(
+        ((at, _LAPSE, None) for at in ends),
+        ((at, _MARK, None) for at in sorted(marks)),
+        ((one.minute, _MINUTE, one) for one in judged),
+        key=itemgetter(0, 1),
+    )
+    for at, what, trials in happens:
+        if trials is not None:
+            course.score, shift = judge(course.score, trials, test)
+            course.add(shift)
+        elif what == _MARK:
+            course.checkpoints.append(Checkpoint(at, course.score))
+        else:
+            course.add(_ended(course.score, at, Cleared.POLICY))
+            course.score = Score()
+    return course
+
+
+def _ended(score: Score, at: datetime, reason: Cleared) -> Shift | None:
+    return Shift(score.lifted, score.raised, at, reason) if score.lifted and score.raised else None
+
+
+def terms(policies: Policies, site: Site, name: str, entry: str) -> tuple[Term, ...]:
+    """The times in which an entry is in force at a site, in order. Which setting judges an undeclared site is said by its
+    cases alone: there the entry is in force as long as it may apply."""
+    found: list[Term] = []
+    for effective, policy in zip(policies.effective, policies.versions, strict=True):
+        rate = policy.rates.get(name)
+        setting = policy.site(site).setting
+        holds = rate is not None and rate.entry == entry and _applies(rate, site, setting)
+        running = bool(found) and found[-1].ends is None
+        if holds and not running:
+            found.append(Term(effective))
+        elif running and not holds:
+            found[-1] = Term(found[-1].begins, effective)
+    return tuple(found)
+
+
+def _applies(rate: Rate, site: Site, setting: str | None) -> bool:
+    if setting is not None:
+        return rate.applies.to(site, setting)
+    return rate.applies.sites is None or site in rate.applies.sites
+
+
+def rate_at(policies: Policies, name: str, entry: str, minute: datetime) -> Rate | None:
+    """The rate under an entry as the version in force at `minute` words it, else as the first that holds it does: what is
+    said of it and how urgent it is may change without a new start. None where no version holds it."""
+    for policy in (policies.at(minute), *policies.versions):
+        rate = policy.rates.get(name)
+        if rate is not None and rate.entry == entry:
+            return rate
+    return None
 
 
 def signal(rate: Rate, site: Site, shift: Shift) -> Signal:
@@ -116,5 +224,5 @@ def signal(rate: Rate, site: Site, shift: Shift) -> Signal:
         raised=shift.raised,
         known=shift.raised,
         cleared=shift.cleared,
-        reason=None if shift.cleared is None else Cleared.SCORE,
+        reason=shift.reason,
     )

@@ -26,7 +26,7 @@ from models.store.hearing import listen
 from models.store.messages import Voice
 from models.store.policies import read_policies
 from models.store.pool import Pool
-from models.store.sql import ATTENTION
+from models.store.changes import ATTENTION
 from workflows.escalate import Orchestration
 from workflows.notify.answer import Answer, Delivered, Notifier, Refused, RetryAfter
 

@@ -13,17 +13,16 @@ from psycopg import Connection, Cursor
 
 from models.event import CaseId, Site
 from models.policy import Policies
+from models.store.changes import append_changes, copy, signal_changes, stage, stage_changes
 from models.store.connecting import connect
 from models.store.ledger import Advance, Batch, Claim, Fenced, ForeignCluster, IntervalFact, SignalFact
 from models.store.policies import read_policies
 from models.store.records import unpack
-from models.store.rows import signal_of
 from models.tracking import Interval, Watched
 
 _MICROSECOND = timedelta(microseconds=1)
 _FREEZE = "10s"
 """A writer that stands still this long inside a transaction is ended by the database: it may have been stopped."""
-Rows = Iterable[tuple[Any, ...]]
 
 
 class SqlLedger:
@@ -33,9 +32,8 @@ class SqlLedger:
         self.owner = owner
         self._reader = connect(database_url, f"reads for {owner}", autocommit=True)
         self._writer = connect(database_url, owner)
-        for table, columns in _STAGED.items():
-            statement: LiteralString = f"CREATE TEMP TABLE staged_{table} AS SELECT {columns} FROM {table} WITH NO DATA"
-            self._writer.execute(statement)
+        stage(self._writer, "cases", _CASE)
+        stage_changes(self._writer)
         self._writer.execute(f"SET idle_in_transaction_session_timeout = '{_FREEZE}'")
         self._writer.commit()
 
@@ -83,12 +81,12 @@ class SqlLedger:
     def commit(self, batch: Batch) -> None:
         with self._writer.transaction(), self._writer.cursor() as cursor:
             _advance(cursor, batch.advances)
-            _copy(cursor, "intervals", _INTERVAL, _INTERVAL_TYPES, map(_interval_row, batch.intervals))
+            copy(cursor, "intervals", _INTERVAL, _INTERVAL_TYPES, map(_interval_row, batch.intervals))
             _ticks(cursor, batch)
             _merge_cases(cursor, batch)
             _merge_outcomes(cursor, batch)
             _merge_feeds(cursor, batch)
-            _merge_signals(cursor, batch)
+            append_changes(cursor, batch.signals, batch.tell_within)
 
     def facts(self, partition: int, since: int) -> list[IntervalFact | SignalFact]:
         with self._reader.cursor() as cursor:
@@ -106,30 +104,13 @@ def intervals(cursor: "Cursor[Any]", where: LiteralString, values: Sequence[obje
         yield _interval_fact(row)
 
 
-def signal_changes(cursor: "Cursor[Any]", where: LiteralString, values: Sequence[object]) -> Iterable[SignalFact]:
-    """The changes of signals that match, in no order."""
-    cursor.execute(f"SELECT {_CHANGE} FROM signal_changes WHERE {where}", values)
-    for row in cursor:
-        yield _signal_fact(row)
-
-
 _CASE: LiteralString = "id, partition, site, kind, priority, waits, since, opened, finished, look, pace, body"
 _INTERVAL: LiteralString = (
     "partition, sequence, position, id, clock, site, priority, case_id, started, stopped, net, target, in_target,"
     " revision, retracted"
 )
 _INTERVAL_TYPES = ["int2", "int8", "int8", *["text"] * 5, *["timestamptz"] * 2, "int8", "int8", "bool", "int2", "bool"]
-_CHANGE: LiteralString = (
-    "partition, sequence, position, judged, id, kind, name, severity, site, case_id, raised, known, cleared, reason,"
-    " revision"
-)
-_CHANGE_TYPES = [
-    *["int2", "int8", "int8", "timestamptz", "text", "text", "text", "int2", "text", "text"],
-    *["timestamptz"] * 3,
-    *["text", "int2"],
-]
 _CASE_TYPES = ["text", "int2", *["text"] * 4, *["timestamptz"] * 4, "text", "bytea"]
-_STAGED: dict[LiteralString, LiteralString] = {"cases": _CASE, "signal_changes": _CHANGE}
 
 _END_OTHERS = """
 SELECT pg_terminate_backend(a.pid) FROM positions p JOIN pg_stat_activity a ON a.pid = p.backend
@@ -156,24 +137,6 @@ ON CONFLICT (id) DO UPDATE SET partition = excluded.partition, site = excluded.s
     waits = excluded.waits, since = excluded.since, opened = excluded.opened, finished = excluded.finished,
     look = excluded.look, pace = excluded.pace, body = excluded.body, applied = now()
 """
-# A change that is old news stays untold; what is new, and what changes a signal that somebody may have been told about,
-# asks the dispatcher to look.
-_MERGE_SIGNALS = """
-INSERT INTO signals AS s (id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision, told,
-                          attention)
-SELECT DISTINCT ON (id) id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision,
-    CASE WHEN now() - known > %(within)s THEN 'old' WHEN cleared IS NOT NULL THEN 'cleared' END,
-    now() - coalesce(cleared, known) <= %(within)s
-FROM staged_signal_changes ORDER BY id, revision DESC
-ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, site = excluded.site, raised = excluded.raised,
-    known = excluded.known, cleared = excluded.cleared, reason = excluded.reason, revision = excluded.revision,
-    told = coalesce(s.told, excluded.told), cleared_by = NULL, code = NULL, changed = now(),
-    attention = excluded.attention OR s.attention
-        OR EXISTS (SELECT 1 FROM escalations e WHERE e.signal = s.id AND e.state <> 'resolved')
-RETURNING attention
-"""
-ATTENTION: LiteralString = "rxpulse_attention"
-"""The channel on which the dispatcher hears that a signal asks for attention."""
 _OUTCOMES = """
 INSERT INTO outcomes AS o (site, rate, entry, minute, partition, clean, errors, late_clean, late_errors)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int2[], %s::int8[], %s::int8[],
@@ -233,18 +196,6 @@ def _advance(cursor: "Cursor[Any]", advances: Sequence[Advance]) -> None:
         raise Fenced(f"only {moved} of {len(advances)} partitions are still this worker's, at the position it knows")
 
 
-def _copy(cursor: "Cursor[Any]", table: LiteralString, columns: LiteralString, types: list[str], rows: Rows) -> bool:
-    first = next(iter(rows := iter(rows)), None)
-    if first is None:
-        return False
-    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
-        copy.set_types(types)
-        copy.write_row(first)
-        for row in rows:
-            copy.write_row(row)
-    return True
-
-
 def _ticks(cursor: "Cursor[Any]", batch: Batch) -> None:
     if batch.ticks:
         rows = [(tick.partition, tick.position, tick.judged) for tick in batch.ticks]
@@ -259,21 +210,9 @@ def _merge_cases(cursor: "Cursor[Any]", batch: Batch) -> None:
         )
         for one in batch.cases
     )
-    if _copy(cursor, "staged_cases", _CASE, _CASE_TYPES, rows):
+    if copy(cursor, "staged_cases", _CASE, _CASE_TYPES, rows):
         cursor.execute(_MERGE_CASES)
         cursor.execute("TRUNCATE staged_cases")
-
-
-def _merge_signals(cursor: "Cursor[Any]", batch: Batch) -> None:
-    if not batch.signals:
-        return
-    rows = [_change_row(one) for one in batch.signals]
-    _copy(cursor, "signal_changes", _CHANGE, _CHANGE_TYPES, rows)
-    _copy(cursor, "staged_signal_changes", _CHANGE, _CHANGE_TYPES, rows)
-    cursor.execute(_MERGE_SIGNALS, {"within": batch.tell_within})
-    if any(attention for (attention,) in cursor):
-        cursor.execute(f"NOTIFY {ATTENTION}")
-    cursor.execute("TRUNCATE staged_signal_changes")
 
 
 def _merge_outcomes(cursor: "Cursor[Any]", batch: Batch) -> None:
@@ -324,17 +263,3 @@ def _interval_fact(row: tuple[Any, ...]) -> IntervalFact:
         retracted=retracted,
     )
     return IntervalFact(partition, sequence, position, interval)
-
-
-def _change_row(fact: SignalFact) -> tuple[Any, ...]:
-    one = fact.signal
-    return (
-        *(fact.partition, fact.sequence, fact.position, fact.judged, one.id, one.kind.value, one.name),
-        *(int(one.severity), one.site, one.case, one.raised, one.known, one.cleared),
-        *(None if one.reason is None else one.reason.value, one.revision),
-    )
-
-
-def _signal_fact(row: tuple[Any, ...]) -> SignalFact:
-    partition, sequence, position, judged, *about = row
-    return SignalFact(partition, sequence, position, judged, signal_of(about))

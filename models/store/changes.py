@@ -1,0 +1,100 @@
+"""Changes of signals: kept one after the other, and brought together into each signal as it now stands.
+
+The worker and the judge write them alike, within their own transactions. What is news asks the dispatcher to look.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any, LiteralString
+
+from psycopg import Connection, Cursor
+
+from models.store.ledger import SignalFact
+from models.store.rows import signal_of
+
+Rows = Iterable[tuple[Any, ...]]
+ATTENTION: LiteralString = "rxpulse_attention"
+"""The channel on which the dispatcher hears that a signal asks for attention."""
+_CHANGE: LiteralString = (
+    "partition, sequence, position, judged, id, kind, name, severity, site, case_id, raised, known, cleared, reason,"
+    " revision"
+)
+_CHANGE_TYPES = [
+    *["int2", "int8", "int8", "timestamptz", "text", "text", "text", "int2", "text", "text"],
+    *["timestamptz"] * 3,
+    *["text", "int2"],
+]
+# A change that is old news stays untold; what is new, and what changes a signal that somebody may have been told about,
+# asks the dispatcher to look.
+_MERGE = """
+INSERT INTO signals AS s (id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision, told,
+                          attention)
+SELECT DISTINCT ON (id) id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision,
+    CASE WHEN now() - known > %(within)s THEN 'old' WHEN cleared IS NOT NULL THEN 'cleared' END,
+    now() - coalesce(cleared, known) <= %(within)s
+FROM staged_signal_changes ORDER BY id, revision DESC
+ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, site = excluded.site, raised = excluded.raised,
+    known = excluded.known, cleared = excluded.cleared, reason = excluded.reason, revision = excluded.revision,
+    told = coalesce(s.told, excluded.told), cleared_by = NULL, code = NULL, changed = now(),
+    attention = excluded.attention OR s.attention
+        OR EXISTS (SELECT 1 FROM escalations e WHERE e.signal = s.id AND e.state <> 'resolved')
+RETURNING attention
+"""
+
+
+def stage(connection: "Connection[Any]", table: LiteralString, columns: LiteralString) -> None:
+    """Gives a connection its own place in which rows for `table` lie until they are merged."""
+    connection.execute(f"CREATE TEMP TABLE staged_{table} AS SELECT {columns} FROM {table} WITH NO DATA")
+
+
+def stage_changes(connection: "Connection[Any]") -> None:
+    """Prepares a connection for `append_changes`."""
+    stage(connection, "signal_changes", _CHANGE)
+
+
+def append_changes(cursor: "Cursor[Any]", changes: Sequence[SignalFact], tell_within: timedelta) -> None:
+    """Appends changes and merges them into the signals, in the transaction of `cursor`. One known longer ago than
+    `tell_within` is old news. The connection must have been prepared."""
+    if not changes:
+        return
+    rows = [_row(one) for one in changes]
+    copy(cursor, "signal_changes", _CHANGE, _CHANGE_TYPES, rows)
+    copy(cursor, "staged_signal_changes", _CHANGE, _CHANGE_TYPES, rows)
+    cursor.execute(_MERGE, {"within": tell_within})
+    if any(attention for (attention,) in cursor):
+        cursor.execute(f"NOTIFY {ATTENTION}")
+    cursor.execute("TRUNCATE staged_signal_changes")
+
+
+def signal_changes(cursor: "Cursor[Any]", where: LiteralString, values: Sequence[object]) -> Iterable[SignalFact]:
+    """The changes of signals that match, in no order."""
+    cursor.execute(f"SELECT {_CHANGE} FROM signal_changes WHERE {where}", values)
+    for row in cursor:
+        yield _fact(row)
+
+
+def copy(cursor: "Cursor[Any]", table: LiteralString, columns: LiteralString, types: list[str], rows: Rows) -> bool:
+    """Copies rows in; False where there are none."""
+    first = next(iter(rows := iter(rows)), None)
+    if first is None:
+        return False
+    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(types)
+        copy.write_row(first)
+        for row in rows:
+            copy.write_row(row)
+    return True
+
+
+def _row(fact: SignalFact) -> tuple[Any, ...]:
+    one = fact.signal
+    return (
+        *(fact.partition, fact.sequence, fact.position, fact.judged, one.id, one.kind.value, one.name),
+        *(int(one.severity), one.site, one.case, one.raised, one.known, one.cleared),
+        *(None if one.reason is None else one.reason.value, one.revision),
+    )
+
+
+def _fact(row: tuple[Any, ...]) -> SignalFact:
+    partition, sequence, position, judged, *about = row
+    return SignalFact(partition, sequence, position, judged, signal_of(about))
