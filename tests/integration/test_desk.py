@@ -225,6 +225,15 @@ def test_a_rise_is_told_from_the_first_step_again(telling: Telling) -> None:
     assert telling.rows("SELECT count(*) FROM deliveries WHERE type = 'page' AND person = 'ana'") == [(4,)]
 
 
+def test_a_change_that_is_no_rise_tells_nothing_new(telling: Telling) -> None:
+    raised = telling.signal()
+    telling.look()
+    telling.signal(raised=raised.raised + timedelta(seconds=1), revision=2)
+    telling.look()
+    assert len(telling.told()) == 2
+    assert telling.rows("SELECT count(*) FROM escalation_entries WHERE entry->>'entry' = 'rose'") == [(0,)]
+
+
 def test_raised_again_after_its_end_is_a_new_escalation(telling: Telling) -> None:
     raised = telling.signal()
     telling.look()

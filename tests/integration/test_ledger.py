@@ -73,7 +73,7 @@ def test_what_was_committed_is_read_back(ledgers: Open) -> None:
             signals=[fact for fact in facts if isinstance(fact, SignalFact)],
         )
     )
-    assert ledger.load([case.id, CaseId("order/none")], POLICIES) == {case.id: (case, None)}
+    assert ledger.load([case.id, CaseId("order/none")], POLICIES) == {case.id: (case, case.look)}
     assert ledger.facts(0, 0) == facts
     assert ledger.facts(0, len(facts)) == []
 
