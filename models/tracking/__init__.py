@@ -19,7 +19,7 @@ from models.signals import SignalId, signal_id
 from models.tracking.asked import Entries, asked, entries, pausing, setting_of
 from models.tracking.counting import recounted, trials
 from models.tracking.folding import Told, carry_on, fold
-from models.tracking.holding import NOTHING_YET, Story, changed, everything, may_pause, overtaken, say
+from models.tracking.holding import Story, changed, everything, may_pause, overtaken, say
 from models.tracking.issuing import changed_intervals, changed_signals
 from models.tracking.quality import SKEW, Conflicts, conflicts, pace
 from models.tracking.watched import Anchor, Breakage, Folded, Held, Interval, Pace, Runs, Step, Watched
@@ -105,11 +105,10 @@ def _carried_on(case: Watched, evidence: Evidence, event: Event, policies: Polic
     news = _News(evidence, folded, anchor, case.judged, event.recorded, Admission.NEWEST, trials(event, entries))
     if known and case.under is not policies:
         return _told_whole(case, news, policies)
-    paused = may_pause(folded, event, policies)
-    moved += paused
+    moved += may_pause(folded, event, policies)
     broken = folded.broken[len(case.folded.broken) :]
     if moved or broken:
-        again = say(moved, broken, Story(standing, case.judged, policies), NOTHING_YET if paused else case.held)
+        again = say(moved, broken, Story(standing, case.judged, policies), case.held)
         return _told_again(case, news, again, policies)
     return _told_nothing(case, news, policies)
 

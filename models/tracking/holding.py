@@ -67,7 +67,8 @@ def _other(known: tuple[Run, ...], found: tuple[Run, ...]) -> Iterable[Run]:
 def say(
     runs: Iterable[Run], broken: Iterable[Breakage], story: Story, held: Mapping[str, Held] = NOTHING_YET
 ) -> dict[str, Held]:
-    """What these instances and broken rules say, by id. `held` is what was said when all pauses were as they are."""
+    """What these instances and broken rules say, by id. `held` is what was said before an event that is the
+    newest: a pause that it begins or finishes moves nothing of what it stops."""
     said = {run.id: _instance(run, story, held.get(run.id)) for run in runs}
     for one in broken:
         said[one.signal.id] = _breakage(one, story)

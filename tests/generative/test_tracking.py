@@ -20,8 +20,8 @@ NAMES = (
 
 
 @st.composite
-def records(draw: st.DrawFn) -> Event:
-    minutes = draw(st.integers(-10, 60))
+def records(draw: st.DrawFn, names: st.SearchStrategy[str], minutes: st.SearchStrategy[int]) -> Event:
+    minute = draw(minutes)
     data: dict[str, object] = {}
     if draw(st.booleans()):
         data["priority"] = draw(st.sampled_from(["stat", "routine"]))
@@ -34,21 +34,38 @@ def records(draw: st.DrawFn) -> Event:
         data["setting"] = draw(st.sampled_from(["retail", "inpatient"]))
     if draw(st.booleans()):
         data["promised"] = at(draw(st.integers(-20, 90)))
-    name = draw(st.sampled_from(NAMES))
-    one = event(name, minutes, key=str(draw(st.integers(0, 30))), recorded=minutes + draw(st.integers(0, 40)), **data)
+    key = str(draw(st.integers(0, 30)))
+    one = event(draw(names), minute, key=key, recorded=minute + draw(st.integers(0, 40)), **data)
     return replace(one, source=Source(draw(st.sampled_from(["/a", "/b"]))))
 
 
 @st.composite
+def tellings(draw: st.DrawFn) -> list[Event]:
+    """Few types and few instants in one story, so that what they say of each other comes up."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique=True))
+    minutes = draw(st.lists(st.integers(-10, 60), min_size=1, max_size=6, unique=True))
+    start = event("order.entered", draw(st.integers(-10, 20)), key="first", priority="stat")
+    told = draw(st.lists(records(st.sampled_from(names), st.sampled_from(minutes)), min_size=1, max_size=12))
+    return [start, *told] if draw(st.booleans()) else told
+
+
+@st.composite
 def stories(draw: st.DrawFn) -> tuple[list[Event], list[Event]]:
-    told = draw(st.lists(records(), min_size=1, max_size=12))
+    told = draw(tellings())
     for victim in draw(st.lists(st.sampled_from(told), max_size=2)):
         told.append(event("event.voided", 70, key=f"void-{victim.id}", voids=[victim.source, victim.id]))
     again = [
         replace(one, recorded=one.recorded + timedelta(minutes=9))
         for one in draw(st.lists(st.sampled_from(told), max_size=4))
     ]
-    return told, draw(st.permutations(told + again))
+    if draw(st.booleans()):
+        return told, draw(st.permutations(told + again))
+    # As feeds tell: in order but for a few.
+    near = sorted(told + again, key=lambda one: one.recorded if one in again else one.time)
+    for late in draw(st.lists(st.sampled_from(near), max_size=2)):
+        near.remove(late)
+        near.append(late)
+    return told, near
 
 
 # Three versions: the second asks for less, and for some only of a setting that the case's first event may say; the third
@@ -89,7 +106,7 @@ def test_order_repetition_and_delay_change_nothing(story: tuple[list[Event], lis
 
 
 @given(stories(), policies, st.lists(st.integers(-10, 90), min_size=20, max_size=20))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_after_every_event_and_tick_the_case_is_what_a_fold_from_nothing_gives(
     story: tuple[list[Event], list[Event]], under: Policies, instants: list[int]
 ) -> None:
@@ -131,7 +148,7 @@ def test_a_case_goes_on_alike_whatever_another_made_of_the_same_past(story: tupl
     assert facts(case) == facts(arrive(shuffled))
 
 
-@given(st.lists(records(), min_size=1, max_size=12))
+@given(tellings())
 @settings(max_examples=200, deadline=None)
 def test_what_was_carried_on_equals_the_fold_from_nothing(told: list[Event]) -> None:
     case = arrive(sorted(told, key=lambda one: one.time))

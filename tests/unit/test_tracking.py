@@ -118,6 +118,14 @@ def test_a_void_that_comes_first_takes_out_what_comes_later() -> None:
     assert not watch(ENTERED, taken_back, VERIFY).intervals
 
 
+def test_a_void_told_before_takes_out_the_newest_event() -> None:
+    taken_back = event("event.voided", 1, voids=[VERIFY.source, VERIFY.id])
+    step = last(ENTERED, taken_back, VERIFY)
+    assert step.admission is Admission.LATE
+    assert step.intervals == ()
+    assert step.look == at(5)
+
+
 def test_two_contents_of_one_identity_are_settled_by_the_earlier_recording() -> None:
     first, second = event("order.verified", 6, key="x", recorded=7), event("order.verified", 8, key="x", recorded=6)
     for order in ((first, second), (second, first)):
@@ -264,6 +272,14 @@ def test_an_event_of_an_instant_already_told_stands_where_its_rank_puts_it() -> 
     step = track(watch(paused), ENTERED, ONE)
     assert [one.type for one in step.case.evidence.standing] == [ENTERED.type, paused.type]
     assert step.case.progress == watch(ENTERED, paused).progress
+
+
+def test_a_pause_that_comes_late_within_the_last_instant_moves_the_due() -> None:
+    noted = event("order.modified", 2, key="z", recorded=3)
+    asked = event("order.intervention.opened", 2, key="a", recorded=2)
+    step = last(ENTERED, noted, asked)
+    assert step.admission is Admission.LATE
+    assert step.look == at(120)
 
 
 def test_after_a_void_the_next_event_is_the_newest_again() -> None:
