@@ -23,7 +23,7 @@ from metrics.recorder import Recorder
 from models.errors import RxPulseError
 from models.settings import KafkaSecurity, Settings
 from models.store.connecting import DatabaseAway
-from models.store.ledger import Batch, Fenced
+from models.store.ledger import Batch, Fenced, Ledger
 from models.store.sql import SqlLedger
 from streams.batch import Loop
 from streams.cases import Cases
@@ -89,10 +89,11 @@ def end(fault: BaseException) -> None:
     os._exit(code)
 
 
-def build(settings: Settings, watch: Watch) -> Loop:
-    """The loop with all its parts, connected. Raises DatabaseAway where the database stays away."""
+def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loop:
+    """The loop with all its parts, connected; `ledger` None: the database's. Raises DatabaseAway where the database
+    stays away."""
     owner = f"worker-{settings.worker_instance}-{os.getpid()}"
-    ledger = _connected(settings, owner)
+    ledger = ledger or _connected(settings, owner)
     base = confluent(settings)
     producer = {**base, "partitioner": "murmur2_random", "enable.idempotence": True}
     consumer = Consumer(_consumer_settings(settings))
@@ -154,16 +155,16 @@ def _connected(settings: Settings, owner: str) -> SqlLedger:
             wait = min(2 * wait, 2.0)
 
 
-def run(settings: Settings) -> None:
-    """The life of a worker process: exits with its code."""
+def run(settings: Settings, ledger: Ledger | None = None) -> None:
+    """The life of a worker process: exits with its code. `ledger` None: the database's."""
     recorder = PrometheusRecorder()
     watch = Watch(recorder)
     RoleServer(settings.bind, settings.required_port(), recorder, watch.missing, settings.api_key).start()
-    app = create_app(settings, watch)
+    app = create_app(settings, watch, ledger)
     faust.Worker(app, loglevel="INFO", quiet=True, redirect_stdouts=False).execute_from_commandline()
 
 
-def create_app(settings: Settings, watch: Watch) -> faust.App:
+def create_app(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> faust.App:
     """The Faust app of one worker."""
     folder = settings.home / "worker" / settings.worker_instance
     folder.mkdir(parents=True, exist_ok=True)
@@ -194,7 +195,7 @@ def create_app(settings: Settings, watch: Watch) -> faust.App:
         running: tuple[Loop, Thread] | None = None
 
         async def on_start(self) -> None:
-            loop = await asyncio.to_thread(_built, settings, watch)
+            loop = await asyncio.to_thread(_built, settings, watch, ledger)
             thread = Thread(target=_run, args=(loop,), name="loop", daemon=True)
             self.running = loop, thread
             thread.start()
@@ -208,9 +209,9 @@ def create_app(settings: Settings, watch: Watch) -> faust.App:
     return app
 
 
-def _built(settings: Settings, watch: Watch) -> Loop:
+def _built(settings: Settings, watch: Watch, ledger: Ledger | None) -> Loop:
     try:
-        return build(settings, watch)
+        return build(settings, watch, ledger)
     except BaseException as fault:  # Faust would go on without its service
         end(fault)
         raise

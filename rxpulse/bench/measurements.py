@@ -1,0 +1,124 @@
+"""What can be measured, the figures wanted, and one round of it."""
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from models.errors import UsageFault
+from rxpulse.bench import offline, throughput, whole
+from rxpulse.bench.rows import Row, Sense, Wanted, middle, ratios, shown
+from rxpulse.output import Say
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """`figure` is the field of the row that matters, in the middle of several rounds and for people."""
+
+    meaning: str
+    figure: str
+    wanted: Wanted | None = None
+
+
+def _at_most(meaning: str, figure: str, limit: float) -> Measurement:
+    return Measurement(meaning, figure, Wanted(figure, Sense.AT_MOST, limit))
+
+
+MEASUREMENTS: Mapping[str, Measurement] = {
+    "durable": Measurement("one clock on retail fills, to SQL and topics", "events_per_s"),
+    "durable-full": Measurement("the shipped inpatient policy on a hospital", "events_per_s"),
+    "no-store": Measurement("as durable, without SQL", "events_per_s"),
+    "history-load": Measurement(
+        "nine weeks into a whole stack, first record to last commit",
+        "events_per_s",
+        Wanted("events_per_s", Sense.AT_LEAST, 20_000),
+    ),
+    "signal-latency": _at_most("event that breaks a rule to its signal's row", "p99_ms", 1000),
+    "page-latency": _at_most("event that breaks a rule to its page accepted", "p99_ms", 2000),
+    "deadline-page": _at_most("missed deadline, due instant to page accepted", "max_ms", 2500),
+    "stack-start": _at_most("rxpulse demo, everything fetched, to all parts healthy", "wall_s", 30),
+    "stack-memory": _at_most("the whole stack, resident", "rss_mib", 2560),
+    "replay-mimic": _at_most("rxpulse replay of the real data set", "wall_s", 5),
+    "help": _at_most("rxpulse --help", "wall_s", 0.3),
+}
+"""All rows, in the order in which they are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much: `events` of each throughput row, `samples` of each latency, how many `rounds`."""
+
+    events: int = 200_000
+    samples: int = 60
+    rounds: int = 1
+
+
+LONG = Effort(events=1_000_000, samples=300)
+
+
+def chosen(names: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """The rows to measure, in order; none named: all that can be. Raises UsageFault for an unknown one, and for one that
+    needs data which is not there."""
+    unknown = [name for name in names if name not in MEASUREMENTS]
+    if unknown:
+        raise UsageFault(f"nothing is called {unknown[0]}: there are {', '.join(MEASUREMENTS)}")
+    data = offline.real_data(environ)
+    if "replay-mimic" in names and data is None:
+        raise UsageFault(f"replay-mimic needs {offline.TEST_DATA}: the folder that holds mimic-iv-demo/")
+    return [name for name in MEASUREMENTS if (name in names if names else name != "replay-mimic" or data)]
+
+
+def report(names: Collection[str], environ: Mapping[str, str], cache: Path, effort: Effort, say: Say) -> dict[str, Any]:
+    """Measures the rows and gives the whole document of `rxpulse bench --json`."""
+    found_on = machine()
+    rounds: dict[str, list[Row]] = {name: [] for name in names}
+    for number in range(effort.rounds):
+        for row in _round(names, environ, cache, effort, _numbered(say, number, effort.rounds)):
+            rounds[row.name].append(row)
+    rows = {name: middle(found, MEASUREMENTS[name].figure) for name, found in rounds.items()}
+    return {
+        "machine": found_on,
+        "rows": [
+            shown(row, rounds[name], MEASUREMENTS[name].figure, MEASUREMENTS[name].wanted) for name, row in rows.items()
+        ],
+        "ratios": ratios(list(rows.values())),
+    }
+
+
+def machine() -> dict[str, float]:
+    """Processors that this process may use, the memory of the machine, and how many processes wanted a processor in the
+    last minute: where that is near the number of processors before the measurement begins, others take from it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = psutil.virtual_memory().total / 2**30
+    return {"cores": cores, "memory_gib": round(memory, 1), "load_before": round(os.getloadavg()[0], 2)}
+
+
+def _numbered(say: Say, number: int, rounds: int) -> Say:
+    return say if rounds == 1 else lambda line: say(f"  round {number + 1} of {rounds}: {line.strip()}")
+
+
+def _round(names: Collection[str], environ: Mapping[str, str], cache: Path, effort: Effort, say: Say) -> Iterator[Row]:
+    """One round of every row, one after the other: two at once would disturb each other."""
+    for job in throughput.jobs(effort.events):
+        if job.name in names:
+            yield from _said(say, [job.name], lambda job=job: [throughput.measure(job, environ, cache, say)])
+    if "stack-start" in names:
+        yield from _said(say, ["stack-start"], lambda: [whole.start(environ)])
+    together = [name for name in names if name in whole.TOGETHER]
+    if together:
+        yield from _said(
+            say, together, lambda: list(whole.measure(together, environ, cache, effort.samples, say).values())
+        )
+    data = offline.real_data(environ)
+    if "replay-mimic" in names and data is not None:
+        yield from _said(say, ["replay-mimic"], lambda: [offline.replay_mimic(environ, data)])
+    if "help" in names:
+        yield from _said(say, ["help"], lambda: [offline.help_row(environ)])
+
+
+def _said(say: Say, names: Sequence[str], measure: Callable[[], list[Row]]) -> list[Row]:
+    say(f"  measuring {', '.join(names)}")
+    return measure()

@@ -1,0 +1,166 @@
+"""How many events a second one worker applies: they lie in the topic before it starts, and it reads as fast as it can.
+
+`durable` keeps one clock on simulated retail fills; every closed interval and every breach goes to PostgreSQL and to its
+public topic. `durable-full` judges a simulated hospital by the whole shipped inpatient policy. `no-store` is `durable`
+with a memory in the place of PostgreSQL, which shows what the database costs. Time counts from the moment the worker holds
+its partitions to the last commit, so that the start of the process is in none of them.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from models.errors import CallerFault
+from rxpulse.bench.files import Record, Wish, made
+from rxpulse.bench.rig import Rig, standing
+from rxpulse.bench.rows import Row, throughput
+from rxpulse.bench.usage import cpu_by_name, resident_bytes, used
+from rxpulse.output import Say
+from rxpulse.process import last_lines, tether
+
+ONE_CLOCK = Path(__file__).with_name("one_clock.toml")
+INPATIENT = Path(__file__).with_name("inpatient.toml")
+_FIRST_SECONDS = 120.0
+_STILL_SECONDS = 60.0
+_WAIT, _BETWEEN = 0.01, 0.1
+"""Seconds between two looks: before it begins, and while it runs, when a look takes time from the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a row measures: these events, this policy, with PostgreSQL or without."""
+
+    name: str
+    wish: Wish
+    policy: Path
+    store: bool
+
+
+def jobs(events: int) -> tuple[Job, ...]:
+    """The three rows, each over so many events."""
+    fills = Wish("retail-fills", "retail", sites=8, kind="fill", events=events)
+    hospital = Wish("hospital", "inpatient", sites=4, events=events)
+    return (
+        Job("durable", fills, ONE_CLOCK, True),
+        Job("durable-full", hospital, INPATIENT, True),
+        Job("no-store", fills, ONE_CLOCK, False),
+    )
+
+
+def measure(job: Job, environ: Mapping[str, str], cache: Path, say: Say) -> Row:
+    """One round of a row on a stack of its own."""
+    records = made(job.wish, cache, say)
+    only = ("kafka", "postgres") if job.store else ("kafka",)
+    with standing(environ, job.policy, only) as rig:
+        if job.store:
+            rig.run("_migrate")
+        rig.run("topics", "create")
+        feed(rig, records)
+        with _worker(rig, job.store) as worker:
+            return _watched(job, rig, worker, len(records))
+
+
+def feed(rig: Rig, records: list[Record]) -> None:
+    """Puts all records into the topic of events and waits until the broker has confirmed them."""
+    from streams.producing import Feeding
+
+    feeding = Feeding(rig.settings)
+    for subject, record in records:
+        feeding.send_record(subject, record)
+    feeding.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    process: "subprocess.Popen[bytes]"
+    port: int
+    log: Path
+
+    def figures(self) -> dict[str, float] | None:
+        """What `/metrics` says now; None before it answers. Raises CallerFault where the worker has ended."""
+        if self.process.poll() is not None:
+            raise CallerFault(f"the worker ended with {self.process.returncode}:\n" + "\n".join(last_lines(self.log)))
+        try:
+            return samples(httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=10).text)
+        except httpx.TransportError:
+            return None
+
+
+def samples(text: str) -> dict[str, float]:
+    """The series of Prometheus' text format with their values; labels stay part of the name."""
+    lines = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
+@contextmanager
+def _worker(rig: Rig, store: bool) -> Iterator[_Worker]:
+    port, log = rig.plan.ports["worker"], rig.plan.home / "logs" / "worker.log"
+    module = ("rxpulse", "worker") if store else ("rxpulse.bench.no_store",)
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *module],
+            env=rig.environment(RXPULSE_PORT=str(port)),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            preexec_fn=tether(signal.SIGKILL),
+        )
+    try:
+        yield _Worker(process, port, log)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _watched(job: Job, rig: Rig, worker: _Worker, events: int) -> Row:
+    pids = {"worker": worker.process.pid} | {name: pid for name, pid in rig.parts().items() if name in _COUNTED}
+    _until_assigned(worker)
+    began, before = time.monotonic(), cpu_by_name(pids)
+    rss, done, moved = 0, 0.0, began
+    while done < events:
+        time.sleep(_BETWEEN)
+        now = applied(worker.figures() or {})
+        moved = time.monotonic() if now > done else moved
+        done = now
+        rss = max(rss, resident_bytes([worker.process.pid]))
+        if time.monotonic() - moved > _STILL_SECONDS:
+            raise CallerFault(f"{job.name}: the worker stands still at {done:g} of {events} events")
+    seconds = time.monotonic() - began
+    _hold(job, rig, worker, events)
+    return throughput(job.name, events, seconds, used(before, cpu_by_name(pids)), rss)
+
+
+_COUNTED = ("kafka", "postgres")
+
+
+def _until_assigned(worker: _Worker) -> None:
+    give_up = time.monotonic() + _FIRST_SECONDS
+    while not (worker.figures() or {}).get("rxpulse_worker_partitions"):
+        if time.monotonic() > give_up:
+            raise CallerFault(f"the worker got no partitions within {_FIRST_SECONDS:g} s")
+        time.sleep(_WAIT)
+
+
+def applied(figures: Mapping[str, float]) -> float:
+    """Records applied by now, whatever became of them."""
+    return sum(value for name, value in figures.items() if name.startswith("rxpulse_worker_events_total{"))
+
+
+def _hold(job: Job, rig: Rig, worker: _Worker, events: int) -> None:
+    """A fast worker that lost something would be no figure. Raises CallerFault where not every event was accepted, and,
+    with a store, is in it."""
+    found = (worker.figures() or {}).get('rxpulse_worker_events_total{outcome="accepted"}', 0)
+    if job.store:
+        from models.store.measuring import Gauge
+
+        gauge = Gauge(str(rig.settings.database_url))
+        found = min(found, gauge.accepted())
+        gauge.close()
+    if found != events:
+        raise CallerFault(f"{job.name}: {events} events were sent and {found:g} accepted")

@@ -1,0 +1,78 @@
+"""`rxpulse bench`: how fast, how soon and how large RxPulse is on this machine, beside the figures wanted."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from models.settings import Settings
+from rxpulse.output import json_option, print_json, say
+
+EXAMPLE = """Example:
+
+    rxpulse bench durable page-latency
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("names", nargs=-1)
+@click.option("--rounds", type=click.IntRange(1, 20), default=1, show_default=True, help="The middle one is shown.")
+@click.option("--long", "thorough", is_flag=True, help="A million events and 300 pages of each sort.")
+@click.option("--events", type=click.IntRange(1000), help="Events of durable, durable-full and no-store.")
+@click.option("--samples", type=click.IntRange(1), help="Samples of each latency.")
+@json_option
+def bench(
+    names: tuple[str, ...], rounds: int, thorough: bool, events: int | None, samples: int | None, as_json: bool
+) -> None:
+    """Measure speed and size on this machine: all rows, or those named. Each runs on a stack of its own.
+
+    A running stack is left alone, but what else this machine does is in the figures. Rows: durable, durable-full,
+    no-store, history-load, signal-latency, page-latency, deadline-page, stack-start, stack-memory, help, and
+    replay-mimic where RXPULSE_TEST_DATA names the folder with the real data.
+    """
+    from rxpulse.bench.measurements import LONG, Effort, chosen, report
+
+    effort = LONG if thorough else Effort()
+    effort = replace(effort, rounds=rounds, events=events or effort.events, samples=samples or effort.samples)
+    # Whoever stops a measurement stops its stack with it.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    document = report(chosen(names, os.environ), os.environ, Settings.from_env(os.environ).cache, effort, say)
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(table(document))
+
+
+def table(document: Mapping[str, Any]) -> str:
+    """The rows for people: what was found beside what is wanted."""
+    from rxpulse.bench.measurements import MEASUREMENTS
+
+    machine = document["machine"]
+    size = f"{machine['cores']} cores, {machine['memory_gib']:g} GiB, load before it began {machine['load_before']:g}"
+    out = [size, f"{'':<15}{'found':>12}  wanted"]
+    for row in document["rows"]:
+        about = MEASUREMENTS[row["name"]]
+        verdict = {True: "reached", False: "MISSED", None: ""}[row["met"]]
+        out.append(
+            f"{row['name']:<15}{row[about.figure]:>12,.4g}  {row['wanted'] or about.figure:<22}{verdict:<9}"
+            f"{about.meaning}"
+        )
+        out += [f"{'':<15}{line}" for line in _more(row)]
+    out += [f"{name}: {ratio:.2f}" for name, ratio in document["ratios"].items() if ratio is not None]
+    return "\n".join(out)
+
+
+def _more(row: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if row["cpu_s_per_million"]:
+        used = ", ".join(f"{process} {seconds:.1f}" for process, seconds in row["cpu_s_per_million"].items())
+        lines.append(f"{row['events']:,} events; CPU s per million: {used}")
+    if row["p50_ms"] is not None:
+        lines.append(
+            f"{row['events']} samples: p50 {row['p50_ms']:.0f} ms, p99 {row['p99_ms']:.0f} ms, max {row['max_ms']:.0f} ms"
+        )
+    return lines
