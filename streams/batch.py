@@ -25,6 +25,7 @@ from streams.commit import Committer
 from streams.deadletter import DeadLetters, Origin
 from streams.draft import Draft, Held, Partition
 from streams.ownership import Ownership
+from streams.reconsidering import reconsider, unheard
 from streams.ticks import Ticker
 
 LARGEST = 20_000
@@ -129,20 +130,43 @@ class Loop:
         # Records fetched under the earlier ownership may be among them.
         self._ownership.seek()
         self._observer.owns(len(self._ownership.partitions))
+        self._reconsider(unheard(self._policies, self._ownership.partitions.values()))
         return []
 
     def _patience(self) -> float:
         return _SHORT if not self._draft.empty else min(_LONG, self._ticker.wait)
 
-    def _judge(self) -> None:
+    def _renew_policies(self) -> None:
+        newer = self._ledger.policies(self._policies)
+        if newer is not None:
+            known, self._policies = len(self._policies.versions), newer
+            self._reconsider(known)
+
+    def _reconsider(self, first: int) -> None:
+        """Versions of the policy from number `first` on may change when cases are to be looked at."""
+        reconsider(
+            self._ledger,
+            self._cases,
+            self._ownership.partitions,
+            self._unwritten(),
+            self._draft,
+            self._policies,
+            first,
+        )
+
+    def _unwritten(self) -> list[Draft]:
         writing = self._committer.writing
-        unwritten = [self._draft] if writing is None else [writing, self._draft]
-        self._ticker.judge(self._ownership.partitions, unwritten, self._draft, self._policies)
+        return [self._draft] if writing is None else [writing, self._draft]
+
+    def _judge(self) -> None:
+        if self._ticker.wait == 0.0:
+            self._renew_policies()
+        self._ticker.judge(self._ownership.partitions, self._unwritten(), self._draft, self._policies)
 
     def _apply(self, messages: Sequence[Message]) -> None:
         if not messages:
             return
-        self._policies = self._ledger.policies(self._policies) or self._policies
+        self._renew_policies()
         records = [record for message in messages if (record := self._record(message)) is not None]
         found = [(record, decode(record.value, record.received)) for record in records]
         known = [(one.event.subject, record.partition) for record, one in found if isinstance(one, Decoded)]

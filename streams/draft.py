@@ -34,7 +34,8 @@ from models.tracking import SKEW, Step, Watched
 class Partition:
     """A partition that this worker holds, as far as it has read: `position` is the next offset, `sequence` the next
     number of a fact, `stored` the position that the store will stand at once everything handed over is written. `end`
-    is the latest end of the partition that was reached: beyond the last record there may be marks of transactions."""
+    is the latest end of the partition that was reached: beyond the last record there may be marks of transactions.
+    `judged` is the instant up to which silence had been listened to when it was claimed, None: never."""
 
     number: int
     epoch: int
@@ -42,11 +43,12 @@ class Partition:
     sequence: int
     stored: int
     end: int = 0
+    judged: datetime | None = None
 
     @classmethod
     def of(cls, claim: Claim, position: int) -> "Partition":
         """The partition of a claim, read from `position` on."""
-        return cls(claim.partition, claim.epoch, position, claim.sequence, claim.position)
+        return cls(claim.partition, claim.epoch, position, claim.sequence, claim.position, judged=claim.judged)
 
 
 @dataclass(slots=True)
@@ -140,6 +142,11 @@ class Draft:
         if found:
             self._ticks.append(Tick(partition.number, partition.position, judged))
         return found
+
+    def reconsider(self, partition: Partition, held: Held) -> None:
+        """A case is to be looked at at another instant than the store knows; nothing else about it changed."""
+        self._part(partition)
+        self.cases[held.case.id] = held
 
     def seal(self) -> None:
         """Nothing comes to this draft any more; the next one goes on where it ends."""

@@ -19,14 +19,15 @@ with warnings.catch_warnings():
 
 @dataclass(slots=True)
 class Tail:
-    """Everything that is written to `rx.events` from its making on. `places` holds the next offset of each partition."""
+    """Everything that is written to a topic from its making on. `places` holds the next offset of each partition."""
 
     consumer: Consumer
     places: dict[int, int]
+    topic: str
 
     def records(self) -> list[Message]:
         """Every record up to the end of the topic, from where the last reading stopped."""
-        ends = {partition: _end(self.consumer, partition) for partition in self.places}
+        ends = {partition: _end(self.consumer, self.topic, partition) for partition in self.places}
         found: list[Message] = []
         give_up = time.monotonic() + 30
         while any(self.places[partition] < end for partition, end in ends.items()):
@@ -43,16 +44,16 @@ class Tail:
         return [one.event for one in read if isinstance(one, Decoded) and one.event.source == source]
 
 
-def _end(consumer: Consumer, partition: int) -> int:
-    return consumer.get_watermark_offsets(TopicPartition(EVENTS, partition), timeout=10)[1]
+def _end(consumer: Consumer, topic: str, partition: int) -> int:
+    return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
 
 
 @contextmanager
-def tail(kafka: str) -> Iterator[Tail]:
+def tail(kafka: str, topic: str = EVENTS) -> Iterator[Tail]:
     """From now on. The topic must be there."""
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": "tests", "enable.auto.commit": False})
-    partitions = consumer.list_topics(EVENTS, timeout=10).topics[EVENTS].partitions
-    places = {partition: _end(consumer, partition) for partition in partitions}
-    consumer.assign([TopicPartition(EVENTS, partition, offset) for partition, offset in places.items()])
-    yield Tail(consumer, places)
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    places = {partition: _end(consumer, topic, partition) for partition in partitions}
+    consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in places.items()])
+    yield Tail(consumer, places, topic)
     consumer.close()

@@ -6,14 +6,14 @@ however often it is delivered. Facts are numbered within their partition; the nu
 topics is kept with the position.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from models.errors import CallerFault, OurFault
 from models.event import CaseId
-from models.policy import Policies
+from models.policy import Kind, Policies
 from models.signals import Signal
 from models.store.records import CaseRow
 from models.tracking import Interval, Watched
@@ -180,6 +180,10 @@ class Ledger(Protocol):
     def due(self, partitions: Sequence[int], until: datetime) -> list[tuple[int, CaseId]]:
         """The cases of these partitions, with the partition, of which silence up to `until` says something new, those
         longest due first."""
+        ...
+
+    def worried(self, partitions: Sequence[int], about: Collection[tuple[Kind, str]]) -> list[tuple[int, CaseId]]:
+        """The cases of these partitions, with the partition, that have an open signal of one of these kinds and names."""
         ...
 
     def commit(self, batch: Batch) -> None:

@@ -4,13 +4,13 @@ It holds the ledger's promises with dictionaries and a lock. Tests run it and Po
 tried on it without any service.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Lock
 
 from models.event import CaseId
-from models.policy import Policies
+from models.policy import Kind, Policies
 from models.store.ledger import (
     Advance,
     Batch,
@@ -92,6 +92,15 @@ class MemoryLedger:
         rows = (row for row in self._memory.cases.values() if row.partition in partitions)
         due = sorted((row.look, row.id, row.partition) for row in rows if row.look is not None and row.look < until)
         return [(partition, name) for _, name, partition in due]
+
+    def worried(self, partitions: Sequence[int], about: Collection[tuple[Kind, str]]) -> list[tuple[int, CaseId]]:
+        latest = {fact.signal.id: fact for fact in self._memory.facts if isinstance(fact, SignalFact)}
+        found = (
+            (fact.partition, fact.signal.case)
+            for fact in latest.values()
+            if fact.signal.open and fact.partition in partitions and (fact.signal.kind, fact.signal.name) in about
+        )
+        return sorted({(partition, case) for partition, case in found if case is not None})
 
     def commit(self, batch: Batch) -> None:
         memory = self._memory

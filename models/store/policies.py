@@ -1,21 +1,33 @@
 """Every version of the policy, with the instant from which it is in force and who made it.
 
 The store is the truth: the file that a stack starts with becomes the first version of an empty store, in force from the
-beginning of time. Later versions are appended, never changed; a version that is taken back is appended again.
+beginning of time. Later versions are appended, never changed; a version that is taken back is appended again. One takes
+effect at a whole minute, far enough ahead that no worker can read an event that it judges without knowing it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
 
+from models.errors import UsageFault
 from models.policy import BEGINNING, Policies
 from models.policy_text import Parsed, parse_dump
 from models.store.connecting import connect
 
 _LOCK = 0x52785076
+AHEAD = timedelta(minutes=6)
+"""A new version takes effect this much later at least: `recorded` may run five minutes ahead (`semantics.md` 23)."""
+
+
+class TooSoon(UsageFault):
+    """`earliest` is the first instant from which the version could be in force."""
+
+    def __init__(self, wanted: datetime, earliest: datetime, why: str) -> None:
+        super().__init__(f"--effective {_said(wanted)}: {why}; give {_said(earliest)} or a whole minute after it")
+        self.earliest = earliest
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,23 @@ class Version:
     made: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """All versions, oldest first, as the database's clock read `now`."""
+
+    versions: tuple[Version, ...]
+    now: datetime
+
+    @property
+    def in_force(self) -> Version:
+        """The one that judges what happens now."""
+        return [one for one in self.versions if one.effective is None or one.effective <= self.now][-1]
+
+    @property
+    def latest(self) -> Version:
+        return self.versions[-1]
+
+
 def begin(database_url: str, first: Parsed, author: str) -> bool:
     """Makes `first` the first version where the store has none yet, and returns whether it did."""
     with connect(database_url, "rxpulse policy") as connection:
@@ -37,6 +66,36 @@ def begin(database_url: str, first: Parsed, author: str) -> bool:
             return False
         append(connection, first, None, author)
         return True
+
+
+def enact(database_url: str, version: Parsed, effective: datetime | None, author: str) -> Version:
+    """Records one version more, in force from `effective` on (None: as soon as can be). Raises TooSoon where that is less
+    than six minutes ahead, no whole minute, or before a version already recorded takes effect."""
+    with connect(database_url, "rxpulse policy") as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        # The transaction began before it waited for the lock: the clock is read again.
+        rows = connection.execute("SELECT clock_timestamp(), max(effective) FROM policies").fetchall()
+        [(now, latest)] = rows
+        since = checked(effective, now, latest)
+        append(connection, version, since, author)
+        return history(connection)[-1]
+
+
+def checked(effective: datetime | None, now: datetime, latest: datetime | None) -> datetime:
+    """The instant from which a version recorded at `now` is in force; `latest` is when the last one takes effect, None:
+    from the beginning. Raises TooSoon."""
+    earliest = _whole_minute(now + AHEAD)
+    if latest is not None and latest > earliest:
+        if effective is not None and effective < latest:
+            raise TooSoon(effective, latest, "a version recorded before takes effect after that")
+        earliest = latest
+    if effective is None:
+        return earliest
+    if effective < earliest:
+        raise TooSoon(effective, earliest, "that is less than 6 minutes ahead, and events of then may be under way")
+    if effective != _whole_minute(effective):
+        raise TooSoon(effective, _whole_minute(effective), "that is no whole minute")
+    return effective
 
 
 def append(connection: "Connection[Any]", version: Parsed, effective: datetime | None, author: str) -> None:
@@ -63,6 +122,24 @@ def history(connection: "Connection[Any]") -> list[Version]:
     return [Version(*row) for row in rows]
 
 
+def recorded(database_url: str) -> Recorded | None:
+    """All versions; None where the store holds none, or no tables. Raises DatabaseAway."""
+    with connect(database_url, "rxpulse policy", autocommit=True) as connection:
+        there = connection.execute("SELECT to_regclass('policies'), now()").fetchone()
+        assert there is not None
+        versions = history(connection) if there[0] is not None else []
+        return Recorded(tuple(versions), there[1]) if versions else None
+
+
+def stored(database_url: str, number: int) -> Parsed:
+    """The version of that number. Raises UsageFault where there is none."""
+    with connect(database_url, "rxpulse policy", autocommit=True) as connection:
+        row = connection.execute("SELECT dump FROM policies WHERE number = %s", [number]).fetchone()
+    if row is None:
+        raise UsageFault(f"there is no version {number} of the policy: `rxpulse policy history` lists them")
+    return Parsed(policy=parse_dump(row[0]), dump=row[0], cautions=())
+
+
 def _with(known: Policies | None, rows: Sequence[tuple[str, datetime | None]]) -> Policies:
     effective = [] if known is None else list(known.effective)
     versions = [] if known is None else list(known.versions)
@@ -70,3 +147,15 @@ def _with(known: Policies | None, rows: Sequence[tuple[str, datetime | None]]) -
         effective.append(since or BEGINNING)
         versions.append(parse_dump(dump))
     return Policies(tuple(effective), tuple(versions))
+
+
+def _whole_minute(instant: datetime) -> datetime:
+    """The first whole minute at or after an instant."""
+    cut = instant.replace(second=0, microsecond=0)
+    return cut if cut == instant else cut + timedelta(minutes=1)
+
+
+def _said(instant: datetime) -> str:
+    return (
+        instant.astimezone(UTC).isoformat(timespec="minutes" if not instant.second else "auto").replace("+00:00", "Z")
+    )

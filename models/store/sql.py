@@ -5,14 +5,14 @@ writes nothing; then facts are copied in, cases and signals merged. One connecti
 whoever claims a partition ends the writing connection of its last owner, which may hang in the middle of a transaction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
 from psycopg import Connection, Cursor
 
 from models.event import CaseId, Site
-from models.policy import Policies
+from models.policy import Kind, Policies
 from models.store.changes import append_changes, copy, signal_changes, stage, stage_changes
 from models.store.connecting import connect
 from models.store.ledger import Advance, Batch, Claim, Fenced, ForeignCluster, IntervalFact, SignalFact
@@ -75,6 +75,15 @@ class SqlLedger:
         rows = self._reader.execute(
             "SELECT partition, id FROM cases WHERE partition = ANY(%s) AND look < %s ORDER BY look, id",
             [list(partitions), until],
+        )
+        return [(partition, CaseId(name)) for partition, name in rows]
+
+    def worried(self, partitions: Sequence[int], about: Collection[tuple[Kind, str]]) -> list[tuple[int, CaseId]]:
+        rows = self._reader.execute(
+            "SELECT DISTINCT c.partition, c.id FROM signals s JOIN cases c ON c.id = s.case_id WHERE s.cleared IS NULL"
+            " AND c.partition = ANY(%s) AND (s.kind, s.name) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
+            " ORDER BY 1, 2",
+            [list(partitions), [kind.value for kind, _ in about], [name for _, name in about]],
         )
         return [(partition, CaseId(name)) for partition, name in rows]
 

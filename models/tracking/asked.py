@@ -106,8 +106,12 @@ def rule_lapses(breakage: Breakage, first: Event, policies: Policies) -> datetim
 
 
 def _later(policies: Policies, instant: datetime) -> Iterator[tuple[datetime, Policy]]:
+    """The versions that take effect after an instant. One that another replaces at its own instant never does."""
     after = bisect_right(policies.effective, instant)
-    return zip(policies.effective[after:], policies.versions[after:], strict=True)
+    effective, versions = policies.effective[after:], policies.versions[after:]
+    for at, version, following in zip(effective, versions, (*effective[1:], None), strict=True):
+        if at != following:
+            yield at, version
 
 
 def _lapse(

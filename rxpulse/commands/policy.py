@@ -1,6 +1,7 @@
-"""`rxpulse policy`: is this policy right, what does an entry of it do, and what may stand in the file."""
+"""`rxpulse policy`: is this policy right, what does an entry of it do, what may stand in the file, and its versions."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from models.policy_text import (
     find,
     json_schema,
     read,
-    shipped_default,
 )
 from models.policy_text.schema import SHIPPED
 from models.rates import design_of
+from models.settings import Settings
+from rxpulse.commands.policy_versions import apply, history
+from rxpulse.enacted import in_force
 from rxpulse.output import json_option, print_json, say
 
 EXAMPLE = """Example:
@@ -51,16 +54,21 @@ class Expected:
 
 @click.group(epilog=EXAMPLE)
 def policy() -> None:
-    """Check and explain the policy: clocks, rules, rates, and who is told."""
+    """Check, explain and apply the policy: clocks, rules, rates, and who is told."""
+
+
+policy.add_command(apply)
+policy.add_command(history)
 
 
 @policy.command(epilog=EXAMPLE)
-@click.argument("file", type=FILE, envvar="RXPULSE_POLICY", required=False)
+@click.argument("file", type=FILE, required=False)
 @json_option
 def check(file: Path | None, as_json: bool) -> None:
     """Name file, line and remedy of every fault of FILE, and what is worth a second look.
 
-    Without FILE: the file of RXPULSE_POLICY, else the shipped default. Exits with 1 where there is a fault.
+    Without FILE: the policy in force where a stack runs in this home, else the file of RXPULSE_POLICY, else the shipped
+    default. Exits with 1 where there is a fault.
     """
     try:
         parsed = chosen(file)
@@ -81,7 +89,7 @@ def schema() -> None:
 
 @policy.command("explain", epilog=EXPLAIN_EXAMPLE)
 @click.argument("name")
-@click.option("--policy", "file", type=FILE, envvar="RXPULSE_POLICY", help="Of this policy file.")
+@click.option("--policy", "file", type=FILE, help="Of this policy file; default as for `check`.")
 @json_option
 def explain_entry(name: str, file: Path | None, as_json: bool) -> None:
     """Say in plain words what the clock, rule or rate NAME does and where its figure comes from."""
@@ -94,9 +102,10 @@ def explain_entry(name: str, file: Path | None, as_json: bool) -> None:
 
 
 def chosen(file: Path | None) -> Parsed:
-    """The policy of a file; None: the shipped default. Raises UsageFault for a file that is not there."""
+    """The policy of a file; None: the one in force, else what a stack would start with. Raises UsageFault for a file that
+    is not there."""
     if file is None:
-        return shipped_default()
+        return in_force(Settings.from_env(os.environ), os.environ)
     if not file.is_file():
         raise UsageFault(f"{file}: there is no such file; give a policy in TOML, or none for the shipped default")
     return read(file)

@@ -1,0 +1,70 @@
+"""The policy as the stack of this home holds it: which version judges now, and what a file next to it would change."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from models.errors import CallerFault
+from models.policy_text import Parsed, read, shipped_default
+from models.settings import Settings
+from rxpulse.output import say
+from rxpulse.running import running_plan, with_running_stack
+
+T = TypeVar("T")
+
+
+def in_force(settings: Settings, environ: Mapping[str, str], *, people: bool = False) -> Parsed:
+    """The version that judges now where a stack runs in this home, else what one would start with. With `people` the
+    latest version, since ladders, rosters and people hold at once. Raises CallerFault, PolicyFault."""
+    plan = running_plan(settings, environ)
+    held = None if plan is None else _held(plan.settings, people)
+    if held is not None:
+        return held
+    return read(settings.policy) if settings.policy else shipped_default()
+
+
+def differs(settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """A sentence where the file of RXPULSE_POLICY is another policy than the latest version of the running stack's store;
+    None where it is the same, or there is no such file or stack."""
+    plan = running_plan(settings, environ)
+    if plan is None or settings.policy is None:
+        return None
+    from models.store.policies import recorded
+
+    held = asked(lambda: recorded(plan.settings.required_database_url()))
+    if held is None or read(settings.policy).policy.version == held.latest.version:
+        return None
+    return (
+        f"{settings.policy} differs from version {held.latest.number} of the policy, which is in the store and holds:"
+        f" `rxpulse policy apply {settings.policy}` makes it the next version"
+    )
+
+
+def database_url(settings: Settings | None = None) -> str:
+    """The URL of the database to speak to: that of the environment, else of the running stack. Raises CallerFault."""
+    settings = settings or Settings.from_env(os.environ)
+    return with_running_stack(settings, os.environ).required_database_url()
+
+
+def asked(ask: Callable[[], T]) -> T:
+    """What the database answers. Raises CallerFault where it is away: for commands that a person gives."""
+    from models.store.connecting import DatabaseAway
+
+    try:
+        return ask()
+    except DatabaseAway as fault:
+        raise CallerFault(f"{fault}; `rxpulse status` says how it is") from fault
+
+
+def _held(settings: Settings, people: bool) -> Parsed | None:
+    from models.store.policies import recorded, stored
+
+    url = settings.required_database_url()
+    versions = asked(lambda: recorded(url))
+    if versions is None:
+        return None
+    latest, judging = versions.latest, versions.in_force
+    if latest is not judging and not people:
+        say(f"version {latest.number} of the policy takes effect at {latest.effective:%Y-%m-%dT%H:%MZ}; this is what")
+        say(f"version {judging.number} says, which judges until then")
+    return asked(lambda: stored(url, (latest if people else judging).number))
