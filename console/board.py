@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from console.auth import Caller, Door
 from console.pages import page
-from console.showing import PRIORITIES, SEVERITIES, STATES, TOLD, Words, age
+from console.showing import KINDS, PRIORITIES, SEVERITIES, STATES, TOLD, Words, age
 from models.policy import Policy
 from models.policy_text.cautions import cautions
 from models.store.board import EscalationItem, Freshness, InboxMessage, Queue
@@ -54,11 +54,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One queue: the cases of a kind that wait at a stage, by priority. `cells` are in the order of the columns."""
+    """One queue: the cases of a kind that wait at a stage, by priority. `cells` are in the order of the columns;
+    `in_short` says the same in words, for screens that are too narrow for them."""
 
     stage: str
     kind: str
     cells: tuple[Cell, ...]
+    in_short: str
     count: int
     oldest: str
     at_risk: int
@@ -77,7 +79,7 @@ class SiteQueues:
 class QueueTable:
     """All queues; only priorities that occur have a column."""
 
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
     sites: tuple[SiteQueues, ...]
 
 
@@ -123,6 +125,7 @@ def said(view: BoardView, policy: Policy | None) -> dict[str, object]:
         "words": words,
         "since": lambda instant: age(now - instant),
         "severities": SEVERITIES,
+        "kinds": KINDS,
         "states": STATES,
         "told": TOLD,
     }
@@ -147,7 +150,7 @@ def queue_table(queues: Sequence[Queue], now: datetime, words: Words) -> QueueTa
     columns = tuple(name for name in _COLUMNS if name in present)
     sites = groupby(sorted(shown, key=_place), key=lambda one: one.site)
     return QueueTable(
-        tuple((name, PRIORITIES.get(name, "Other")) for name in columns),
+        tuple(map(_heading, columns)),
         tuple(SiteQueues(words.site(site), _rows(list(inside), columns, now)) for site, inside in sites),
     )
 
@@ -166,6 +169,7 @@ def _row(kind: str, waits: str | None, queues: list[Queue], columns: tuple[str, 
         stage="nobody's turn" if waits is None else waits.replace("_", " "),
         kind=kind,
         cells=tuple(cells.values()),
+        in_short=", ".join(f"{_heading(name)} {cell.count}" for name, cell in cells.items() if cell.count),
         count=sum(one.count for one in queues),
         oldest=age(now - min(one.oldest for one in queues)),
         at_risk=sum(one.at_risk for one in queues),
@@ -175,6 +179,10 @@ def _row(kind: str, waits: str | None, queues: list[Queue], columns: tuple[str, 
 
 def _column(queue: Queue) -> str:
     return queue.priority if queue.priority in _COLUMNS else _OTHER
+
+
+def _heading(column: str) -> str:
+    return PRIORITIES.get(column, "Other")
 
 
 def _place(queue: Queue) -> tuple[str, str, int, str]:

@@ -1,6 +1,5 @@
 """The console on its port: plain on this machine, by TLS beyond it."""
 
-import ssl
 from types import FrameType
 
 import uvicorn
@@ -32,7 +31,6 @@ def server(app: FastAPI, settings: Settings, port: int) -> uvicorn.Server:
         port=port,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
-        ssl_version=ssl.PROTOCOL_TLS_SERVER,
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -8,7 +8,8 @@ from models.policy import Policy
 from models.store.board import EscalationItem, SignalItem
 
 SEVERITIES = {"S1": "critical", "S2": "urgent", "S3": "soon", "S4": "note"}
-PRIORITIES = {"stat": "STAT", "now": "Now", "urgent": "Urgent", "routine": "Routine", "prn": "PRN", "": "None said"}
+PRIORITIES = {"stat": "STAT", "now": "Now", "urgent": "Urgent", "routine": "Routine", "prn": "PRN"}
+KINDS = {"clock": "deadline", "rule": "rule broken", "rate": "more often than usual", "feed": "feed"}
 STATES = {"open": "nobody has it", "exhausted": "nobody answered", "acknowledged": "taken on", "resolved": "over"}
 TOLD = {
     "yes": "told",

@@ -2,7 +2,7 @@
 // and every ten seconds for the figures that grow older by themselves.
 "use strict";
 (() => {
-  const EVERY = 10000, OLD_AFTER = 60000, SETTLE = 400;
+  const EVERY = 10000, OLD_AFTER = 60000, SETTLE = 400, PATIENCE = 8000;
   const board = document.getElementById("board");
   const news = document.getElementById("news");
   const lost = document.getElementById("lost");
@@ -35,7 +35,7 @@
     if (paused || busy) return;
     busy = true;
     try {
-      const answer = await fetch("/board", { credentials: "same-origin", redirect: "follow" });
+      const answer = await fetch("/board", { signal: AbortSignal.timeout(PATIENCE) });
       if (answer.status === 401) return location.reload();
       if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch (fault) {
@@ -67,5 +67,8 @@
   });
   const feed = new EventSource("/api/v1/feed");
   for (const name of ["signal", "escalation", "reset"]) feed.addEventListener(name, soon);
-  setInterval(refresh, EVERY);
+  setInterval(() => {
+    warn();
+    refresh();
+  }, EVERY);
 })();

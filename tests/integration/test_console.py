@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,8 +19,10 @@ from models.errors import CallerFault
 from models.settings import Settings
 from models.store import access
 from models.store.connecting import connect
+from models.store.console import ConsoleStore
 from rxpulse.cli import main
 from rxpulse.commands.console import check_exposure
+from tests.conftest import require_program
 from tests.console import KEY, Served, Story, a_shift, serving
 
 CROSS = {"sec-fetch-site": "cross-site"}
@@ -472,6 +477,68 @@ def test_health_is_open_and_the_figures_are_not_for_strangers(story: Story, data
         assert httpx.get(f"{near.url}/metrics").status_code == 200
         assert httpx.get(f"{far.url}/metrics").status_code == 401
         assert far.api().get("/metrics").status_code == 200
+
+
+def test_the_role_starts_by_its_environment_and_stops_though_somebody_listens(
+    story: Story, database_url: str, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    env = {
+        "RXPULSE_DATABASE_URL": database_url,
+        "RXPULSE_PORT": port,
+        "RXPULSE_HOME": str(tmp_path),
+        "RXPULSE_API_KEY": KEY,
+    }
+    role = subprocess.Popen(
+        [sys.executable, "-m", "rxpulse", "console"], env=os.environ | env, stderr=subprocess.PIPE, text=True
+    )
+    assert role.stderr is not None
+    try:
+        assert any("running on http://127.0.0.1" in line for line in role.stderr), "the console did not start"
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {KEY}"}) as api:
+            listener = Listener(api)
+            listener.block()
+            role.send_signal(signal.SIGTERM)
+            with pytest.raises(AssertionError, match="ended"):
+                listener.block()
+            listener.close()
+        assert role.wait(10) in (0, -signal.SIGTERM)
+    finally:
+        role.kill()
+        role.wait()
+        role.stderr.close()
+
+
+def test_the_console_speaks_tls_with_the_certificate_given(story: Story, database_url: str, tmp_path: Path) -> None:
+    openssl = require_program("openssl", "openssl")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    asked = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    name = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run([openssl, *asked, *name], check=True, capture_output=True)
+    with serving(database_url, tls_cert=cert, tls_key=key) as served:
+        token = served.link().partition("link=")[2]
+        with httpx.Client(base_url=served.url, verify=ssl.create_default_context(cafile=str(cert))) as browser:
+            assert browser.post("/enter", data={"link": token}).status_code == 303
+            assert browser.cookies["__Host-rxpulse"]
+            assert browser.get("/board").status_code == 200
+
+
+def test_while_the_database_is_away_the_console_says_so_and_lives() -> None:
+    with serving("postgresql://nobody@127.0.0.1:9/none") as served:
+        answer = served.api().get("/api/v1/board", timeout=20)
+        assert answer.status_code == 503 and "does not answer" in answer.json()["detail"]
+        assert httpx.get(f"{served.url}/healthz").status_code == 200
+
+
+def test_a_fault_of_ours_shows_nothing_of_the_inside(console: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: ConsoleStore) -> None:
+        raise RuntimeError("the inside")
+
+    monkeypatch.setattr(ConsoleStore, "view", broken)
+    answer = console.signed_in().get("/board")
+    assert answer.status_code == 500 and "the inside" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
 def test_a_database_without_tables_is_said(stack: object, database_url: str) -> None:

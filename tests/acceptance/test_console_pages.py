@@ -1,0 +1,202 @@
+"""The pages of the console in a real browser: at the size of a wall screen and of a telephone, by keyboard alone, with
+and without JavaScript."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.conftest import require_program
+from tests.console import Served, Story, a_shift, serving
+
+WALL = {"width": 1280, "height": 900}
+TELEPHONE = {"width": 375, "height": 812}
+SMALLEST_TARGET = 24
+"""CSS pixels (WCAG 2.2, 2.5.8)."""
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    program = require_program("chromium", "chromium")
+    with sync_playwright() as playwright:
+        # Without its sandbox, which a container's root cannot have; it sees nothing but our own pages.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def story(database_url: str) -> Iterator[Story]:
+    one = a_shift(database_url)
+    yield one
+    one.connection.close()
+
+
+@pytest.fixture
+def console(story: Story, database_url: str) -> Iterator[Served]:
+    with serving(database_url) as served:
+        yield served
+
+
+@pytest.fixture
+def board(chromium: Browser, console: Served) -> Iterator[Open]:
+    """Opens the board, signed in; `javascript` and `size` say in what kind of browser. What a page says is broken fails
+    the test."""
+    opened: list[Any] = []
+    faults: list[str] = []
+
+    def signed_in(size: dict[str, int] = WALL, javascript: bool = True) -> Page:
+        opened.append(chromium.new_context(viewport=size, java_script_enabled=javascript))  # type: ignore[arg-type]
+        page = opened[-1].new_page()
+        page.on("pageerror", lambda fault: faults.append(str(fault)))
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        page.goto(console.link())
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", name="Where work waits")).to_be_visible()
+        return page
+
+    yield signed_in
+    for context in opened:
+        context.close()
+    assert faults == []
+
+
+def keep(page: Page, name: str) -> None:
+    """A picture for whoever wants to look, in the folder that RXPULSE_TEST_PICTURES names."""
+    if folder := os.environ.get("RXPULSE_TEST_PICTURES"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("wall", WALL), ("telephone", TELEPHONE), ("narrowest", {"width": 320, "height": 700})]
+)
+def test_the_board_fits_its_screen(board: Open, name: str, size: dict[str, int]) -> None:
+    page = board(size)
+    keep(page, f"board-{name}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    too_small = page.evaluate(
+        """smallest => [...document.querySelectorAll("button, select, a")].filter(one => one.checkVisibility())
+            .map(one => [one.textContent.trim(), one.getBoundingClientRect()])
+            .filter(([_, box]) => box.width < smallest || box.height < smallest).map(([name]) => name)""",
+        SMALLEST_TARGET,
+    )
+    assert too_small == []
+
+
+def test_an_escalation_is_taken_on_by_keyboard_alone(board: Open) -> None:
+    page = board()
+    tab_to(page, "SELECT")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_accessible_name(
+        "Acknowledge: STAT order verified by a pharmacist, Mercy Hospital"
+    )
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Pharmacy manager has it until")).to_be_visible()
+    expect(page.get_by_role("heading", name="Needs somebody 2")).to_be_visible()
+    keep(page, "board-taken")
+
+
+def tab_to(page: Page, tag: str) -> None:
+    """Goes from control to control until one is of this kind."""
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.tagName") == tag:
+            return
+    raise AssertionError(f"no {tag} can be reached by keyboard")
+
+
+def test_the_board_works_without_javascript(board: Open) -> None:
+    page = board(TELEPHONE, javascript=False)
+    card = page.get_by_role("listitem").filter(has_text="Feed /mercy/pis is silent").first
+    card.get_by_role("combobox").select_option("manager")
+    card.get_by_role("button").click()
+    expect(page.get_by_text("Pharmacy manager has it until")).to_be_visible()
+    assert page.locator("meta[http-equiv=refresh]").get_attribute("content") == "30; url=/board"
+    page.get_by_role("link", name="Stop reloading").click()
+    expect(page.get_by_role("link", name="Reload every 30 s")).to_be_visible()
+    assert page.locator("meta[http-equiv=refresh]").count() == 0
+
+
+def test_what_happens_is_shown_without_loading_the_page_again(board: Open, story: Story) -> None:
+    page = board()
+    page.evaluate("window.same = true")
+    story.signal("stat-prepared", 1, case="order/new", site="oak")
+    story.told()
+    expect(page.get_by_role("heading", name="Needs somebody 4")).to_be_visible(timeout=5000)
+    expect(page.get_by_role("status")).to_have_text("4 need somebody")
+    expect(page).to_have_title("(4) Board - RxPulse")
+    assert page.evaluate("window.same") is True
+
+
+def test_who_works_by_keyboard_keeps_his_place_when_the_board_changes(board: Open, story: Story) -> None:
+    page = board()
+    tab_to(page, "SELECT")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    before = page.evaluate("document.activeElement.id")
+    story.signal("stat-prepared", 1, case="order/new", site="oak")
+    story.told()
+    expect(page.get_by_role("heading", name="Needs somebody 4")).to_be_visible(timeout=5000)
+    assert page.evaluate("document.activeElement.id") == before
+    assert page.locator(f"#{before.replace('take', 'who')}").input_value() == "manager"
+
+
+def test_updates_can_be_paused(board: Open, story: Story) -> None:
+    page = board()
+    page.get_by_role("button", name="Pause updates").click()
+    expect(page.get_by_text("Updates are paused since")).to_be_visible()
+    story.signal("stat-prepared", 1, case="order/new", site="oak")
+    with page.expect_response("**/board", timeout=15000) as after:
+        story.told()
+        page.get_by_role("button", name="Go on updating").click()
+    assert after.value.ok
+    expect(page.get_by_role("heading", name="Needs somebody 4")).to_be_visible()
+    expect(page.get_by_text("Updates are paused since")).to_be_hidden()
+
+
+def test_a_screen_that_lost_its_connection_says_so(chromium: Browser, console: Served) -> None:
+    context = chromium.new_context(viewport=WALL)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.clock.install()
+    page.goto(console.link())
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Pause updates")).to_be_visible()
+    lost = page.get_by_text("This screen has lost its connection")
+    context.set_offline(True)
+    page.clock.run_for(50_000)
+    expect(lost).to_be_hidden()
+    page.clock.run_for(30_000)
+    expect(lost).to_be_visible()
+    context.set_offline(False)
+    page.clock.run_for(11_000)
+    expect(lost).to_be_hidden()
+    context.close()
+
+
+def test_an_old_board_is_red(board: Open, story: Story) -> None:
+    story.connection.execute("UPDATE positions SET judged = now() - interval '12 minutes'")
+    page = board()
+    expect(page.get_by_text("Not up to date: lateness is judged up to 12 min ago only")).to_have_css(
+        "background-color", "rgb(168, 7, 26)"
+    )
+    keep(page, "board-old")
+
+
+def test_nothing_in_the_way_of_people_with_disabilities_is_found(board: Open, console: Served) -> None:
+    named = os.environ.get("RXPULSE_TEST_AXE")
+    if not named:
+        pytest.skip("RXPULSE_TEST_AXE is not set: it names axe.min.js of the npm package axe-core")
+    page = board()
+    for path in ("/board", "/board?refresh=off", "/leave", "/enter", console.link()):
+        page.goto(path if path.startswith("http") else console.url + path)
+        # Evaluated by the debugger, which the page's own policy for scripts does not bind.
+        page.evaluate(Path(named).read_text())
+        found = page.evaluate("tags => axe.run(document, {runOnly: tags})", TAGS)
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == [], path
+        assert len(found["passes"]) > 5
