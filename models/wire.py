@@ -5,7 +5,6 @@ closed list of fields passes, every code short and of a plain alphabet, so that 
 other fields are dropped and counted, never named, for a field's name may itself be personal.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from models.event_types import KINDS, allowed
 
 MAX_RECORD = 1 << 20
 """Bytes of one record; a larger one is refused."""
+LARGEST = 1 << 53
+"""No number is larger: beyond it a reader of JSON need not keep whole numbers apart (RFC 8259, section 6)."""
 AHEAD = timedelta(hours=24)
 """How far `time` may lie after `recorded`."""
 _REQUIRED = len(("specversion", "id", "source", "type", "time", "subject", "data"))
@@ -183,7 +184,7 @@ def _priority(value: object) -> str:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
         raise ValueError
     return value
 
@@ -240,7 +241,7 @@ _FIELDS: dict[str, Callable[[Any], object]] = {
 }
 _A_CODE = "a code of 1 to 64 characters A-Z a-z 0-9 _ . : / -"
 _MUST_BE = {
-    **dict.fromkeys(("qty", "amount", "value"), "a number"),
+    **dict.fromkeys(("qty", "amount", "value"), f"a number within {LARGEST} either way"),
     "setting": "inpatient, retail or specialty",
     "codes": "a list of codes",
     "voids": "[source, id] of the event that it takes back",

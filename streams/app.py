@@ -31,6 +31,7 @@ from streams.commit import Committer
 from streams.connection import confluent
 from streams.deadletter import DeadLetters, TooManyDeadLetters
 from streams.ownership import Ownership
+from streams.producing import producer_settings
 from streams.relay import Relay
 from streams.ticks import Ticker
 from streams.topics import CONTROL, EVENTS
@@ -94,8 +95,7 @@ def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loo
     stays away."""
     owner = f"worker-{settings.worker_instance}-{os.getpid()}"
     ledger = ledger or _connected(settings, owner)
-    base = confluent(settings)
-    producer = {**base, "partitioner": "murmur2_random", "enable.idempotence": True}
+    base, producer = confluent(settings), producer_settings(settings)
     consumer = Consumer(_consumer_settings(settings))
     relay = Relay(Producer({**producer, "linger.ms": 5}), lambda why: end(RxPulseError(why)))
     dead_letters = DeadLetters(Producer(producer), settings.deadletter_limit, settings.deadletter_window)

@@ -110,7 +110,9 @@ def test_a_name_outside_the_format_is_counted_whichever_optional_one_is_absent(a
         ({"links": {"dose": 7}}, "data.links.dose must be a code of 1 to 64 characters A-Z a-z 0-9 _ . : / -"),
         ({"links": []}, "data.links must be an object"),
         ({"voids": ["/a", "b", "c"]}, "data.voids must be [source, id] of the event that it takes back"),
-        ({"amount": "1"}, "data.amount must be a number"),
+        ({"amount": "1"}, "data.amount must be a number within 9007199254740992 either way"),
+        ({"amount": 10**20}, "data.amount must be a number within 9007199254740992 either way"),
+        ({"qty": 10**400}, "data.qty must be a number within 9007199254740992 either way"),
         ({"actor": ["a_1"]}, "data.actor must be a code of 1 to 64 characters A-Z a-z 0-9 _ . : / -"),
     ],
 )
