@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.wire import MAX_RECORD, Decoded, Rejected, decode, encode
+from models.wire import LARGEST, MAX_RECORD, Decoded, Rejected, decode, encode
 from tests.heart import NOON, at, event
 
 GOOD: dict[str, object] = {
@@ -156,7 +156,7 @@ def test_no_bytes_raise(record: bytes) -> None:
 @given(
     minutes=st.integers(-10_000, 10_000),
     micro=st.integers(0, 999_999),
-    qty=st.floats(allow_nan=False, allow_infinity=False),
+    qty=st.floats(-LARGEST, LARGEST),
     codes=st.lists(st.from_regex(r"[A-Za-z0-9_.:/-]{1,64}", fullmatch=True), max_size=3),
 )
 def test_an_event_survives_the_wire(minutes: int, micro: int, qty: float, codes: list[str]) -> None:
