@@ -102,6 +102,12 @@ def test_an_escalation_is_taken_on_by_keyboard_alone(board: Open) -> None:
     keep(page, "board-taken")
 
 
+def test_a_telephone_shows_how_urgent_waiting_work_is(board: Open) -> None:
+    page = board(TELEPHONE)
+    expect(page.get_by_text("STAT 5, Urgent 4, Routine 31")).to_be_visible()
+    keep(page, "board-telephone")
+
+
 def tab_to(page: Page, tag: str) -> None:
     """Goes from control to control until one is of this kind."""
     for _ in range(30):
