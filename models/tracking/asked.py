@@ -109,7 +109,8 @@ def _later(policies: Policies, instant: datetime) -> Iterator[tuple[datetime, Po
     """The versions that take effect after an instant. One that another replaces at its own instant never does."""
     after = bisect_right(policies.effective, instant)
     effective, versions = policies.effective[after:], policies.versions[after:]
-    for at, version, following in zip(effective, versions, (*effective[1:], None), strict=True):
+    # Of three rows the last is the longest where no version is later.
+    for at, version, following in zip(effective, versions, (*effective[1:], None), strict=False):
         if at != following:
             yield at, version
 

@@ -184,6 +184,17 @@ def test_the_effective_instant_of_a_policy_that_drops_the_clock_is_looked_at_bef
     assert last(ENTERED, policies=far).look == at(90)
 
 
+def test_under_the_latest_of_several_versions_a_clock_runs_as_under_the_only_one() -> None:
+    policies = since(-60, policy(VERIFIED), policy(STAT, version="v2"))
+    assert last(ENTERED, policies=policies).look == at(5)
+    assert last(event("adc.vend", 1, expiry="2024-12"), policies=policies).look is None
+
+
+def test_a_version_that_another_replaces_at_its_own_instant_ends_nothing() -> None:
+    policies = Policies((BEGINNING, at(8), at(8)), (policy(STAT), policy(VERIFIED, version="v2"), policy(STAT)))
+    assert clock_signals(watch(ENTERED, policies=policies, now=9))["stat-verified"] == (Severity.S3, None)
+
+
 def test_a_clock_that_a_later_policy_brings_back_stays_ended() -> None:
     policies = Policies((BEGINNING, at(8), at(9)), (policy(STAT), policy(VERIFIED, version="v2"), policy(STAT)))
     case = watch(ENTERED, policies=policies, now=60)
