@@ -18,7 +18,8 @@ from console import board, entrance, escalations, feed
 from console.auth import Door, Refused, SignInNeeded, log
 from console.pages import turned_down
 from console.shell import HEADERS, Limited, Strict
-from metrics.exporter import PrometheusRecorder, may_read
+from console.tally import Tallied
+from metrics.exporter import CONTENT_TYPE_PLAIN_0_0_4, PrometheusRecorder, may_read
 from models.errors import CallerFault
 from models.settings import Settings
 from models.store.connecting import DatabaseAway
@@ -52,6 +53,7 @@ def create_app(settings: Settings, store: ConsoleStore, recorder: PrometheusReco
     door = Door(settings, store)
     app.add_middleware(Limited)
     app.add_middleware(Strict, secure=door.secure)
+    app.add_middleware(Tallied, recorder=recorder)
     for part in (
         entrance.router(store, door),
         board.router(store, door),
@@ -83,7 +85,7 @@ def _own_health(app: FastAPI, settings: Settings, store: ConsoleStore, recorder:
         address = "0.0.0.0" if settings.behind_proxy or request.client is None else request.client.host
         if not may_read(address, request.headers.get("authorization"), settings.api_key):
             return PlainTextResponse("give the bearer token of this installation\n", 401)
-        return PlainTextResponse(recorder.text())
+        return PlainTextResponse(recorder.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _own_refusals(app: FastAPI) -> None:

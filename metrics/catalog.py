@@ -26,6 +26,11 @@ class Metric:
     remedy: str
     buckets: tuple[float, ...] = ()
 
+    @property
+    def role(self) -> str:
+        """The role that shows it: the second word of the name."""
+        return self.name.split("_")[1]
+
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -146,6 +151,14 @@ INTAKE_UNKNOWN = Metric(
     "Events taken whose site is not in the policy or whose type is not in the catalogue.",
     "Declare the site in the policy, or mend the type in the sender.",
 )
+CONSOLE_REQUESTS = Metric(
+    "rxpulse_console_requests_total",
+    Shape.COUNTER,
+    ("status",),
+    "Requests to the console, pages and lists alike, by the status answered.",
+    "503 grows: the database is away; 500: a fault of ours, its log says which; 401 or 403 grow: somebody without an"
+    " account tries to get in.",
+)
 CATALOG = (
     EVENTS,
     BATCH_SECONDS,
@@ -163,4 +176,14 @@ CATALOG = (
     INTAKE_REFUSED,
     INTAKE_DROPPED,
     INTAKE_UNKNOWN,
+    CONSOLE_REQUESTS,
 )
+
+
+def of_role(role: str) -> tuple[Metric, ...]:
+    """The figures that the role (`worker`, `dispatcher`, `intake`, `console`) shows. Raises ValueError for one that shows
+    none."""
+    found = tuple(metric for metric in CATALOG if metric.role == role)
+    if not found:
+        raise ValueError(f"no metric of the catalogue is of the role {role}")
+    return found

@@ -21,20 +21,22 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from metrics.catalog import CATALOG, Metric, Shape
+from metrics.catalog import CATALOG, Metric, Shape, of_role
 
 Ready = Callable[[], str | None]
 """What is missing for the role to work, in words; None where nothing is."""
 
 
 class PrometheusRecorder:
-    """Writes the figures of the catalogue into a registry of its own."""
+    """Writes the figures of one role into a registry of its own; `role` None: those of the whole catalogue. A figure of
+    another role raises KeyError: nothing would show it."""
 
-    def __init__(self) -> None:
+    def __init__(self, role: str | None = None) -> None:
         # Series that only say when a counter was made would double what is scraped.
         disable_created_metrics()
         self.registry = CollectorRegistry()
-        self._collectors: dict[str, Any] = {metric.name: self._collector(metric) for metric in CATALOG}
+        metrics = CATALOG if role is None else of_role(role)
+        self._collectors: dict[str, Any] = {metric.name: self._collector(metric) for metric in metrics}
 
     def add(self, metric: Metric, amount: float, *labels: str) -> None:
         self._child(metric, labels).inc(amount)

@@ -157,7 +157,7 @@ def _connected(settings: Settings, owner: str) -> SqlLedger:
 
 def run(settings: Settings, ledger: Ledger | None = None) -> None:
     """The life of a worker process: exits with its code. `ledger` None: the database's."""
-    recorder = PrometheusRecorder()
+    recorder = PrometheusRecorder("worker")
     watch = Watch(recorder)
     RoleServer(settings.bind, settings.required_port(), recorder, watch.missing, settings.api_key).start()
     app = create_app(settings, watch, ledger)

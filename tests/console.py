@@ -64,7 +64,7 @@ def serving(database_url: str, **given: object) -> Iterator[Served]:
     """The console on a free port of loopback, until the block ends. `given` are further settings."""
     told = {"home": Path("/nowhere"), "cache": Path("/nowhere"), "api_key": Secret(KEY), **given}
     settings = Settings(database_url=Secret(database_url), **told)  # type: ignore[arg-type]
-    app = create_app(settings, ConsoleStore(database_url), PrometheusRecorder())
+    app = create_app(settings, ConsoleStore(database_url), PrometheusRecorder("console"))
     one = server(app, settings, 0)
     thread = threading.Thread(target=one.run, daemon=True)
     thread.start()

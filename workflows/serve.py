@@ -30,7 +30,7 @@ async def dispatch(settings: Settings) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     url = str(settings.required_database_url())
     pool = await asyncio.to_thread(Pool, url, "rxpulse dispatcher", CONNECTIONS)
-    recorder = PrometheusRecorder()
+    recorder = PrometheusRecorder("dispatcher")
     notifiers = await asyncio.to_thread(_notifiers, settings, pool)
     voice = Voice(settings.public_url or "http://127.0.0.1:7400")
     dispatcher = Dispatcher(pool, url, notifiers, voice, recorder, settings.prefect_url)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.store.connecting import connect
-from models.store.sql import ATTENTION
+from models.store.changes import ATTENTION
 
 RAISED_CHANNEL: str = ATTENTION
 """What PostgreSQL announces, at the commit, when a signal that somebody may have to be told is written."""

@@ -54,7 +54,7 @@ def _serve(settings: Settings) -> None:
         raise CallerFault(missing)
     if store.policy() is None:
         say("rxpulse: there is no policy in the store yet; the board says so until a worker has brought one")
-    serve(create_app(settings, store, PrometheusRecorder()), settings, port)
+    serve(create_app(settings, store, PrometheusRecorder("console")), settings, port)
 
 
 def check_exposure(settings: Settings) -> None:

@@ -36,7 +36,7 @@ def intake() -> None:
             standing=store.standing,
             deliver=producer.deliver,
             missing=lambda: producer.missing() or store.missing(),
-            recorder=PrometheusRecorder(),
+            recorder=PrometheusRecorder("intake"),
             api_key=settings.api_key,
             pseudonym_key=pseudonym_key(settings),
         )

@@ -91,7 +91,7 @@ def intake(stack: RunningStack, database: str) -> Iterator[Intake]:
         standing=held.standing,
         deliver=producer.deliver,
         missing=lambda: producer.missing() or held.missing(),
-        recorder=PrometheusRecorder(),
+        recorder=PrometheusRecorder("intake"),
         api_key=KEY,
         pseudonym_key=PSEUDONYMS,
         body_seconds=1.0,
