@@ -14,9 +14,10 @@ from functools import lru_cache
 from math import ceil
 from typing import NamedTuple, cast
 
+from models.elapsed import net, nth_business_day_end, when_net_exceeds
 from models.event import CaseId, Event, EventType, Site
 from models.event_types import OPENING
-from models.hours import OPEN_END, Span, local_date, merge, net, nth_business_day_end, when_net_exceeds
+from models.hours import OPEN_END, Span, local_date, merge
 from models.policy import BusinessDays, ByField, Clock, Pause, Severity, SiteProfile, Within
 from models.signals import Cleared, digest
 

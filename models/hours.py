@@ -1,4 +1,4 @@
-"""Time as a pharmacy counts it: opening hours, holidays, business days, and what a pause takes out of a clock.
+"""A site's own time: opening hours, holidays, business days, and what the clock on its wall shows.
 
 A promise of "four open hours" does not run at night, and "two business days" does not run over a holiday. Everything
 here is exact over the change to and from daylight saving: a site is open while the clock on its wall shows an opening
@@ -17,6 +17,8 @@ from itertools import islice
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from models.holidays import us_federal_holidays
+
 Span = tuple[datetime, datetime]
 """[from, to), both UTC, from < to."""
 Opening = tuple[int, int]
@@ -27,7 +29,6 @@ Weekly = tuple[tuple[Opening, ...], ...]
 OPEN_END = datetime.max.replace(tzinfo=UTC)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-_NOTHING = timedelta()
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 _SEARCH = timedelta(days=731)
@@ -110,34 +111,6 @@ def _opening(key: str, text: object) -> Opening:
     return begin, finish
 
 
-@lru_cache(maxsize=1024)
-def us_federal_holidays(year: int) -> frozenset[date]:
-    """The observed dates that lie in `year` of the eleven holidays of 5 USC 6103(a), the same list in every year.
-
-    One on a Saturday is observed on the Friday before (5 USC 6103(b)), so that of 1 January may lie in the year before;
-    one on a Sunday on the Monday after (Executive Order 11582)."""
-    observed = {_observed(date(year + late, month, day)) for late, month, day in _FIXED}
-    observed |= {_weekday_of(year, month, weekday, nth) for month, weekday, nth in _FLOATING}
-    observed.add(date(year, 6, 1) - timedelta(days=date(year, 6, 1).weekday() or 7))
-    return frozenset(day for day in observed if day.year == year)
-
-
-# New Year's Day (of this year and the next), Juneteenth, Independence Day, Veterans Day, Christmas Day.
-_FIXED = ((0, 1, 1), (1, 1, 1), (0, 6, 19), (0, 7, 4), (0, 11, 11), (0, 12, 25))
-# Birthday of Martin Luther King, Washington's Birthday, Labor Day, Columbus Day, Thanksgiving Day; Memorial Day is the
-# last Monday of May.
-_FLOATING = ((1, 0, 3), (2, 0, 3), (9, 0, 1), (10, 0, 2), (11, 3, 4))
-
-
-def _observed(day: date) -> date:
-    return day + timedelta(days={5: -1, 6: 1}.get(day.weekday(), 0))
-
-
-def _weekday_of(year: int, month: int, weekday: int, nth: int) -> date:
-    first = date(year, month, 1)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (nth - 1))
-
-
 def is_holiday(wt: WorkingTime, day: date) -> bool:
     """Whether the local date is one of the site's holidays."""
     return day in wt.holidays or (wt.us_federal and day in us_federal_holidays(day.year))
@@ -178,7 +151,7 @@ def open_spans(wt: WorkingTime, start: datetime, end: datetime) -> Iterator[Span
             yield start, end
         return
     begin = finish = start
-    for opens, closes in _listed(wt, start, end):
+    for opens, closes in open_pieces(wt, start, end):
         if opens > finish:
             if begin < finish:
                 yield begin, finish
@@ -186,6 +159,17 @@ def open_spans(wt: WorkingTime, start: datetime, end: datetime) -> Iterator[Span
         finish = closes
     if begin < finish:
         yield begin, finish
+
+
+def open_pieces(wt: WorkingTime, start: datetime, end: datetime) -> Iterator[Span]:
+    """The open time within [start, end) of a site that has a week, in order, cut at every midnight of UTC."""
+    start, end = _utc(start), _utc(end)
+    if not any(wt.weekly or ()):
+        return
+    for ordinal in range(start.toordinal(), min(end.toordinal(), _LAST_ORDINAL) + 1):
+        for begin, finish in _open_in(wt, ordinal):
+            if begin < end and start < finish:
+                yield (begin if start < begin else start), (finish if finish < end else end)
 
 
 def is_open(wt: WorkingTime, instant: datetime) -> bool:
@@ -227,58 +211,6 @@ def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(union)
 
 
-def total(spans: Iterable[Span]) -> timedelta:
-    """The lengths of the spans, added."""
-    return sum((end - begin for begin, end in spans), _NOTHING)
-
-
-def net(start: datetime, end: datetime, *, holes: Sequence[Span], working: WorkingTime | None) -> timedelta:
-    """The length of [start, end] minus the union of the holes and, where `working` is given, closed time. 0 where `end`
-    is not after `start`."""
-    if start >= end:
-        return _NOTHING
-    if working is None or working.weekly is None:
-        return total(subtract([(start, end)], holes)) if holes else end - start
-    if holes:
-        return total(subtract(_listed(working, _utc(start), _utc(end)), holes))
-    return total(_listed(working, _utc(start), _utc(end)))
-
-
-def when_net_exceeds(
-    start: datetime, amount: timedelta, *, holes: Sequence[Span], working: WorkingTime | None
-) -> datetime | None:
-    """The due: the first instant from which the net length since `start` is more than `amount` (not negative). Where
-    the net reaches the amount at closing time or as a pause begins, that is the first counted instant after. None where
-    it never comes: an open-ended hole, a week without openings, or the end of the calendar."""
-    if not holes and (working is None or working.weekly is None):
-        return start + amount if amount < OPEN_END - start else None
-    union = merge(holes)
-    end = union[-1][0] if union and union[-1][1] == OPEN_END else OPEN_END
-    left = amount
-    for begin, finish in subtract([(start, end)] if working is None else open_spans(working, start, end), union):
-        if left < finish - begin:
-            return begin + left
-        left -= finish - begin
-    return None
-
-
-def nth_business_day_end(wt: WorkingTime, after: date, n: int, *, holes: Sequence[Span]) -> datetime | None:
-    """24:00 site time, in UTC, of the nth business day after the local date `after`; a day that a hole overlaps by more
-    than an instant does not count. None where an open-ended hole leaves too few. Raises ValueError for n below 1."""
-    if n < 1:
-        raise ValueError(f"{n} business days: count at least one")
-    union = merge(holes)
-    day, begins = after + _DAY, day_end(wt, after)
-    while not (union and union[-1][1] == OPEN_END and union[-1][0] < begins):
-        ends = day_end(wt, day)
-        if is_business_day(wt, day) and not any(hole < ends and begins < resumes for hole, resumes in union):
-            n -= 1
-            if n == 0:
-                return ends
-        day, begins = day + _DAY, ends
-    return None
-
-
 def _utc(instant: datetime) -> datetime:
     return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
 
@@ -289,16 +221,6 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as unknown:
         raise ValueError(f'time zone "{name}" does not exist; write an IANA name such as America/New_York') from unknown
-
-
-def _listed(wt: WorkingTime, start: datetime, end: datetime) -> Iterator[Span]:
-    """The open time of a site with a week within [start, end), cut at every midnight of UTC."""
-    if not any(wt.weekly or ()):
-        return
-    for ordinal in range(start.toordinal(), min(end.toordinal(), _LAST_ORDINAL) + 1):
-        for begin, finish in _open_in(wt, ordinal):
-            if begin < end and start < finish:
-                yield (begin if start < begin else start), (finish if finish < end else end)
 
 
 @lru_cache(maxsize=16384)

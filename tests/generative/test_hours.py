@@ -7,19 +7,16 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.elapsed import net, nth_business_day_end, total, when_net_exceeds
 from models.hours import (
     OPEN_END,
     WorkingTime,
     is_open,
     local_instant,
     merge,
-    net,
     next_opening,
-    nth_business_day_end,
     open_spans,
     parse_opening,
-    total,
-    when_net_exceeds,
 )
 
 MINUTE = timedelta(minutes=1)
