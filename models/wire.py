@@ -23,6 +23,15 @@ LARGEST = 1 << 53
 """No number is larger: beyond it a reader of JSON need not keep whole numbers apart (RFC 8259, section 6)."""
 AHEAD = timedelta(hours=24)
 """How far `time` may lie after `recorded`."""
+CODE, KEY, NAME, TYPE = (
+    r"[A-Za-z0-9_.:/-]{1,64}",
+    r"[A-Za-z0-9_.:/-]{1,128}",
+    r"[\x21-\x7e]{1,256}",
+    r"[a-z][a-z0-9_.]{0,99}",
+)
+"""The alphabet and length, as regular expressions, of codes, of what follows the kind in a subject, of ids and sources, and
+of types of events."""
+SETTINGS = ("inpatient", "retail", "specialty")
 _REQUIRED = len(("specversion", "id", "source", "type", "time", "subject", "data"))
 _parse = msgspec.json.Decoder().decode
 
@@ -45,11 +54,11 @@ def _text_of(kind: Callable[[str], Text], pattern: str, kept: int = 0) -> Callab
 
 # The words of a feed come again and again. What passed is kept, so that it is looked at once and stands in memory once;
 # what is refused is never kept.
-_code_of = _text_of(str, r"[A-Za-z0-9_.:/-]{1,64}", kept=1 << 14)
-_subject_of = _text_of(CaseId, r"[a-z]+/[A-Za-z0-9_.:/-]{1,128}", kept=1 << 14)
-_source_of = _text_of(Source, r"[\x21-\x7e]{1,256}", kept=1 << 10)
-_type_of = _text_of(EventType, r"[a-z][a-z0-9_.]{0,99}", kept=1 << 10)
-_name_of = _text_of(str, r"[\x21-\x7e]{1,256}")
+_code_of = _text_of(str, CODE, kept=1 << 14)
+_subject_of = _text_of(CaseId, f"[a-z]+/{KEY}", kept=1 << 14)
+_source_of = _text_of(Source, NAME, kept=1 << 10)
+_type_of = _text_of(EventType, TYPE, kept=1 << 10)
+_name_of = _text_of(str, NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +183,7 @@ def _bad(place: str, must_be: str) -> _Refused:
 
 
 def _setting(value: object) -> str:
-    if value not in ("inpatient", "retail", "specialty"):
+    if value not in SETTINGS:
         raise ValueError
     return str(value)
 
@@ -228,24 +237,30 @@ def _promised(value: object) -> datetime:
 
 _CODES = """site stage actor role station unit lot expiry reason transaction channel expected scanned witness currency
 payer measure location carrier"""
+OBJECTS: dict[str, tuple[str, ...]] = {
+    "drug": ("code", "system", "schedule", "high_alert", "lasa_group"),
+    "links": ("fill", "dose", "claim", "intervention", "order", "item"),
+}
+"""The fields of `data` that are objects, with their own fields."""
+NUMBERS = ("qty", "amount", "value")
+"""The fields of `data` that are numbers."""
 _FIELDS: dict[str, Callable[[Any], object]] = {
     **dict.fromkeys(_CODES.split(), _code_of),
-    **dict.fromkeys(("qty", "amount", "value"), _number),
+    **dict.fromkeys(NUMBERS, _number),
     "setting": _setting,
     "priority": _priority,
     "promised": _promised,
     "codes": _codes,
     "voids": _voids,
-    "drug": _object("drug", "code", "system", "schedule", "high_alert", "lasa_group"),
-    "links": _object("links", "fill", "dose", "claim", "intervention", "order", "item"),
+    **{name: _object(name, *within) for name, within in OBJECTS.items()},
 }
 _A_CODE = "a code of 1 to 64 characters A-Z a-z 0-9 _ . : / -"
 _MUST_BE = {
-    **dict.fromkeys(("qty", "amount", "value"), f"a number within {LARGEST} either way"),
+    **dict.fromkeys(NUMBERS, f"a number within {LARGEST} either way"),
     "setting": "inpatient, retail or specialty",
     "codes": "a list of codes",
     "voids": "[source, id] of the event that it takes back",
-    **dict.fromkeys(("drug", "links"), "an object"),
+    **dict.fromkeys(OBJECTS, "an object"),
 }
 FIELDS = frozenset(_FIELDS)
 
