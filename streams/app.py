@@ -8,13 +8,13 @@ is made of is put together here.
 import asyncio
 import logging
 import os
+import secrets
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import faust
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 from metrics import catalog
@@ -25,6 +25,7 @@ from models.settings import KafkaSecurity, Settings
 from models.store.connecting import DatabaseAway
 from models.store.ledger import Batch, Fenced, Ledger
 from models.store.sql import SqlLedger
+from models.wire import MAX_RECORD
 from streams.batch import Loop
 from streams.cases import Cases
 from streams.commit import Committer
@@ -34,7 +35,7 @@ from streams.ownership import Ownership
 from streams.producing import producer_settings
 from streams.relay import Relay
 from streams.ticks import Ticker
-from streams.topics import CONTROL, EVENTS
+from streams.topics import CONTROL
 
 GROUP = "rxpulse-worker"
 STOPPED_ON_PURPOSE = 3
@@ -98,9 +99,10 @@ def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loo
     base, producer = confluent(settings), producer_settings(settings)
     consumer = Consumer(_consumer_settings(settings))
     relay = Relay(Producer({**producer, "linger.ms": 5}), lambda why: end(RxPulseError(why)))
-    dead_letters = DeadLetters(Producer(producer), settings.deadletter_limit, settings.deadletter_window)
+    large = {**producer, "message.max.bytes": 2 * MAX_RECORD}
+    dead_letters = DeadLetters(Producer(large), settings.deadletter_limit, settings.deadletter_window)
     cases = Cases(ledger)
-    committer = Committer(ledger, relay, dead_letters, _offsets(consumer), watch.done, end)
+    committer = Committer(ledger, relay, dead_letters, watch.done, end)
     loop: Loop | None = None
 
     def drain() -> None:
@@ -134,14 +136,6 @@ def _consumer_settings(settings: Settings) -> dict[str, object]:
     }
 
 
-def _offsets(consumer: Consumer) -> Callable[[dict[int, int]], None]:
-    def commit(positions: dict[int, int]) -> None:
-        offsets = [TopicPartition(EVENTS, partition, position) for partition, position in positions.items()]
-        consumer.commit(offsets=offsets, asynchronous=True)
-
-    return commit
-
-
 def _connected(settings: Settings, owner: str) -> SqlLedger:
     give_up = time.monotonic() + _DATABASE_SECONDS
     wait = 0.1
@@ -169,7 +163,9 @@ def create_app(settings: Settings, watch: Watch, ledger: Ledger | None = None) -
     folder = settings.home / "worker" / settings.worker_instance
     folder.mkdir(parents=True, exist_ok=True)
     app = faust.App(
-        f"rxpulse-control-{settings.worker_instance}",
+        # A group of its own at every start: whoever was killed would be waited for otherwise. Nothing is missed, for
+        # what is announced is read from the store.
+        f"rxpulse-control-{settings.worker_instance}-{secrets.token_hex(4)}",
         broker=[f"kafka://{broker.strip()}" for broker in settings.required_kafka().split(",")],
         broker_credentials=_credentials(settings),
         broker_session_timeout=_SESSION_MS / 1000,

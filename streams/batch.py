@@ -6,20 +6,18 @@ committer is free, and there is nothing to tune. The loop decides and remembers 
 
 import gc
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from threading import Event as Flag
+from time import monotonic
 from typing import Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
-from kafka.partitioner.default import murmur2
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from models.event import CaseId, kind_of
-from models.event_types import STANDING
 from models.policy import Policies
 from models.store.ledger import Ledger
 from models.tracking import track
-from models.wire import Decoded, Rejected, decode
+from models.wire import Decoded, Rejected
+from streams.admission import Misplaced, Record, crowded, examine, misplaced
 from streams.cases import Cases, unseen
 from streams.commit import Committer
 from streams.deadletter import DeadLetters, Origin
@@ -27,15 +25,14 @@ from streams.draft import Draft, Held, Partition
 from streams.ownership import Ownership
 from streams.reconsidering import reconsider, unheard
 from streams.ticks import Ticker
+from streams.topics import EVENTS
 
 LARGEST = 20_000
 """Records of one draft at most."""
 AT_ONCE = 5_000
 """Records read in one go at most."""
-LARGEST_CASE = 5_000
-"""Events of one case of work at most (`semantics.md` 8)."""
-AHEAD = timedelta(minutes=5)
-"""How far `recorded` may lie after receipt (`semantics.md` 5)."""
+_OFFSETS_EVERY = 1.0
+"""Seconds between commits of offsets to Kafka."""
 _SHORT, _LONG = 0.002, 0.1
 """Seconds to wait for a record while a draft waits for the committer, and while there is none."""
 
@@ -50,17 +47,6 @@ class Observer(Protocol):
     def dead(self, reason: str) -> None:
         """A record was put aside."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record as Kafka gave it. `received` is the broker's own time of receipt, UTC."""
-
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes
-    received: datetime
 
 
 class Loop:
@@ -87,6 +73,7 @@ class Loop:
         self._observer = observer
         self._draft = Draft()
         self._policies = _required(ledger.policies(None))
+        self._told = 0.0
         self.stopping = Flag()
 
     def run(self) -> None:
@@ -100,6 +87,7 @@ class Loop:
             self._apply(self._read())
             self._judge()
             if self._committer.idle.is_set():
+                self._tell()
                 self.hand_over()
         # Closing the consumer gives the partitions back; a consumer that is closing takes no offsets any more.
         self.drain()
@@ -118,6 +106,14 @@ class Loop:
             self._draft.seal()
             self._committer.give(self._draft, self._policies)
             self._draft = Draft()
+
+    def _tell(self) -> None:
+        """Moves Kafka's own offsets, which decide nothing, to what is written: tools that show lag read them. Not the
+        committer's work: a commit from another thread may wait for a rebalance that waits for the committer."""
+        if monotonic() - self._told > _OFFSETS_EVERY and self._ownership.partitions:
+            self._told = monotonic()
+            written = [TopicPartition(EVENTS, one.number, one.stored) for one in self._ownership.partitions.values()]
+            self._consumer.commit(offsets=written, asynchronous=True)
 
     def _read(self) -> list[Message]:
         before = self._ownership.changed
@@ -168,11 +164,20 @@ class Loop:
             return
         self._renew_policies()
         records = [record for message in messages if (record := self._record(message)) is not None]
-        found = [(record, decode(record.value, record.received)) for record in records]
-        known = [(one.event.subject, record.partition) for record, one in found if isinstance(one, Decoded)]
-        self._cases.bring(known, self._policies)
-        for record, one in found:
-            self._take(record, one)
+        examined = [(record, self._examined(record)) for record in records]
+        placed = [(found.event.subject, record.partition) for record, found in examined if isinstance(found, Decoded)]
+        self._cases.bring(placed, self._policies)
+        for record, found in examined:
+            self._take(record, found)
+
+    def _examined(self, record: Record) -> Decoded | Rejected | Misplaced:
+        found = examine(record, self._policies)
+        if isinstance(found, Rejected):
+            return found
+        case = found.event.subject
+        held = self._cases.get(case)
+        held_in = None if held is None else held.partition
+        return Misplaced(case) if misplaced(record, case, held_in, self._ownership.count) else found
 
     def _record(self, message: Message) -> Record | None:
         fault = message.error()
@@ -193,22 +198,24 @@ class Loop:
         if partition is not None:
             partition.end = message.offset() or 0
 
-    def _take(self, record: Record, found: Decoded | Rejected) -> None:
+    def _take(self, record: Record, found: Decoded | Rejected | Misplaced) -> None:
         partition = self._ownership.partitions[record.partition]
         self._draft.read(partition, record.offset)
-        why = found if isinstance(found, Rejected) else self._refused(found, record)
-        if why is not None:
-            self._put_aside(record, partition, why)
-            return
-        assert isinstance(found, Decoded)
-        self._dead_letters.fine(1)
-        case = found.event.subject
-        held = self._cases.get(case)
-        if self._misplaced(record, case, held):
-            self._draft.count(partition, "rerouted")
-            self._dead_letters.reroute(case.encode(), record.value, Origin(record.partition, record.offset))
-            return
-        self._track(partition, found, held or unseen(case, record.partition))
+        match found:
+            case Rejected():
+                self._put_aside(record, partition, found)
+            case Misplaced(case):
+                self._dead_letters.fine(1)
+                self._draft.count(partition, "rerouted")
+                self._dead_letters.reroute(case.encode(), record.value, Origin(record.partition, record.offset))
+            case Decoded(event):
+                held = self._cases.get(event.subject) or unseen(event.subject, record.partition)
+                why = crowded(held.case, event)
+                if why is not None:
+                    self._put_aside(record, partition, why)
+                    return
+                self._dead_letters.fine(1)
+                self._track(partition, found, held)
 
     def _track(self, partition: Partition, found: Decoded, held: Held) -> None:
         step = track(held.case, found.event, self._policies)
@@ -217,28 +224,6 @@ class Loop:
             now = Held(held.partition, step.case, step.look)
             self._cases.put(step.case.id, now)
             self._draft.cases[step.case.id] = now
-
-    def _refused(self, found: Decoded, record: Record) -> Rejected | None:
-        event = found.event
-        if event.recorded - record.received > AHEAD:
-            return Rejected("recorded ahead", "recorded is more than 5 minutes after receipt: check the sender's clock")
-        policy = self._policies.latest
-        if policy.strict_sites and event.site not in policy.sites:
-            return Rejected("unknown site", "data.site is none of the policy's, and it has strict_sites = true")
-        held = self._cases.get(event.subject)
-        large = held is not None and len(held.case.evidence.events) >= LARGEST_CASE
-        if large and kind_of(event.subject) not in STANDING:
-            return Rejected(
-                "case too large", f"the case has {LARGEST_CASE} events already: is its subject a single one?"
-            )
-        return None
-
-    def _misplaced(self, record: Record, case: CaseId, held: Held | None) -> bool:
-        """Whether the record lies where its case does not belong. Asked in full once a case while it is in mind."""
-        if held is not None:
-            return held.partition != record.partition
-        key = case.encode()
-        return record.key != key or (murmur2(key) & 0x7FFFFFFF) % self._ownership.count != record.partition
 
     def _put_aside(self, record: Record, partition: Partition, why: Rejected) -> None:
         self._draft.count(partition, "rejected")

@@ -1,8 +1,7 @@
 """The committer: the one thread that writes.
 
-It takes a draft whenever it is free, writes it in one transaction, and only then sends the facts on and moves the
-offsets that lag tools look at. Whatever goes wrong ends the process: nothing is half done, and the next worker goes on
-where the last transaction ended.
+It takes a draft whenever it is free, writes it in one transaction, and only then sends the facts on. Whatever goes wrong
+ends the process: nothing is half done, and the next worker goes on where the last transaction ended.
 """
 
 from collections.abc import Callable
@@ -18,8 +17,6 @@ from streams.deadletter import DeadLetters
 from streams.draft import Draft
 from streams.relay import Relay
 
-_OFFSETS_EVERY = 1.0
-"""Seconds between commits of offsets to Kafka: they decide nothing, lag tools read them."""
 _LONGEST = 60.0
 """Seconds after which a commit is given up as hanging."""
 
@@ -37,18 +34,15 @@ class Committer:
         ledger: Ledger,
         relay: Relay,
         dead_letters: DeadLetters,
-        offsets: Callable[[dict[int, int]], None],
         done: Callable[[Batch, float], None],
         failed: Callable[[BaseException], None],
     ) -> None:
         self._ledger = ledger
         self._relay = relay
         self._dead_letters = dead_letters
-        self._offsets = offsets
         self._done = done
         self._failed = failed
         self._queue: SimpleQueue[tuple[Draft, Policies]] = SimpleQueue()
-        self._told = 0.0
         self.writing: Draft | None = None
         self.idle = Flag()
         self.idle.set()
@@ -84,8 +78,5 @@ class Committer:
         self._ledger.commit(batch)
         self._relay.publish(draft.facts)
         self._done(batch, monotonic() - begun)
-        if monotonic() - self._told > _OFFSETS_EVERY:
-            self._told = monotonic()
-            self._offsets({advance.partition: advance.position for advance in batch.advances})
         self.writing = None
         self.idle.set()

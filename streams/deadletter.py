@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, Message, Producer
 
 from models.errors import OurFault
-from models.wire import Rejected
+from models.wire import MAX_RECORD, Rejected
 from streams.topics import DEADLETTER, EVENTS
 
+LARGEST = 2 * MAX_RECORD - 16_384
+"""Bytes of a dead letter's value at most: the topic takes 2 MiB with key and headers. Only what was packed on its way can
+be larger."""
 _SECONDS = 30.0
 
 
@@ -57,7 +60,9 @@ class DeadLetters:
             "partition": str(origin.partition),
             "offset": str(origin.offset),
         }
-        self._send(DEADLETTER, key, value, {name: text.encode() for name, text in headers.items()})
+        if len(value) > LARGEST:
+            headers["cut-from-bytes"] = str(len(value))
+        self._send(DEADLETTER, key, value[:LARGEST], {name: text.encode() for name, text in headers.items()})
         self._count(why)
 
     def reroute(self, key: bytes, value: bytes, origin: Origin) -> None:

@@ -4,7 +4,7 @@ Facts get their numbers here, in the order in which they were found. Nothing is 
 leaves no trace.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -132,16 +132,15 @@ class Draft:
         for outcome in step.outcomes:
             self._outcome(outcome, partition.number)
 
-    def listened(self, partition: Partition, judged: datetime, steps: Iterable[Step]) -> bool:
-        """Silence was listened to up to `judged`, with what it led to. Returns whether it led to anything."""
+    def listened(self, partition: Partition, judged: datetime, steps: Sequence[Step]) -> None:
+        """Silence was listened to up to `judged`, with what it led to for each case that it concerned."""
         part = self._part(partition)
         part.judged = judged
-        found = False
         for step in steps:
-            found = self._found(part, step, judged) or found
-        if found:
+            self._found(part, step, judged)
+        if steps:
+            # Even without a new fact: a case may have become late under the severity that it was warned of.
             self._ticks.append(Tick(partition.number, partition.position, judged))
-        return found
 
     def reconsider(self, partition: Partition, held: Held) -> None:
         """A case is to be looked at at another instant than the store knows; nothing else about it changed."""
@@ -173,7 +172,7 @@ class Draft:
             self._parts[partition.number] = part
         return part
 
-    def _found(self, part: _Part, step: Step, judged: datetime | None) -> bool:
+    def _found(self, part: _Part, step: Step, judged: datetime | None) -> None:
         number, position, sequence = part.partition.number, part.partition.position, part.sequence
         for interval in step.intervals:
             self._intervals.append(IntervalFact(number, sequence, position, interval))
@@ -181,9 +180,7 @@ class Draft:
         for signal in step.signals:
             self._signals.append(SignalFact(number, sequence, position, judged, signal))
             sequence += 1
-        found = sequence != part.sequence
         part.partition.sequence = part.sequence = sequence
-        return found
 
     def _seen(self, event: Event, admission: Admission, partition: int, dropped: int) -> None:
         key = FeedKey(event.source, event.site, partition)

@@ -69,7 +69,7 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Silence was listened to up to `judged` when the partition stood at `position`, and something was found: whoever
+    """Silence was listened to up to `judged` when the partition stood at `position`, and it concerned some case: whoever
     recomputes must tick there too."""
 
     partition: int

@@ -1,0 +1,75 @@
+"""What may be taken from a record of `rx.events`, told from the record and its case alone.
+
+A record is an event to apply, or cannot be one and is put aside with the reason, or lies in a partition where its case
+does not belong and is put where it does. Nothing here depends on when the record is looked at, so whoever recomputes from
+the topic comes to the same answer as the worker did.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kafka.partitioner.default import murmur2
+
+from models.event import CaseId, Event, kind_of
+from models.event_types import STANDING
+from models.policy import Policies
+from models.tracking import Watched
+from models.wire import Decoded, Rejected, decode
+
+LARGEST_CASE = 5_000
+"""Events of one case of work at most (`semantics.md` 8)."""
+AHEAD = timedelta(minutes=5)
+"""How far `recorded` may lie after receipt (`semantics.md` 5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as Kafka gave it. `received` is the broker's own time of receipt, UTC."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    received: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Misplaced:
+    """An event whose record lies where its case does not belong, or under another key."""
+
+    case: CaseId
+
+
+def examine(record: Record, policies: Policies) -> Decoded | Rejected:
+    """A record, as far as it can be judged without its case: by its bytes, its time of receipt, and the policy in force
+    for it."""
+    found = decode(record.value, record.received)
+    if isinstance(found, Rejected):
+        return found
+    event = found.event
+    if event.recorded - record.received > AHEAD:
+        return Rejected("recorded ahead", "recorded is more than 5 minutes after receipt: check the sender's clock")
+    policy = policies.at(min(event.time, event.recorded))
+    if policy.strict_sites and event.site not in policy.sites:
+        return Rejected("unknown site", "data.site is none of the policy's, and it has strict_sites = true")
+    return found
+
+
+def misplaced(record: Record, case: CaseId, held_in: int | None, partitions: int) -> bool:
+    """Whether the record lies where its case does not belong, or under another key. `held_in` is the partition in which
+    the case is held, which saves the arithmetic; None where it is not held."""
+    if record.key != case.encode():
+        return True
+    return record.partition != (home(case, partitions) if held_in is None else held_in)
+
+
+def crowded(case: Watched, event: Event) -> Rejected | None:
+    """Why a case of work takes no more events; None where it does."""
+    if len(case.evidence.events) < LARGEST_CASE or kind_of(event.subject) in STANDING:
+        return None
+    return Rejected("case too large", f"the case has {LARGEST_CASE} events already: is its subject a single one?")
+
+
+def home(case: CaseId, partitions: int) -> int:
+    """The partition in which a case belongs: Kafka's own partitioner over the subject."""
+    return (murmur2(case.encode()) & 0x7FFFFFFF) % partitions
