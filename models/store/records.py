@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import msgspec
 
-from models.case import settled
+from models.case import Evidence, settled
 from models.event import CaseId, Data, Event, EventType, Source, kind_of
 from models.policy import Policies
 from models.signals import Cleared, Signal
@@ -88,10 +88,15 @@ def pack(case: Watched) -> bytes:
     )
 
 
+def evidence_of(case: CaseId, body: bytes) -> Evidence:
+    """The events of a case, nothing folded."""
+    return _evidence(case, _decode(body))
+
+
 def unpack(case: CaseId, body: bytes, policies: Policies) -> tuple[Watched, datetime | None]:
     """The case folded again, with what was issued about it, and its next look."""
     kept = _decode(body)
-    evidence = settled(tuple(_event(case, row) for row in kept.events), tuple(_event(case, row) for row in kept.rivals))
+    evidence = _evidence(case, kept)
     bare = Watched(case, evidence) if kept.judged is None else Watched(case, evidence, judged=kept.judged)
     step = refold(bare, policies)
     whole = replace(
@@ -100,6 +105,10 @@ def unpack(case: CaseId, body: bytes, policies: Policies) -> tuple[Watched, date
         signals=_with(step.case.signals, {one.id: one for one in kept.signals}),
     )
     return whole, step.look
+
+
+def _evidence(case: CaseId, kept: _Body) -> Evidence:
+    return settled(tuple(_event(case, row) for row in kept.events), tuple(_event(case, row) for row in kept.rivals))
 
 
 def _with(derived: Mapping[Any, Any], kept: Mapping[Any, Any]) -> Mapping[Any, Any]:

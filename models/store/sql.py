@@ -11,14 +11,15 @@ from typing import Any, LiteralString
 
 from psycopg import Connection, Cursor
 
-from models.event import CaseId, Site
+from models.event import CaseId
 from models.policy import Kind, Policies
 from models.store.changes import append_changes, copy, signal_changes, stage, stage_changes
 from models.store.connecting import connect
 from models.store.ledger import Advance, Batch, Claim, Fenced, ForeignCluster, IntervalFact, SignalFact
 from models.store.policies import read_policies
 from models.store.records import unpack
-from models.tracking import Interval, Watched
+from models.store.rows import interval_of
+from models.tracking import Watched
 
 _MICROSECOND = timedelta(microseconds=1)
 _FREEZE = "10s"
@@ -255,20 +256,5 @@ def _interval_row(fact: IntervalFact) -> tuple[Any, ...]:
 
 
 def _interval_fact(row: tuple[Any, ...]) -> IntervalFact:
-    partition, sequence, position, name, clock, site, priority, case, started, stopped, net, target, *rest = row
-    in_target, revision, retracted = rest
-    interval = Interval(
-        id=name,
-        clock=clock,
-        site=Site(site),
-        priority=priority,
-        case=CaseId(case),
-        started=started,
-        stopped=stopped,
-        net=net * _MICROSECOND,
-        target=None if target is None else target * _MICROSECOND,
-        in_target=in_target,
-        revision=revision,
-        retracted=retracted,
-    )
-    return IntervalFact(partition, sequence, position, interval)
+    partition, sequence, position, *about = row
+    return IntervalFact(partition, sequence, position, interval_of(about))

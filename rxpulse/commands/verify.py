@@ -1,0 +1,56 @@
+"""`rxpulse verify`: does the store say what the events say?"""
+
+import gc
+import os
+from dataclasses import asdict
+
+import click
+
+from models.settings import Settings
+from rxpulse.output import json_option, print_json
+from rxpulse.progress import counted
+from rxpulse.running import with_running_stack
+
+EXAMPLE = """Example:
+
+    rxpulse verify --json
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@json_option
+def verify(as_json: bool) -> None:
+    """Recompute everything from the topic of events and compare it with the store.
+
+    Beside a running stack, or with RXPULSE_KAFKA and RXPULSE_DATABASE_URL. Nothing is changed, and the worker may go on
+    working. Exit code 1: there are differences; `rxpulse reset --facts` lets the worker compute everything anew.
+    """
+    from models.store.facts import snapshot
+    from streams.verify import verify as recompute
+
+    settings = with_running_stack(Settings.from_env(os.environ), os.environ)
+    # What is read stays in memory to the end of its partition: the collector need not look at it again and again.
+    gc.set_threshold(100_000, 50, 100)
+    with snapshot(settings.required_database_url()) as facts:
+        found = recompute(settings, facts, lambda records: counted(records, "records"))
+    document = {
+        "from": {str(number): offset for number, offset in found.start.items()},
+        "to": {str(number): offset for number, offset in found.end.items()},
+        "events": found.events,
+        "cases_compared": found.cases,
+        "intervals_compared": found.intervals,
+        "signals_compared": found.signals,
+        "differences": found.differences,
+        "examples": [asdict(one) for one in found.examples],
+    }
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(
+            f"{found.events} records read again; {found.cases} cases, {found.intervals} turnaround times and"
+            f" {found.signals} signals compared: {found.differences} differences"
+        )
+        for one in found.examples:
+            click.echo(f"  {one.what} {one.id}\n    store:      {one.stored}\n    recomputed: {one.recomputed}")
+    if found.differences:
+        raise click.exceptions.Exit(1)

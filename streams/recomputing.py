@@ -1,0 +1,104 @@
+"""What one partition of the topic leads to, told again from its records: no store, no clock on the wall.
+
+Records are taken in order by the same admission as the worker's; between them, silence is listened to at the positions and
+instants at which the worker did.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from heapq import heapify, heappop, heappush
+
+from models.case import Admission
+from models.event import CaseId
+from models.policy import Policies
+from models.rates import Outcome
+from models.store.ledger import OutcomeCount, OutcomeKey, Tally
+from models.tracking import Step, Watched, tick, track
+from models.wire import Decoded, Rejected
+from streams.admission import Record, crowded, examine, misplaced
+
+_TALLIED = {Admission.DUPLICATE: "duplicates", Admission.ID_REUSED: "id_reused"}
+
+
+class Recomputed:
+    """A partition as far as it was told. `ticks` are (position, judged) in order: silence up to `judged` was listened to
+    when everything below `position` was applied. `partitions` is how many the topic has."""
+
+    def __init__(
+        self, partition: int, partitions: int, policies: Policies, ticks: Sequence[tuple[int, datetime]]
+    ) -> None:
+        self.partition = partition
+        self.cases: dict[CaseId, Watched] = {}
+        self._partitions = partitions
+        self._policies = policies
+        self._ticks = list(reversed(ticks))
+        self._looks: list[tuple[datetime, CaseId]] = []
+        self._outcomes: dict[OutcomeKey, list[int]] = {}
+        self._tally = Counter[str]()
+
+    @property
+    def tally(self) -> Tally:
+        """What became of the records."""
+        return Tally(**{name: self._tally[name] for name in asdict(Tally())})
+
+    @property
+    def outcomes(self) -> dict[OutcomeKey, OutcomeCount]:
+        """The trials, as far as any stand."""
+        return {key: OutcomeCount(*counts) for key, counts in self._outcomes.items() if any(counts)}
+
+    def take(self, record: Record) -> None:
+        """The next record."""
+        self.listen(record.offset)
+        found = examine(record, self._policies)
+        if isinstance(found, Rejected):
+            self._tally["rejected"] += 1
+            return
+        subject = found.event.subject
+        case = self.cases.get(subject)
+        if misplaced(record, subject, None if case is None else self.partition, self._partitions):
+            self._tally["rerouted"] += 1
+            return
+        self._track(case or Watched(subject), found)
+
+    def listen(self, position: int) -> None:
+        """Silence, as it was listened to when the partition stood at `position` or before."""
+        while self._ticks and self._ticks[-1][0] <= position:
+            _, judged = self._ticks.pop()
+            for case in self._due(judged):
+                self._keep(tick(case, self._policies, judged))
+
+    def _track(self, case: Watched, found: Decoded) -> None:
+        if crowded(case, found.event) is not None:
+            self._tally["rejected"] += 1
+            return
+        step = track(case, found.event, self._policies)
+        assert step.admission is not None
+        self._tally[_TALLIED.get(step.admission, "accepted")] += 1
+        self._keep(step)
+        self._count(step.outcomes)
+
+    def _keep(self, step: Step) -> None:
+        self.cases[step.case.id] = step.case
+        if step.look is not None:
+            heappush(self._looks, (step.look, step.case.id))
+            if len(self._looks) > 4 * len(self.cases) + 1000:
+                self._looks = [(case.look, name) for name, case in self.cases.items() if case.look is not None]
+                heapify(self._looks)
+
+    def _due(self, judged: datetime) -> list[Watched]:
+        """The cases of which silence up to `judged` says something new, each once; looks that are no longer theirs are
+        thrown away."""
+        due: dict[CaseId, Watched] = {}
+        while self._looks and self._looks[0][0] < judged:
+            look, name = heappop(self._looks)
+            if self.cases[name].look == look:
+                due[name] = self.cases[name]
+        return list(due.values())
+
+    def _count(self, outcomes: Iterable[Outcome]) -> None:
+        for one in outcomes:
+            key = OutcomeKey(one.site, one.rate, one.entry, one.minute, self.partition)
+            counts = self._outcomes.setdefault(key, [0, 0, 0, 0])
+            counts[2 * one.late + one.error] += one.sign
