@@ -1,0 +1,139 @@
+"""`rxpulse export`: facts as tables, and the same turnaround times as `rxpulse replay` of the same events."""
+
+import csv
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from models import policy_text
+from models.event import Event
+from models.wire import FIELDS, encode
+from rxpulse.cli import main
+from rxpulse.commands.export import _EVENTS
+from tests.conftest import RunningStack
+from tests.live import Live, living, now, simulated, stat
+
+
+@pytest.fixture
+def live(stack: RunningStack, database_url: str, tmp_path: Path) -> Iterator[Live]:
+    with living(stack.kafka, database_url, tmp_path, policy_text.shipped_default()) as one:
+        yield one
+
+
+def run(live: Live, *arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments], env=live.env, catch_exceptions=False)
+
+
+def exported(live: Live, what: str, *options: str) -> list[dict[str, str]]:
+    out = live.folder / f"{what}.csv"
+    found = run(live, "export", what, "--out", str(out), *options)
+    assert found.exit_code == 0, found.output
+    with out.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert f"{len(rows)} {what}" in found.stderr
+    return rows
+
+
+def without(columns: set[str], lines: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{name: value for name, value in line.items() if name not in columns} for line in lines]
+
+
+def test_exported_intervals_are_those_of_a_replay_line_by_line(live: Live) -> None:
+    events = simulated(volume=0.5)
+    disorder = events[1::2] + events[::2]
+    live.worker()
+    for at in range(0, len(disorder), 100):
+        live.send(*disorder[at : at + 100])
+    live.await_applied()
+    file, out = live.folder / "events.ndjson", live.folder / "replayed.csv"
+    file.write_bytes(b"".join(encode(one) + b"\n" for one in events))
+    assert run(live, "replay", str(file), "--intervals", str(out)).exit_code == 0
+    with out.open(newline="") as stream:
+        replayed = list(csv.DictReader(stream))
+    found = exported(live, "intervals")
+    assert len(found) > 50
+    assert list(found[0]) == list(replayed[0])
+    assert any(int(row["revision"]) > 1 for row in exported(live, "intervals", "--all-revisions"))
+    assert without({"revision"}, found) == without({"revision"}, replayed)
+
+
+def test_all_revisions_tell_the_story_of_an_interval(live: Live) -> None:
+    """The order is verified; then it turns out that it was verified earlier; then that all this was another order."""
+    entered, late = stat(1, now()), stat(1, now(), "order.verified")
+    early = Event("earlier", late.source, late.type, entered.time, late.recorded, late.subject, late.data)
+    voids = {"site": entered.site, "voids": [entered.source, entered.id]}
+    kind = type(entered.type)("rx.event.voided")
+    live.worker()
+    live.send(entered, late, early)
+    live.await_applied()
+    live.send(Event("v", entered.source, kind, now(), now(), entered.subject, voids))  # type: ignore[arg-type]
+    live.await_applied()
+    story = [row for row in exported(live, "intervals", "--all-revisions") if row["clock"] == "stat-verified"]
+    assert [(row["revision"], row["state"]) for row in story] == [("1", "closed"), ("2", "closed"), ("3", "retracted")]
+    assert [row for row in exported(live, "intervals") if row["clock"] == "stat-verified"] == []
+
+
+def test_exported_signals_say_what_was_told(live: Live) -> None:
+    live.worker()
+    live.send(*simulated(), stat(1, now() - timedelta(minutes=11)))
+    live.await_applied()
+    live.send(stat(1, now(), "order.verified"))
+    live.await_applied()
+    rows = exported(live, "signals")
+    assert len(rows) == live.one("SELECT count(*) FROM signals")
+    assert list(rows[0])[:10] == [
+        *("signal", "kind", "name", "severity", "site", "case", "raised", "cleared", "reason", "told")
+    ]
+    assert {row["told"] for row in rows} == {"old", "cleared", ""}
+    assert {row["severity"] for row in rows} <= {"S1", "S2", "S3", "S4"}
+    changes = exported(live, "signals", "--all-revisions")
+    assert len(changes) == live.one("SELECT count(*) FROM signal_changes") > len(rows)
+
+
+def test_exported_events_come_once_and_only_where_they_belong(live: Live) -> None:
+    events = simulated()
+    again = [Event(e.id, e.source, e.type, e.time, now(), e.subject, e.data) for e in events[:5]]
+    live.send(*events, *again)
+    live.produce([(None, b"garbage", None), (b"other", encode(events[0]), None)])
+    rows = exported(live, "events")
+    assert sorted((row["subject"], row["source"], row["id"]) for row in rows) == sorted(
+        (e.subject, e.source, e.id) for e in events
+    )
+    kept = {(row["source"], row["id"]): row for row in rows}
+    for e in events:
+        row = kept[e.source, e.id]
+        assert (row["time"], row["recorded"], row["site"]) == (e.time.isoformat(), e.recorded.isoformat(), e.site)
+        assert row["links.fill"] == e.data.get("links", {}).get("fill", "")
+    assert len(exported(live, "events", "--all-revisions")) == len(events) + len(again)
+
+
+def test_exported_deliveries_are_one_row_each(live: Live) -> None:
+    live.database.execute(
+        "INSERT INTO deliveries (key, escalation, signal, type, step, loop, person, channel, state, attempts, gives_up,"
+        " first_attempt, last_attempt, answer, message) VALUES ('k1', 'e1', 's1', 'page', 1, 1, 'ana', 'webhook', 'sent',"
+        " 2, now(), '2026-11-20T12:00:00Z', '2026-11-20T12:00:01Z', 'HTTP 204, \"thanks\"', '{}')"
+    )
+    assert exported(live, "deliveries") == [
+        {
+            **{"delivery": "k1", "escalation": "e1", "signal": "s1", "step": "1", "loop": "1", "person": "ana"},
+            **{"channel": "webhook", "key": "k1", "state": "sent", "attempts": "2", "type": "page"},
+            **{"first_attempt": "2026-11-20T12:00:00+00:00", "last_attempt": "2026-11-20T12:00:01+00:00"},
+            "answer": 'HTTP 204, "thanks"',
+        }
+    ]
+
+
+def test_every_field_of_an_event_has_its_column() -> None:
+    assert {name.partition(".")[0] for name in _EVENTS} >= FIELDS
+
+
+@pytest.mark.parametrize(
+    ("out", "remedy"), [("facts.xlsx", "end the name in .csv or .parquet"), ("no/where.csv", "there is no folder")]
+)
+def test_a_file_that_cannot_be_written_is_said_before_anything_is_read(tmp_path: Path, out: str, remedy: str) -> None:
+    found = CliRunner().invoke(main, ["export", "intervals", "--out", str(tmp_path / out)])
+    assert found.exit_code == 2
+    assert remedy in found.stderr
