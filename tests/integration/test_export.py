@@ -1,6 +1,10 @@
 """`rxpulse export`: facts as tables, and the same turnaround times as `rxpulse replay` of the same events."""
 
 import csv
+import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +18,7 @@ from models.wire import FIELDS, encode
 from rxpulse.cli import main
 from rxpulse.commands.export import _EVENTS
 from tests.conftest import RunningStack
-from tests.live import Live, living, now, simulated, stat
+from tests.live import Live, living, now, simulated, stat, until
 
 
 @pytest.fixture
@@ -126,6 +130,36 @@ def test_exported_deliveries_are_one_row_each(live: Live) -> None:
     ]
 
 
+def test_a_topic_is_printed_as_it_lies_there(live: Live) -> None:
+    live.send(stat(1, now()))
+    live.produce([(None, b"\xff no event", None)])
+    found = run(live, "topics", "tail", "rx.events")
+    assert found.exit_code == 0
+    lines = sorted(found.stdout.splitlines())
+    assert lines[0] == "\\xff no event"
+    assert [json.loads(line)["subject"] for line in lines[1:]] == ["order/1"]
+    assert run(live, "topics", "tail", "rx.signals").stdout == ""
+
+
+def test_a_topic_that_is_not_there_is_said_with_those_that_are(live: Live) -> None:
+    found = run(live, "topics", "tail", "rx.event")
+    assert found.exit_code == 2
+    assert "there is no topic rx.event; there are rx.control, rx.deadletter, rx.events" in found.stderr
+
+
+def test_following_a_topic_goes_on_until_it_is_interrupted(live: Live) -> None:
+    out = live.folder / "followed"
+    with out.open("wb") as stream:
+        argv = [sys.executable, "-m", "rxpulse", "topics", "tail", "rx.events", "--follow"]
+        following = subprocess.Popen(argv, env=live.env, stdout=stream, stderr=subprocess.PIPE)
+        for number in (1, 2):
+            live.send(stat(number, now()))
+            until(lambda number=number: f"order/{number}" in out.read_text())
+        following.send_signal(signal.SIGINT)
+        assert following.communicate(timeout=10)[1] == b""
+    assert following.returncode == 0
+
+
 def test_every_field_of_an_event_has_its_column() -> None:
     assert {name.partition(".")[0] for name in _EVENTS} >= FIELDS
 
@@ -137,3 +171,10 @@ def test_a_file_that_cannot_be_written_is_said_before_anything_is_read(tmp_path:
     found = CliRunner().invoke(main, ["export", "intervals", "--out", str(tmp_path / out)])
     assert found.exit_code == 2
     assert remedy in found.stderr
+
+
+def test_parquet_names_the_package_that_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    found = CliRunner().invoke(main, ["export", "intervals", "--out", str(tmp_path / "facts.parquet")])
+    assert found.exit_code == 2
+    assert "pip install pyarrow" in found.stderr
