@@ -66,7 +66,8 @@
     if (!paused) refresh();
   });
   const feed = new EventSource("/api/v1/feed");
-  for (const name of ["signal", "escalation", "reset"]) feed.addEventListener(name, soon);
+  // What happened between the page and the first word of the feed is not in the feed: "open" looks once more.
+  for (const name of ["open", "signal", "escalation", "reset"]) feed.addEventListener(name, soon);
   setInterval(() => {
     warn();
     refresh();

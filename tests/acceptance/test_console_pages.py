@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests.conftest import require_program
 from tests.console import Served, Story, a_shift, serving
@@ -138,6 +138,19 @@ def test_what_happens_is_shown_without_loading_the_page_again(board: Open, story
     expect(page.get_by_role("status")).to_have_text("4 need somebody")
     expect(page).to_have_title("(4) Board - RxPulse")
     assert page.evaluate("window.same") is True
+
+
+def test_what_happens_before_the_feed_speaks_is_not_missed(board: Open, story: Story) -> None:
+    page = board()
+
+    def late(route: Route) -> None:
+        story.signal("stat-prepared", 1, case="order/new", site="oak")
+        story.told()
+        route.continue_()
+
+    page.route("**/api/v1/feed", late, times=1)
+    page.reload()
+    expect(page.get_by_role("heading", name="Needs somebody 4")).to_be_visible(timeout=5000)
 
 
 def test_who_works_by_keyboard_keeps_his_place_when_the_board_changes(board: Open, story: Story) -> None:
