@@ -19,6 +19,7 @@ from metrics.recorder import Recorder
 from models.errors import OurFault
 from models.policy import Channel, Policies, Policy
 from models.store import deliveries
+from models.store.changes import ATTENTION
 from models.store.connecting import DatabaseAway
 from models.store.deliveries import Taken
 from models.store.desk import Desk, act, attend, now
@@ -26,7 +27,6 @@ from models.store.hearing import listen
 from models.store.messages import Voice
 from models.store.policies import read_policies
 from models.store.pool import Pool
-from models.store.changes import ATTENTION
 from workflows.escalate import Orchestration
 from workflows.notify.answer import Answer, Delivered, Notifier, Refused, RetryAfter
 

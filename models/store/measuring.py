@@ -6,8 +6,8 @@ Questions are asked many times a second while the store is at work, so each is a
 from collections.abc import Sequence
 from typing import Any
 
-from models.store.connecting import connect
 from models.store.changes import ATTENTION
+from models.store.connecting import connect
 
 RAISED_CHANNEL: str = ATTENTION
 """What PostgreSQL announces, at the commit, when a signal that somebody may have to be told is written."""

@@ -54,7 +54,7 @@ def message(
 def title(policy: Policy, escalation: Escalation, state: State, told: Told) -> str:
     """One line: what, where, how urgent, and what has changed."""
     site = policy.site(escalation.site).name if escalation.site else "several sites"
-    about = f"{state.severity.name} {site}: {_about(policy, escalation)}"
+    about = f"{state.severity.name} {site}: {_about(policy, escalation, state)}"
     match told.message:
         case Message.PAGE:
             return about
@@ -66,10 +66,11 @@ def title(policy: Policy, escalation: Escalation, state: State, told: Told) -> s
             return f"Resolved: {about}"
 
 
-def _about(policy: Policy, escalation: Escalation) -> str:
+def _about(policy: Policy, escalation: Escalation, state: State) -> str:
     clock = policy.clocks.get(escalation.name)
     if clock is not None:
-        return f"{clock.title}: late"
+        # A warning is one severity milder than the breach.
+        return f"{clock.title}: {'late' if state.severity <= clock.severity else 'due soon'}"
     rate = policy.rates.get(escalation.name)
     if rate is not None:
         return f"{rate.title}: more often than usual"

@@ -225,6 +225,15 @@ def test_a_rise_is_told_from_the_first_step_again(telling: Telling) -> None:
     assert telling.rows("SELECT count(*) FROM deliveries WHERE type = 'page' AND person = 'ana'") == [(4,)]
 
 
+def test_a_warning_is_due_soon_and_not_late(telling: Telling) -> None:
+    mild = policy_text.parse(POLICY.replace('["S1", "S2"]', '["S1", "S2", "S3"]'), file="test")
+    telling.desk = replace(telling.desk, policy=mild)
+    telling.signal(severity=Severity.S3)
+    telling.look()
+    [(title,)] = telling.rows("SELECT DISTINCT message->'data'->>'title' FROM deliveries")
+    assert title == "S3 Mercy: STAT order verified: due soon"
+
+
 def test_a_change_that_is_no_rise_tells_nothing_new(telling: Telling) -> None:
     raised = telling.signal()
     telling.look()

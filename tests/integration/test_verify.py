@@ -232,7 +232,7 @@ def test_a_case_that_gets_late_without_a_new_fact_is_late_in_both(live: Live, tm
     )
     append(live.database, policy, datetime(1900, 1, 1, tzinfo=now().tzinfo), "a test")
     worker = live.worker()
-    live.send(stat(1, now() - timedelta(minutes=9, seconds=56)))
+    live.send(stat(1, now() - timedelta(minutes=9, seconds=40)))
     until(lambda: live.rows("SELECT 1 FROM cases WHERE pace = 'at_risk'"), why=live.told)
     until(lambda: live.rows("SELECT 1 FROM cases WHERE pace = 'late'"), why=live.told)
     assert live.one("SELECT count(*) FROM signal_changes") == 1
