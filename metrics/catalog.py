@@ -72,6 +72,14 @@ JUDGED = Metric(
     "More than a minute old: the worker is behind or its clock differs from the database's; nobody is paged for a"
     " missed deadline meanwhile.",
 )
+RATES_JUDGED = Metric(
+    "rxpulse_worker_rates_judged_timestamp_seconds",
+    Shape.GAUGE,
+    (),
+    "The instant (database clock) at which rates and feeds were last judged, by whichever worker holds the seat.",
+    "More than 10 s old: no worker judges, so shifted rates and silent feeds stay unseen; look at the workers' logs and at"
+    " the database's locks.",
+)
 CLOCKS_APART = Metric(
     "rxpulse_worker_clocks_apart_seconds",
     Shape.GAUGE,
@@ -165,6 +173,7 @@ CATALOG = (
     FACTS,
     PARTITIONS,
     JUDGED,
+    RATES_JUDGED,
     CLOCKS_APART,
     DEAD_LETTERS,
     DELIVERIES,

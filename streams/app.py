@@ -24,6 +24,7 @@ from models.errors import RxPulseError
 from models.settings import KafkaSecurity, Settings
 from models.store.connecting import DatabaseAway
 from models.store.ledger import Batch, Fenced, Ledger
+from models.store.seat import Seat
 from models.store.sql import SqlLedger
 from models.wire import MAX_RECORD
 from streams.batch import Loop
@@ -31,6 +32,7 @@ from streams.cases import Cases
 from streams.commit import Committer
 from streams.connection import confluent
 from streams.deadletter import DeadLetters, TooManyDeadLetters
+from streams.outcomes import Judge
 from streams.ownership import Ownership
 from streams.producing import producer_settings
 from streams.relay import Relay
@@ -70,6 +72,10 @@ class Watch:
                 self._recorder.add(catalog.EVENTS, getattr(advance.tally, outcome), outcome)
             if advance.judged is not None:
                 self._recorder.set(catalog.JUDGED, advance.judged.timestamp())
+
+    def judged(self, beat: datetime) -> None:
+        """Rates and feeds were judged, by this worker or by another one."""
+        self._recorder.set(catalog.RATES_JUDGED, beat.timestamp())
 
     def missing(self) -> str | None:
         """What the worker waits for; None once it has partitions or was told that there are none for it."""
@@ -116,6 +122,14 @@ def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loo
     committer.start()
     loop = Loop(consumer, ledger, ownership, cases, ticker, committer, dead_letters, watch)
     return loop
+
+
+def build_judge(settings: Settings, watch: Watch) -> Judge:
+    """The judge of rates and feeds, connected. Raises DatabaseAway."""
+    seat = Seat(settings.required_database_url(), settings.worker_instance)
+    return Judge(
+        seat, Relay(Producer(producer_settings(settings)), lambda why: end(RxPulseError(why))), watch.judged, end
+    )
 
 
 def _consumer_settings(settings: Settings) -> dict[str, object]:
@@ -188,26 +202,31 @@ def create_app(settings: Settings, watch: Watch, ledger: Ledger | None = None) -
     class BatchService(faust.Service):
         """The loop in its thread, from the app's start to its stop."""
 
-        running: tuple[Loop, Thread] | None = None
+        running: tuple[Loop, Thread, Judge | None] | None = None
 
         async def on_start(self) -> None:
-            loop = await asyncio.to_thread(_built, settings, watch, ledger)
+            loop, judge = await asyncio.to_thread(_built, settings, watch, ledger)
             thread = Thread(target=_run, args=(loop,), name="loop", daemon=True)
-            self.running = loop, thread
+            self.running = loop, thread, judge
             thread.start()
+            if judge is not None:
+                judge.start()
 
         async def on_stop(self) -> None:
             if self.running is not None:
-                loop, thread = self.running
+                loop, thread, judge = self.running
                 loop.stopping.set()
+                if judge is not None:
+                    await asyncio.to_thread(judge.stop)
                 await asyncio.to_thread(thread.join)
 
     return app
 
 
-def _built(settings: Settings, watch: Watch, ledger: Ledger | None) -> Loop:
+def _built(settings: Settings, watch: Watch, ledger: Ledger | None) -> tuple[Loop, Judge | None]:
+    """The loop, and the judge of what is in the database; over another ledger there is none."""
     try:
-        return build(settings, watch, ledger)
+        return build(settings, watch, ledger), None if ledger else build_judge(settings, watch)
     except BaseException as fault:  # Faust would go on without its service
         end(fault)
         raise

@@ -19,6 +19,7 @@ from models.store.ledger import (
     Claim,
     FeedCount,
     FeedKey,
+    HourKey,
     IntervalFact,
     OutcomeCount,
     OutcomeKey,
@@ -99,6 +100,7 @@ class Draft:
         self._ticks: list[Tick] = []
         self._outcomes: dict[OutcomeKey, list[int]] = {}
         self._feeds: dict[FeedKey, _Feed] = {}
+        self._hours: dict[HourKey, int] = {}
 
     @property
     def empty(self) -> bool:
@@ -162,6 +164,7 @@ class Draft:
             self._ticks,
             {key: OutcomeCount(*counts) for key, counts in self._outcomes.items() if any(counts)},
             {key: _feed_count(seen) for key, seen in self._feeds.items()},
+            self._hours,
             tell_within,
         )
 
@@ -194,6 +197,8 @@ class Draft:
         seen.clock_skew += event.time - event.recorded > SKEW
         seen.last_time = max(seen.last_time, event.time)
         seen.last_recorded = max(seen.last_recorded, event.recorded)
+        hour = HourKey(event.source, event.site, event.recorded.replace(minute=0, second=0, microsecond=0), partition)
+        self._hours[hour] = self._hours.get(hour, 0) | 1 << event.recorded.minute
 
     def _outcome(self, outcome: Outcome, partition: int) -> None:
         key = OutcomeKey(outcome.site, outcome.rate, outcome.entry, outcome.minute, partition)

@@ -11,8 +11,8 @@ from psycopg import Connection, Cursor
 
 from models.store.ledger import SignalFact
 from models.store.rows import signal_of
+from models.store.writing import copy, stage
 
-Rows = Iterable[tuple[Any, ...]]
 ATTENTION: LiteralString = "rxpulse_attention"
 """The channel on which the dispatcher hears that a signal asks for attention."""
 _CHANGE: LiteralString = (
@@ -42,11 +42,6 @@ RETURNING attention
 """
 
 
-def stage(connection: "Connection[Any]", table: LiteralString, columns: LiteralString) -> None:
-    """Gives a connection its own place in which rows for `table` lie until they are merged."""
-    connection.execute(f"CREATE TEMP TABLE staged_{table} AS SELECT {columns} FROM {table} WITH NO DATA")
-
-
 def stage_changes(connection: "Connection[Any]") -> None:
     """Prepares a connection for `append_changes`."""
     stage(connection, "signal_changes", _CHANGE)
@@ -71,19 +66,6 @@ def signal_changes(cursor: "Cursor[Any]", where: LiteralString, values: Sequence
     cursor.execute(f"SELECT {_CHANGE} FROM signal_changes WHERE {where}", values)
     for row in cursor:
         yield _fact(row)
-
-
-def copy(cursor: "Cursor[Any]", table: LiteralString, columns: LiteralString, types: list[str], rows: Rows) -> bool:
-    """Copies rows in; False where there are none."""
-    first = next(iter(rows := iter(rows)), None)
-    if first is None:
-        return False
-    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
-        copy.set_types(types)
-        copy.write_row(first)
-        for row in rows:
-            copy.write_row(row)
-    return True
 
 
 def _row(fact: SignalFact) -> tuple[Any, ...]:

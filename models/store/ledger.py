@@ -138,9 +138,20 @@ class FeedCount:
 
 
 @dataclass(frozen=True, slots=True)
+class HourKey:
+    """An hour (UTC, its beginning) of a feed as one partition saw it."""
+
+    source: str
+    site: str
+    hour: datetime
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """Everything that some records and ticks led to. `tell_within`: a signal known longer ago than that when the batch
-    is written is old news and is not told (an age, of the policy in force)."""
+    """Everything that some records and ticks led to. `hours` has a bit for each minute in which something was recorded,
+    bit 0 being the first of the hour. `tell_within`: a signal known longer ago than that when the batch is written is old
+    news and is not told (an age, of the policy in force)."""
 
     advances: Sequence[Advance]
     cases: Sequence[CaseRow] = ()
@@ -149,6 +160,7 @@ class Batch:
     ticks: Sequence[Tick] = ()
     outcomes: Mapping[OutcomeKey, OutcomeCount] = field(default_factory=dict[OutcomeKey, OutcomeCount])
     feeds: Mapping[FeedKey, FeedCount] = field(default_factory=dict[FeedKey, FeedCount])
+    hours: Mapping[HourKey, int] = field(default_factory=dict[HourKey, int])
     tell_within: timedelta = timedelta(minutes=15)
 
 

@@ -19,6 +19,7 @@ from models.store.ledger import (
     FeedKey,
     Fenced,
     ForeignCluster,
+    HourKey,
     IntervalFact,
     OutcomeCount,
     OutcomeKey,
@@ -50,6 +51,7 @@ class Memory:
     ticks: list[Tick] = field(default_factory=list[Tick])
     outcomes: dict[OutcomeKey, OutcomeCount] = field(default_factory=dict[OutcomeKey, OutcomeCount])
     feeds: dict[FeedKey, FeedCount] = field(default_factory=dict[FeedKey, FeedCount])
+    hours: dict[HourKey, int] = field(default_factory=dict[HourKey, int])
     lock: Lock = field(default_factory=Lock)
 
 
@@ -117,6 +119,8 @@ class MemoryLedger:
             for feed, seen in batch.feeds.items():
                 known = memory.feeds.get(feed)
                 memory.feeds[feed] = seen if known is None else _more(known, seen)
+            for hour, minutes in batch.hours.items():
+                memory.hours[hour] = memory.hours.get(hour, 0) | minutes
 
     def facts(self, partition: int, since: int) -> list[IntervalFact | SignalFact]:
         found = (fact for fact in self._memory.facts if fact.partition == partition and fact.sequence >= since)

@@ -5,7 +5,7 @@ writes nothing; then facts are copied in, cases and signals merged. One connecti
 whoever claims a partition ends the writing connection of its last owner, which may hang in the middle of a transaction.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
@@ -13,12 +13,23 @@ from psycopg import Connection, Cursor
 
 from models.event import CaseId
 from models.policy import Kind, Policies
-from models.store.changes import append_changes, copy, signal_changes, stage, stage_changes
+from models.store.changes import append_changes, signal_changes, stage_changes
 from models.store.connecting import connect
-from models.store.ledger import Advance, Batch, Claim, Fenced, ForeignCluster, IntervalFact, SignalFact
+from models.store.ledger import (
+    Advance,
+    Batch,
+    Claim,
+    Fenced,
+    ForeignCluster,
+    IntervalFact,
+    OutcomeCount,
+    OutcomeKey,
+    SignalFact,
+)
 from models.store.policies import read_policies
 from models.store.records import unpack
 from models.store.rows import interval_of
+from models.store.writing import columns, copy, stage
 from models.tracking import Watched
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -153,7 +164,17 @@ SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::
                      %s::int8[], %s::int8[])
 ON CONFLICT (site, rate, entry, minute, partition) DO UPDATE SET clean = o.clean + excluded.clean,
     errors = o.errors + excluded.errors, late_clean = o.late_clean + excluded.late_clean,
-    late_errors = o.late_errors + excluded.late_errors, changed = now()
+    late_errors = o.late_errors + excluded.late_errors
+"""
+_TOUCHED = """
+INSERT INTO touched (site, rate, entry, since)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[])
+"""
+_HOURS = """
+INSERT INTO feed_hours AS h (source, site, hour, partition, minutes)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::int2[], %s::int8[])
+ON CONFLICT (source, site, hour, partition) DO UPDATE SET minutes = h.minutes | excluded.minutes
+WHERE h.minutes | excluded.minutes <> h.minutes
 """
 _FEEDS = """
 INSERT INTO feeds AS f (source, site, partition, events, duplicates, unknown_types, dropped_fields, clock_skew,
@@ -184,15 +205,6 @@ def _refuse_foreign(connection: "Connection[Any]", cluster: str) -> None:
         )
 
 
-def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
-    """Rows as the columns that `unnest` takes."""
-    columns: list[list[object]] = [[] for _ in range(width)]
-    for row in rows:
-        for column, value in zip(columns, row, strict=True):
-            column.append(value)
-    return columns
-
-
 def _advance(cursor: "Cursor[Any]", advances: Sequence[Advance]) -> None:
     rows = (
         (
@@ -201,7 +213,7 @@ def _advance(cursor: "Cursor[Any]", advances: Sequence[Advance]) -> None:
         )
         for a in advances
     )
-    moved = cursor.execute(_ADVANCE, _columns(rows, 13)).rowcount
+    moved = cursor.execute(_ADVANCE, columns(rows, 13)).rowcount
     if moved != len(advances):
         raise Fenced(f"only {moved} of {len(advances)} partitions are still this worker's, at the position it knows")
 
@@ -231,7 +243,10 @@ def _merge_outcomes(cursor: "Cursor[Any]", batch: Batch) -> None:
             (k.site, k.rate, k.entry, k.minute, k.partition, n.clean, n.errors, n.late_clean, n.late_errors)
             for k, n in batch.outcomes.items()
         )
-        cursor.execute(_OUTCOMES, _columns(rows, 9))
+        cursor.execute(_OUTCOMES, columns(rows, 9))
+        touched = touched_rates(batch.outcomes)
+        if touched:
+            cursor.execute(_TOUCHED, columns(((*rate, since) for rate, since in touched.items()), 4))
 
 
 def _merge_feeds(cursor: "Cursor[Any]", batch: Batch) -> None:
@@ -243,7 +258,19 @@ def _merge_feeds(cursor: "Cursor[Any]", batch: Batch) -> None:
             )
             for k, n in batch.feeds.items()
         )
-        cursor.execute(_FEEDS, _columns(rows, 10))
+        cursor.execute(_FEEDS, columns(rows, 10))
+        spoke = ((k.source, k.site, k.hour, k.partition, minutes) for k, minutes in batch.hours.items())
+        cursor.execute(_HOURS, columns(spoke, 5))
+
+
+def touched_rates(outcomes: Mapping[OutcomeKey, OutcomeCount]) -> dict[tuple[str, str, str], datetime]:
+    """The (site, rate, entry) whose trials in time changed, with the earliest minute that did."""
+    found: dict[tuple[str, str, str], datetime] = {}
+    for key, count in outcomes.items():
+        if count.clean or count.errors:
+            rate = key.site, key.rate, key.entry
+            found[rate] = min(found.get(rate, key.minute), key.minute)
+    return found
 
 
 def _interval_row(fact: IntervalFact) -> tuple[Any, ...]:

@@ -168,7 +168,6 @@ class OutcomeRow(SQLModel, table=True):
     belong to reports only."""
 
     __tablename__ = "outcomes"
-    __table_args__ = (Index("outcomes_changed", "changed"),)
     site: str = _text(key=True)
     rate: str = _text(key=True)
     entry: str = _text(key=True)
@@ -178,11 +177,23 @@ class OutcomeRow(SQLModel, table=True):
     errors: int = _big(zero=True)
     late_clean: int = _big(zero=True)
     late_errors: int = _big(zero=True)
-    changed: datetime = _instant(now=True)
+
+
+class Touched(SQLModel, table=True):
+    """A batch counted trials in time of a rate at a site, the earliest in the minute `since`: what the judge has to follow
+    again. Rows are only added by the worker and only taken away by the judge, so that neither waits for the other."""
+
+    __tablename__ = "touched"
+    number: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    site: str = _text()
+    rate: str = _text()
+    entry: str = _text()
+    since: datetime = _instant()
 
 
 class RateState(SQLModel, table=True):
-    """The test of a rate at a site: the score after every minute before `folded`, and from when its open shift dates."""
+    """A checkpoint of a rate at a site: the score after every minute before `folded`, all of them final as far as anybody
+    can tell, and from when its open shift dates. One for each day with trials, and the newest."""
 
     __tablename__ = "rate_states"
     site: str = _text(key=True)
@@ -192,6 +203,70 @@ class RateState(SQLModel, table=True):
     value: float
     lifted: datetime | None = _instant(null=True)
     raised: datetime | None = _instant(null=True)
+
+
+class ShiftRow(SQLModel, table=True):
+    """A shift of a rate as it was last issued; its signal's revisions are counted here."""
+
+    __tablename__ = "shifts"
+    __table_args__ = (Index("shifts_open", "site", "rate", "entry", postgresql_where=text("cleared IS NULL")),)
+    site: str = _text(key=True)
+    rate: str = _text(key=True)
+    entry: str = _text(key=True)
+    since: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    raised: datetime = _instant()
+    cleared: datetime | None = _instant(null=True)
+    reason: str | None = _text(null=True)
+    revision: int = Field(sa_column=Column(SmallInteger, nullable=False))
+
+
+class Judge(SQLModel, table=True):
+    """The one seat of the judge of rates and feeds, taken by row lock. Its changes of signals stand under partition -1 and
+    its own `sequence`; everything before `published` has reached the public topic. `beat` is its last round."""
+
+    __tablename__ = "judge"
+    seat: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    holder: str | None = _text(null=True)
+    sequence: int = _big(zero=True)
+    published: int = _big(zero=True)
+    beat: datetime | None = _instant(null=True)
+
+
+class FeedHour(SQLModel, table=True):
+    """In which minutes of an hour one partition saw something recorded of a feed: bit 0 is the first minute. `hour` is
+    UTC."""
+
+    __tablename__ = "feed_hours"
+    source: str = _text(key=True)
+    site: str = _text(key=True)
+    hour: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    partition: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    minutes: int = _big()
+
+
+class WorkerClock(SQLModel, table=True):
+    """How far the clock of a worker's host was ahead of the database's when it was last measured, in microseconds."""
+
+    __tablename__ = "worker_clocks"
+    worker: str = _text(key=True)
+    ahead: int = _big()
+    measured: datetime = _instant(now=True)
+
+
+class Silence(SQLModel, table=True):
+    """A feed that fell silent, or a worker whose clock went astray (`worker` names it), since `since`. `source` is the
+    name of the signal."""
+
+    __tablename__ = "silences"
+    __table_args__ = (Index("silences_open", "source", "site", postgresql_where=text("cleared IS NULL")),)
+    signal: str = _text(key=True)
+    source: str = _text()
+    site: str = _text()
+    worker: str | None = _text(null=True)
+    severity: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    since: datetime = _instant()
+    raised: datetime = _instant()
+    cleared: datetime | None = _instant(null=True)
 
 
 class FeedRow(SQLModel, table=True):

@@ -109,6 +109,15 @@ def upgrade() -> None:
     op.create_index("escalations_opened", "escalations", ["opened"], unique=False)
     op.create_index("escalations_signal", "escalations", ["signal"], unique=False)
     op.create_table(
+        "feed_hours",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("minutes", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("source", "site", "hour", "partition"),
+    )
+    op.create_table(
         "feeds",
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("site", sa.Text(), nullable=False),
@@ -144,6 +153,15 @@ def upgrade() -> None:
     op.create_index("intervals_case", "intervals", ["case_id"], unique=False)
     op.create_index("intervals_stopped", "intervals", ["clock", "site", "stopped"], unique=False)
     op.create_table(
+        "judge",
+        sa.Column("seat", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("holder", sa.Text(), nullable=True),
+        sa.Column("sequence", sa.BigInteger(), server_default=sa.text("0"), autoincrement=False, nullable=False),
+        sa.Column("published", sa.BigInteger(), server_default=sa.text("0"), autoincrement=False, nullable=False),
+        sa.Column("beat", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("seat"),
+    )
+    op.create_table(
         "links",
         sa.Column("hash", sa.Text(), nullable=False),
         sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
@@ -161,10 +179,8 @@ def upgrade() -> None:
         sa.Column("errors", sa.BigInteger(), server_default=sa.text("0"), autoincrement=False, nullable=False),
         sa.Column("late_clean", sa.BigInteger(), server_default=sa.text("0"), autoincrement=False, nullable=False),
         sa.Column("late_errors", sa.BigInteger(), server_default=sa.text("0"), autoincrement=False, nullable=False),
-        sa.Column("changed", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("site", "rate", "entry", "minute", "partition"),
     )
-    op.create_index("outcomes_changed", "outcomes", ["changed"], unique=False)
     op.create_table(
         "policies",
         sa.Column("number", sa.BigInteger(), autoincrement=True, nullable=False),
@@ -217,6 +233,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash"),
     )
     op.create_table(
+        "shifts",
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("rate", sa.Text(), nullable=False),
+        sa.Column("entry", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("raised", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cleared", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("revision", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("site", "rate", "entry", "since"),
+    )
+    op.create_index(
+        "shifts_open", "shifts", ["site", "rate", "entry"], unique=False, postgresql_where=sa.text("cleared IS NULL")
+    )
+    op.create_table(
         "signal_changes",
         sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -262,6 +293,21 @@ def upgrade() -> None:
     )
     op.create_index("signals_raised", "signals", ["raised"], unique=False)
     op.create_table(
+        "silences",
+        sa.Column("signal", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("worker", sa.Text(), nullable=True),
+        sa.Column("severity", sa.SmallInteger(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("raised", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cleared", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("signal"),
+    )
+    op.create_index(
+        "silences_open", "silences", ["source", "site"], unique=False, postgresql_where=sa.text("cleared IS NULL")
+    )
+    op.create_table(
         "ticks",
         sa.Column("partition", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -277,5 +323,21 @@ def upgrade() -> None:
         sa.Column("made", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("revoked", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "touched",
+        sa.Column("number", sa.BigInteger(), autoincrement=True, nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("rate", sa.Text(), nullable=False),
+        sa.Column("entry", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_table(
+        "worker_clocks",
+        sa.Column("worker", sa.Text(), nullable=False),
+        sa.Column("ahead", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("measured", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("worker"),
     )
     # ### end Alembic commands ###

@@ -1,0 +1,93 @@
+"""The judge's seat: of all workers one at a time judges what concerns no single case, the rates and the feeds.
+
+The seat is a row. Who takes a round locks it, for the length of one transaction; the others pass it by. A judge that
+stands still inside its transaction is ended by the database, and one that was not seen for some seconds loses the seat to
+whoever asks next. What was found is numbered and kept, so that the next judge can send what may not have been sent.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Cursor
+
+from models.policy import Policies
+from models.signals import Signal
+from models.store.changes import append_changes, signal_changes, stage_changes
+from models.store.connecting import connect
+from models.store.judging import judge_rates
+from models.store.ledger import SignalFact
+from models.store.policies import read_policies
+
+PARTITION = -1
+"""The number under which changes found by the judge stand beside those of the partitions."""
+LOST_AFTER = timedelta(seconds=5)
+"""A judge not seen for so long has left its seat."""
+_FREEZE = "5s"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round was judged: these changes of signals are committed and not yet sent. `published`: everything before this
+    number has been sent before."""
+
+    beat: datetime
+    published: int
+    changes: list[SignalFact]
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Somebody else judges; his last round was at `beat` (None: nobody ever did)."""
+
+    beat: datetime | None
+
+
+class Seat:
+    """One worker's claim to the seat. `holder` names the worker, the same after a restart. Times are the database's."""
+
+    def __init__(self, database_url: str, holder: str) -> None:
+        self._holder = holder
+        self._connection = connect(database_url, f"judges for {holder}", autocommit=True)
+        self._connection.execute("INSERT INTO judge (seat) VALUES (1) ON CONFLICT DO NOTHING")
+        self._connection.execute(f"SET idle_in_transaction_session_timeout = '{_FREEZE}'")
+        stage_changes(self._connection)
+        self._policies: Policies | None = None
+
+    def close(self) -> None:
+        """Ends the connection; what was not committed is undone."""
+        self._connection.close()
+
+    def judge(self, published: int | None, more: Callable[[], bool]) -> Round | Elsewhere:
+        """Takes the seat, if it is free, and judges once, for as long as `more` says yes. `published`: everything before
+        this number is known to have been sent; None by whoever did not hold the seat before: then the changes are all
+        that may not have been sent."""
+        self._policies = read_policies(self._connection, self._policies) or self._policies
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            row = cursor.execute(_TAKE, [self._holder, LOST_AFTER]).fetchone()
+            if row is None or self._policies is None:
+                seen = cursor.execute("SELECT beat FROM judge").fetchone()
+                return Elsewhere(seen[0] if seen else None)
+            sequence, sent, now = row
+            new = self._number(judge_rates(cursor, self._policies, more), sequence, now)
+            append_changes(cursor, new, self._policies.at(now).tell_within)
+            mark = sent if published is None else max(sent, published)
+            cursor.execute(_RISE, [self._holder, sequence + len(new), mark])
+            changes = new if published is not None else _unsent(cursor, mark)
+        return Round(now, mark, changes)
+
+    def _number(self, found: list[Signal], sequence: int, now: datetime) -> list[SignalFact]:
+        return [SignalFact(PARTITION, sequence + place, 0, now, signal) for place, signal in enumerate(found)]
+
+
+_TAKE = """
+SELECT sequence, published, now() FROM judge
+WHERE seat = 1 AND (holder IS NULL OR holder = %s OR beat < now() - %s) FOR UPDATE SKIP LOCKED
+"""
+_RISE = "UPDATE judge SET holder = %s, sequence = %s, published = %s, beat = now() WHERE seat = 1"
+
+
+def _unsent(cursor: "Cursor[Any]", since: int) -> list[SignalFact]:
+    found = signal_changes(cursor, "partition = %s AND sequence >= %s", [PARTITION, since])
+    return sorted(found, key=lambda change: change.sequence)

@@ -1,0 +1,413 @@
+"""The judge of rates over a real database: what it finds follows from the counts alone, in whatever order they came,
+whoever judges, and whatever is killed between."""
+
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from models import policy_text
+from models.rates import MINUTE, Shift, Trials, design_of, minute_of, shifts
+from models.settings import Settings
+from models.signals import Cleared
+from models.store import policies as versions
+from models.store import seat as seats
+from models.store.changes import ATTENTION
+from models.store.judging import expected_shifts, waiting_rates
+from models.store.ledger import Advance, Batch, OutcomeCount, OutcomeKey, SignalFact
+from models.store.policies import read_policies
+from models.store.seat import PARTITION, Elsewhere, Round, Seat
+from models.store.sql import SqlLedger
+from streams import topics
+from streams.outcomes import Judge
+from streams.relay import Relay
+from streams.topics import SIGNALS
+from tests.clockwork import MovedClock
+from tests.conftest import RunningStack
+
+PARTITIONS = 3
+POLICY = """
+extends = "none"
+[site.mercy]
+name = "Mercy"
+setting = "inpatient"
+timezone = "UTC"
+[rate.not-given]
+title = "Doses not given"
+opportunity = "rx.dose.administered"
+error = "rx.dose.not_given"
+per_month = 2000
+baseline = 0.05
+detect = %s
+false_alarms_per_month = 1
+severity = "S3"
+source = "a test"
+"""
+FIRST = policy_text.read(POLICY % "2.0", file="first.toml")
+CHANGED = policy_text.read(POLICY % "3.0", file="changed.toml")
+WITHOUT = policy_text.read(POLICY.split("[rate.", 1)[0], file="without.toml")
+RATE = FIRST.policy.rates["not-given"]
+DAY = timedelta(days=1)
+Counts = dict[tuple[datetime, int], tuple[int, int]]
+"""(clean, errors) by minute and partition."""
+
+
+def always() -> bool:
+    return True
+
+
+@dataclass
+class Floor:
+    """A worker that counts trials, and the times up to which its partitions have read."""
+
+    url: str
+    ledger: SqlLedger
+    advances: dict[int, Advance] = field(default_factory=dict)
+    total: Counter[tuple[datetime, bool]] = field(default_factory=Counter)
+
+    def count(self, counts: Mapping[tuple[datetime, int], tuple[int, int]], read: datetime, rate: Any = RATE) -> None:
+        """Adds trials in one batch; every partition has read up to `read` afterwards, or further if it had."""
+        outcomes = {}
+        for (minute, partition), (clean, errors) in counts.items():
+            key = OutcomeKey("mercy", rate.name, rate.entry, minute, partition)
+            outcomes[key] = OutcomeCount(clean, errors)
+            self.total[minute, False] += clean
+            self.total[minute, True] += errors
+        self.ledger.commit(
+            Batch([self._advance(partition, read) for partition in range(PARTITIONS)], outcomes=outcomes)
+        )
+
+    def _advance(self, partition: int, read: datetime) -> Advance:
+        before = self.advances.get(partition) or Advance(partition, 1, 0, 0, 0, 0)
+        now = replace(before, was=before.position, position=before.position + 1, recorded=read)
+        self.advances[partition] = now
+        return now
+
+    def expected(self) -> list[Shift]:
+        """What follows from everything counted, by the pure test."""
+        minutes = sorted({minute for minute, _ in self.total})
+        trials = [Trials(minute, self.total[minute, False], self.total[minute, True]) for minute in minutes]
+        return list(shifts(trials, design_of(RATE)))
+
+    def signals(self) -> list[tuple[Any, ...]]:
+        """The signals of rates as they stand, without what was disproved."""
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(
+                "SELECT raised, cleared, reason FROM signals WHERE kind = 'rate' AND reason IS DISTINCT FROM 'disproof'"
+                " ORDER BY raised, cleared"
+            ).fetchall()
+
+    def row(self, query: str) -> Any:
+        with psycopg.connect(self.url) as connection:
+            found = connection.execute(query).fetchone()
+            assert found is not None
+            return found[0]
+
+
+@pytest.fixture
+def floor(database_url: str) -> Iterator[Floor]:
+    versions.begin(database_url, FIRST, "a test")
+    ledger = SqlLedger(database_url, "w0")
+    ledger.claim("a-cluster", range(PARTITIONS), "w0")
+    yield Floor(database_url, ledger)
+    ledger.close()
+
+
+@pytest.fixture
+def seat(floor: Floor) -> Iterator[Seat]:
+    with closing(Seat(floor.url, "w0")) as opened:
+        yield opened
+
+
+def told(found: Round | Elsewhere) -> list[SignalFact]:
+    assert isinstance(found, Round)
+    return found.changes
+
+
+def stand(shift: Shift) -> tuple[Any, ...]:
+    return shift.raised, shift.cleared, None if shift.reason is None else shift.reason.value
+
+
+def now(floor: Floor) -> datetime:
+    return floor.row("SELECT now()")
+
+
+def bad_hour(begins: datetime, partition: int = 0) -> Counts:
+    """An hour in which every second dose is not given."""
+    return {(begins + MINUTE * minute, partition): (1, 1) for minute in range(60)}
+
+
+def good(begins: datetime, minutes: int) -> Counts:
+    """Doses as they should be, one a minute."""
+    return {(begins + MINUTE * minute, minute % PARTITIONS): (1, 0) for minute in range(minutes)}
+
+
+def weeks(seed: int, begins: datetime) -> Counts:
+    """Four days of doses on three partitions, the second of them bad."""
+    dice = random.Random(seed)
+    counts: Counts = {}
+    for number in range(4 * 24 * 60):
+        if dice.random() < 0.3:
+            errors = sum(dice.random() < (0.15 if 1440 <= number < 2880 else 0.03) for _ in range(3))
+            counts[begins + MINUTE * number, dice.randrange(PARTITIONS)] = (3 - errors, errors)
+    return counts
+
+
+def portions(counts: Counts, sizes: random.Random) -> Iterable[Counts]:
+    rows = list(counts.items())
+    at = 0
+    while at < len(rows):
+        size = sizes.randrange(1, 400)
+        yield dict(rows[at : at + size])
+        at += size
+
+
+def test_a_shift_is_raised_from_minutes_that_are_still_open(floor: Floor, seat: Seat) -> None:
+    begins = minute_of(now(floor)) - 8 * MINUTE
+    floor.count({(begins + MINUTE * minute, 0): (5, 5) for minute in range(8)}, begins)
+    with psycopg.connect(floor.url, autocommit=True) as dispatcher:
+        dispatcher.execute(f"LISTEN {ATTENTION}")
+        [change] = told(seat.judge(None, always))
+        assert [notice.channel for notice in dispatcher.notifies(timeout=10, stop_after=1)] == [ATTENTION]
+    assert (change.partition, change.sequence) == (PARTITION, 0)
+    assert change.signal.open and change.signal.known == change.signal.raised
+    assert [stand(shift) for shift in floor.expected()] == floor.signals()
+    assert floor.row("SELECT count(*) FROM rate_states") == 0
+
+
+def test_what_nobody_touched_is_not_followed_again(floor: Floor, seat: Seat) -> None:
+    begins = minute_of(now(floor)) - 60 * MINUTE
+    floor.count(bad_hour(begins), begins)
+    assert len(told(seat.judge(None, always))) == 1
+    assert waiting_rates(seat._connection) == 0
+    assert told(seat.judge(1, always)) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_shifts_are_the_same_whatever_order_the_counts_came_in(floor: Floor, seat: Seat, seed: int) -> None:
+    dice = random.Random(seed)
+    begins = minute_of(now(floor)) - 4 * DAY
+    counts = weeks(seed, begins)
+    # Some trials are counted twice at first, and the second time is taken back.
+    twice = dict(dice.sample(sorted(counts.items()), 200))
+    rows = list(counts.items())
+    dice.shuffle(rows)
+    read, mark = begins, None
+    for portion in portions(dict(rows), dice):
+        floor.count(portion | {key: (2 * a, 2 * b) for key, (a, b) in portion.items() if key in twice}, read)
+        found = seat.judge(mark, always)
+        assert isinstance(found, Round)
+        mark = found.published + len(found.changes)
+        read += dice.choice((DAY, timedelta(hours=2)))
+        read = min(read, begins + 4 * DAY)
+    floor.count({key: (-a, -b) for key, (a, b) in twice.items()}, begins + 4 * DAY)
+    seat.judge(mark, always)
+    expected = [stand(shift) for shift in floor.expected()]
+    assert len(expected) >= 1 and floor.signals() == expected
+    with psycopg.connect(floor.url) as connection:
+        policies = read_policies(connection, None)
+        assert policies is not None
+        assert sorted((s.raised, s.cleared, s.reason) for s in expected_shifts(connection, policies)) == expected
+
+
+def test_history_is_followed_only_as_far_as_every_partition_has_read(floor: Floor, seat: Seat) -> None:
+    begins = minute_of(now(floor)) - 10 * DAY
+    floor.count(bad_hour(begins), begins)
+    assert told(seat.judge(None, always)) == []
+    assert waiting_rates(seat._connection) == 1
+    floor.count({}, begins + timedelta(hours=1, minutes=10))
+    [change] = told(seat.judge(0, always))
+    assert change.signal.raised == floor.expected()[0].raised
+    assert floor.row("SELECT told FROM signals") == "old"
+
+
+def test_a_late_count_for_a_folded_minute_is_followed_from_the_checkpoint_before_it(floor: Floor, seat: Seat) -> None:
+    begins = minute_of(now(floor)).replace(hour=0, minute=0) - 3 * DAY
+    floor.count(good(begins, 3 * 1440), begins + 3 * DAY)
+    assert told(seat.judge(None, always)) == []
+    folded = [begins + DAY * day for day in (1, 2)]
+    assert [at for at in kept(floor) if at.hour == 0 and at.minute == 0][:2] == folded
+    floor.count(bad_hour(begins + 2.5 * DAY, partition=2), begins + 3 * DAY)
+    # Were it followed from the very first minute, this would show.
+    with psycopg.connect(floor.url) as connection:
+        connection.execute("UPDATE rate_states SET value = 0.5 WHERE folded = %s", [folded[1]])
+    found = told(seat.judge(0, always))
+    assert [change.signal.open for change in found] == [False]
+    assert found[0].signal.raised > begins + 2.5 * DAY
+    assert kept(floor)[:2] == folded
+
+
+def kept(floor: Floor) -> list[datetime]:
+    with psycopg.connect(floor.url) as connection:
+        return [at for (at,) in connection.execute("SELECT folded FROM rate_states ORDER BY folded")]
+
+
+def test_a_raise_that_its_counts_deny_is_cleared_as_disproof(floor: Floor, seat: Seat) -> None:
+    begins = minute_of(now(floor)) - 60 * MINUTE
+    floor.count(bad_hour(begins), begins)
+    [raised] = told(seat.judge(None, always))
+    floor.count(dict.fromkeys(bad_hour(begins), (0, -1)), begins)
+    [denied] = told(seat.judge(1, always))
+    assert denied.signal.id == raised.signal.id
+    assert (denied.signal.reason, denied.signal.revision) == (Cleared.DISPROOF, 2)
+    floor.count(dict.fromkeys(bad_hour(begins), (0, 1)), begins)
+    [again] = told(seat.judge(2, always))
+    assert (again.signal.open, again.signal.revision) == (True, 3)
+    assert floor.row("SELECT cleared FROM signals") is None
+
+
+def test_what_a_killed_judge_did_not_send_is_sent_by_the_next(floor: Floor, seat: Seat) -> None:
+    begins = minute_of(now(floor)) - 60 * MINUTE
+    floor.count(bad_hour(begins), begins)
+    [change] = told(seat.judge(None, always))
+    seat.close()
+    with closing(Seat(floor.url, "w0")) as restarted:
+        assert told(restarted.judge(None, always)) == [replace(change, signal=change.signal)]
+        restarted.judge(change.sequence + 1, always)
+    with closing(Seat(floor.url, "w0")) as after:
+        assert told(after.judge(None, always)) == []
+
+
+def test_of_two_judges_one_has_the_seat_and_the_other_takes_it_when_the_first_is_gone(database_url: str) -> None:
+    clock = MovedClock(database_url)
+    versions.begin(database_url, FIRST, "a test")
+    with closing(Seat(database_url, "w0")) as one, closing(Seat(database_url, "w1")) as other:
+        assert isinstance(one.judge(None, always), Round)
+        aside = other.judge(None, always)
+        assert isinstance(aside, Elsewhere) and aside.beat is not None
+        clock.forward(seconds=4)
+        assert isinstance(other.judge(None, always), Elsewhere)
+        clock.forward(seconds=2)
+        assert isinstance(other.judge(None, always), Round)
+        assert isinstance(one.judge(0, always), Elsewhere)
+    clock.close()
+
+
+def test_while_one_judges_the_other_passes_by_and_the_worker_goes_on_counting(floor: Floor, seat: Seat) -> None:
+    begins = minute_of(now(floor)) - 60 * MINUTE
+    floor.count(bad_hour(begins), begins)
+    met: list[Round | Elsewhere] = []
+
+    def meanwhile() -> bool:
+        with closing(Seat(floor.url, "w0")) as other:
+            met.append(other.judge(None, always))
+        with floor.ledger._writer.transaction():
+            floor.ledger._writer.execute("SET lock_timeout = '5s'")
+        floor.count(dict.fromkeys(bad_hour(begins), (0, -1)), begins)
+        return True
+
+    assert len(told(seat.judge(None, meanwhile))) == 1
+    assert isinstance(met[0], Elsewhere)
+    assert [change.signal.reason for change in told(seat.judge(1, always))] == [Cleared.DISPROOF]
+
+
+def test_a_judge_that_stands_still_is_ended_and_leaves_nothing(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seats, "_FREEZE", "200ms")
+    begins = minute_of(now(floor)) - 60 * MINUTE
+    floor.count(bad_hour(begins), begins)
+
+    def frozen() -> bool:
+        with psycopg.connect(floor.url, autocommit=True) as watcher:
+            gone = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'judges for frozen'"
+            give_up = time.monotonic() + 30
+            while watcher.execute(gone).fetchone() != (True,):
+                assert time.monotonic() < give_up, "nobody ended the judge"
+        return True
+
+    with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout), closing(Seat(floor.url, "frozen")) as still:
+        still.judge(None, frozen)
+    assert floor.signals() == []
+    with closing(Seat(floor.url, "w1")) as other:
+        assert len(told(other.judge(None, always))) == 1
+
+
+def test_a_changed_entry_starts_at_0_and_its_open_signal_is_cleared_by_policy(database_url: str) -> None:
+    clock = MovedClock(database_url)
+    versions.begin(database_url, FIRST, "a test")
+    ledger = SqlLedger(database_url, "w0")
+    ledger.claim("a-cluster", range(PARTITIONS), "w0")
+    floor = Floor(database_url, ledger)
+    begins = minute_of(now(floor)) - 60 * MINUTE
+    effective = minute_of(now(floor)) + 10 * MINUTE
+    with closing(Seat(database_url, "w0")) as seat:
+        floor.count(bad_hour(begins), begins)
+        [raised] = told(seat.judge(None, always))
+        change_policy(database_url, CHANGED, effective)
+        assert told(seat.judge(1, always)) == []
+        clock.forward(minutes=11)
+        [lapsed] = told(seat.judge(1, always))
+        assert lapsed.signal == replace(
+            raised.signal, cleared=effective, reason=Cleared.POLICY, revision=2, raised=raised.signal.raised
+        )
+        assert told(seat.judge(2, always)) == []
+        clock.forward(hours=2)
+        floor.count(bad_hour(effective), effective, CHANGED.policy.rates["not-given"])
+        [anew] = told(seat.judge(2, always))
+        assert anew.signal.id != raised.signal.id and anew.signal.raised > effective
+    ledger.close()
+    clock.close()
+
+
+def test_an_entry_that_comes_back_starts_at_0(database_url: str) -> None:
+    clock = MovedClock(database_url)
+    versions.begin(database_url, FIRST, "a test")
+    ledger = SqlLedger(database_url, "w0")
+    ledger.claim("a-cluster", range(PARTITIONS), "w0")
+    floor = Floor(database_url, ledger)
+    begins = minute_of(now(floor)) - 60 * MINUTE
+    gone, back = (minute_of(now(floor)) + MINUTE * at for at in (10, 20))
+    change_policy(database_url, WITHOUT, gone)
+    change_policy(database_url, FIRST, back)
+    with closing(Seat(database_url, "w0")) as seat:
+        errors = dict(list(bad_hour(begins).items())[:4])
+        floor.count(errors, begins)
+        assert told(seat.judge(None, always)) == []
+        clock.forward(hours=1)
+        # Half of what raises the signal lies on either side of the gap.
+        floor.count({(minute - begins + back, part): n for (minute, part), n in errors.items()}, back)
+        assert told(seat.judge(0, always)) == []
+        assert len(floor.expected()) == 1, "without the gap it would have shifted"
+    ledger.close()
+    clock.close()
+
+
+def change_policy(url: str, version: policy_text.Parsed, effective: datetime) -> None:
+    with psycopg.connect(url) as connection:
+        versions.append(connection, version, effective, "a test")
+
+
+def test_what_is_found_reaches_the_public_topic_and_is_marked_as_sent(
+    floor: Floor, seat: Seat, stack: RunningStack
+) -> None:
+    begins = minute_of(now(floor)) - 60 * MINUTE
+    floor.count(bad_hour(begins), begins)
+    faults: list[object] = []
+    beats: list[datetime] = []
+    topics.create(Settings(home=stack.home, cache=stack.home, kafka=stack.kafka))
+    consumer = Consumer({"bootstrap.servers": stack.kafka, "group.id": "judges", "enable.auto.commit": False})
+    relay = Relay(Producer({"bootstrap.servers": stack.kafka}), faults.append)
+    judge = Judge(seat, relay, beats.append, faults.append)
+    judge.judge()
+    assert relay.flush(30)
+    judge.judge()
+    assert floor.row("SELECT published FROM judge") == 1
+    consumer.assign([TopicPartition(SIGNALS, p, 0) for p in consumer.list_topics(SIGNALS).topics[SIGNALS].partitions])
+    name = floor.row("SELECT id FROM signals")
+    found: list[dict[str, Any]] = []
+    while not found:
+        message = consumer.poll(30)
+        assert message is not None and message.error() is None
+        if message.key() == name.encode():
+            found.append(json.loads(message.value() or b""))
+    assert found[0]["type"] == "rx.signal.raised" and found[0]["data"]["name"] == "not-given"
+    assert len(beats) == 2 and faults == []
+    consumer.close()
