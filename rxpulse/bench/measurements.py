@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import psutil
 from models.errors import UsageFault
 from rxpulse.bench import offline, throughput, whole
 from rxpulse.bench.rows import Row, Sense, Wanted, middle, ratios, shown
+from rxpulse.bench.usage import Elsewhere
 from rxpulse.output import Say
 
 
@@ -121,4 +122,6 @@ def _round(names: Collection[str], environ: Mapping[str, str], cache: Path, effo
 
 def _said(say: Say, names: Sequence[str], measure: Callable[[], list[Row]]) -> list[Row]:
     say(f"  measuring {', '.join(names)}")
-    return measure()
+    elsewhere = Elsewhere()
+    rows = measure()
+    return [replace(row, elsewhere=elsewhere.share()) for row in rows]

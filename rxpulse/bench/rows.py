@@ -37,7 +37,8 @@ class Wanted:
 class Row:
     """One measurement. `events` counts what was measured over (events, or samples of a latency); `cpu_s_per_million` is
     CPU seconds by process for each million events; `rss_mib` the resident memory of what the row is about at its
-    highest. None: the row has no such figure."""
+    highest; `elsewhere` the share of the machine's processors that other processes had meanwhile (0 to 1). None: the row
+    has no such figure."""
 
     name: str
     events: int | None = None
@@ -49,9 +50,10 @@ class Row:
     p99_ms: float | None = None
     max_ms: float | None = None
     pss_mib: float | None = None
+    elsewhere: float | None = None
 
 
-def throughput(name: str, events: int, seconds: float, cpu: Mapping[str, float], rss_bytes: int) -> Row:
+def throughput(name: str, events: int, seconds: float, cpu: Mapping[str, float], rss_bytes: int | None = None) -> Row:
     """A row about `events` applied in `seconds`; `cpu` are CPU seconds by process, not yet for each million."""
     return Row(
         name=name,
@@ -59,7 +61,7 @@ def throughput(name: str, events: int, seconds: float, cpu: Mapping[str, float],
         wall_s=seconds,
         events_per_s=events / seconds,
         cpu_s_per_million={process: used * 1e6 / events for process, used in cpu.items()},
-        rss_mib=rss_bytes / MIB,
+        rss_mib=None if rss_bytes is None else rss_bytes / MIB,
     )
 
 
@@ -105,7 +107,7 @@ def _judged(row: Row, wanted: Wanted) -> dict[str, Any]:
 def _rounded(row: Row) -> Row:
     figures = {
         name: round(value, 3)
-        for name in ("wall_s", "events_per_s", "rss_mib", "p50_ms", "p99_ms", "max_ms", "pss_mib")
+        for name in ("wall_s", "events_per_s", "rss_mib", "p50_ms", "p99_ms", "max_ms", "pss_mib", "elsewhere")
         if (value := getattr(row, name)) is not None
     }
     cpu = {process: round(used, 3) for process, used in row.cpu_s_per_million.items()}

@@ -1,6 +1,7 @@
 """What processes use: CPU seconds and memory, each with everything it started."""
 
 import contextlib
+import os
 from collections.abc import Iterable, Mapping
 from threading import Event as Flag
 from threading import Thread
@@ -35,6 +36,27 @@ def proportional_bytes(pids: Iterable[int]) -> int | None:
     """As `resident_bytes`, with shared pages split among those who share them; None where the system does not say."""
     found = [_memory(process, "pss") for pid in pids for process in family(pid)]
     return sum(found) or None
+
+
+class Elsewhere:
+    """What the processors did for others since this was made."""
+
+    def __init__(self) -> None:
+        self._busy, self._ours, self._all = _busy_and_all()
+
+    def share(self) -> float:
+        """The share of all processors' time that went to neither this process nor its descendants, from 0 to 1."""
+        busy, ours, whole = _busy_and_all()
+        others = (busy - self._busy) - (ours - self._ours)
+        return min(max(others / max(whole - self._all, 1e-9), 0.0), 1.0)
+
+
+def _busy_and_all() -> tuple[float, float, float]:
+    """CPU seconds of all processors that were not idle, those that went to this process and its descendants, and all."""
+    times = psutil.cpu_times()
+    # What guests use is in `user` already.
+    whole = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    return whole - times.idle - getattr(times, "iowait", 0.0), cpu_seconds(os.getpid()), whole
 
 
 def family(pid: int) -> list[psutil.Process]:

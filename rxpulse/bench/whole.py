@@ -59,7 +59,7 @@ def _load(rig: Rig, history: list[tuple[str, bytes]]) -> Row:
             raise CallerFault(f"history-load: {len(history)} events were sent and {gauge.accepted()} accepted")
     finally:
         gauge.close()
-    return throughput("history-load", len(history), seconds, used(before, cpu_by_name(parts)), 0)
+    return throughput("history-load", len(history), seconds, used(before, cpu_by_name(parts)))
 
 
 def _until(applied: Callable[[], int], events: int) -> None:

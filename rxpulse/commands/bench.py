@@ -16,6 +16,8 @@ EXAMPLE = """Example:
 
     rxpulse bench durable page-latency
 """
+_QUIET = 0.05
+"""Share of the processors that others may have without a word about it."""
 
 
 @click.command(epilog=EXAMPLE)
@@ -75,4 +77,6 @@ def _more(row: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{row['events']} samples: p50 {row['p50_ms']:.0f} ms, p99 {row['p99_ms']:.0f} ms, max {row['max_ms']:.0f} ms"
         )
+    if row["elsewhere"] is not None and row["elsewhere"] > _QUIET:
+        lines.append(f"other processes had {row['elsewhere']:.0%} of the processors meanwhile")
     return lines

@@ -16,7 +16,7 @@ from rxpulse.bench.files import Wish, made
 from rxpulse.bench.rig import own_environment
 from rxpulse.bench.telling import DEADLINE, RULE, Heard, Sample, note
 from rxpulse.bench.throughput import INPATIENT, ONE_CLOCK, applied, samples
-from rxpulse.bench.usage import Watcher, cpu_seconds, resident_bytes
+from rxpulse.bench.usage import Elsewhere, Watcher, cpu_seconds, resident_bytes
 
 FILLS = Wish("fills", "retail", kind="fill", events=500)
 BUSY = """
@@ -57,6 +57,15 @@ def test_the_watcher_keeps_the_highest_memory_it_saw() -> None:
             assert child.stdout is not None and child.stdout.readline() == b"done\n"
         child.communicate()
     assert watcher.rss > 64 << 20
+
+
+def test_what_our_own_children_do_is_not_done_elsewhere() -> None:
+    ours, theirs = Elsewhere(), Elsewhere()
+    subprocess.run([sys.executable, "-c", PARENT], input=b"", check=True, stdout=subprocess.DEVNULL)
+    # As if the same work had been done by somebody else.
+    theirs._ours += 0.3
+    share = ours.share()
+    assert 0 <= share < theirs.share() <= 1
 
 
 def test_a_stack_to_measure_on_inherits_no_address_of_another() -> None:

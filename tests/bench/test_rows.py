@@ -48,7 +48,8 @@ def test_ratios_are_quotients_of_rates_of_events() -> None:
 
 
 def test_the_table_shows_what_was_missed() -> None:
-    row = Row(name="history-load", events=9, events_per_s=10_000.0, cpu_s_per_million={"worker": 40.0})
+    used = {"worker": 40.0}
+    row = Row(name="history-load", events=9, events_per_s=10_000.0, cpu_s_per_million=used, elsewhere=0.5)
     document = {
         "machine": {"cores": 2, "memory_gib": 8.0, "load_before": 0.1},
         "rows": [shown(row, [row], "events_per_s", FAST)],
@@ -56,3 +57,4 @@ def test_the_table_shows_what_was_missed() -> None:
     }
     printed = table(document)
     assert "MISSED" in printed and "events_per_s >= 20000" in printed and "worker 40.0" in printed
+    assert "other processes had 50% of the processors" in printed
