@@ -78,6 +78,9 @@ def argv(programs: Path, home: Path, port: int) -> tuple[str, ...]:
         "max_connections": MAX_CONNECTIONS,
         "shared_buffers": "64MB",
         "password_encryption": "scram-sha-256",
+        # What a statement or a row holds is not for a log.
+        "log_error_verbosity": "terse",
+        "log_min_error_statement": "panic",
         "log_line_prefix": "%m [%p] %q%u@%d ",
         "log_timezone": "UTC",
         "timezone": "UTC",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from metrics.logbook import message_of
 from models.errors import CallerFault, RxPulseError
 from rxpulse.process import Command, end, last_lines, rotate, spawn
 
@@ -268,12 +269,12 @@ class Supervisor:
 
     def _last_word(self, life: Life) -> str:
         lines = [line for line in last_lines(self._log(life), 20, life.log_start) if line.strip()]
-        return lines[-1].strip() if lines else "it said nothing"
+        return message_of(lines[-1].strip()) if lines else "it said nothing"
 
     def _last_words(self, life: Life) -> str:
         lines = last_lines(self._log(life), 20, life.log_start) or ["(nothing)"]
         return f"{life.unit.name} {life.detail}; the last lines of {self._log(life)}:\n" + "\n".join(
-            f"  {line}" for line in lines
+            f"  {message_of(line)}" for line in lines
         )
 
     def _log(self, life: Life) -> Path:

@@ -169,7 +169,9 @@ def run(settings: Settings, ledger: Ledger | None = None) -> None:
     watch = Watch(recorder)
     RoleServer(settings.bind, settings.required_port(), recorder, watch.missing, settings.api_key).start()
     app = create_app(settings, watch, ledger)
-    faust.Worker(app, loglevel="INFO", quiet=True, redirect_stdouts=False).execute_from_commandline()
+    host = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
+    host.spinner = None  # it would draw into the log
+    host.execute_from_commandline()
 
 
 def create_app(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> faust.App:
@@ -196,7 +198,7 @@ def create_app(settings: Settings, watch: Watch, ledger: Ledger | None = None) -
     async def heard(messages: faust.StreamT[bytes]) -> None:
         """Whatever is announced is in the store already, and read from there before the next batch."""
         async for message in messages:
-            log.info("announced: %s", message[:200])
+            log.info("%d bytes were announced", len(message))
 
     @app.service
     class BatchService(faust.Service):

@@ -10,6 +10,7 @@ from threading import Event as Flag
 from threading import Thread
 from time import monotonic
 
+from metrics.logbook import correlate
 from models.errors import OurFault
 from models.policy import Policies
 from models.store.ledger import Batch, Ledger
@@ -43,6 +44,7 @@ class Committer:
         self._done = done
         self._failed = failed
         self._queue: SimpleQueue[tuple[Draft, Policies]] = SimpleQueue()
+        self._batches = 0
         self.writing: Draft | None = None
         self.idle = Flag()
         self.idle.set()
@@ -73,6 +75,8 @@ class Committer:
 
     def _write(self, draft: Draft, policies: Policies) -> None:
         begun = monotonic()
+        self._batches += 1
+        correlate(f"batch {self._batches}")
         self._dead_letters.settle()
         batch = draft.batch(self._relay.mark, policies.latest.tell_within)
         self._ledger.commit(batch)

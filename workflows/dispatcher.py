@@ -15,6 +15,7 @@ from time import monotonic
 import httpx
 
 from metrics import catalog
+from metrics.logbook import correlate
 from metrics.recorder import Recorder
 from models.errors import OurFault
 from models.policy import Channel, Policies, Policy
@@ -133,6 +134,7 @@ class Dispatcher:
             return deliveries.take(connection)
 
     async def _deliver(self, policy: Policy, taken: Taken) -> None:
+        correlate(f"escalation {taken.escalation}")
         begun = monotonic()
         answer = await self._orchestration.send(taken.escalation, taken.key, lambda: self._send(policy, taken))
         await asyncio.to_thread(self._settle, taken, answer)

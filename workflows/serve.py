@@ -26,8 +26,6 @@ CONNECTIONS = 4
 
 async def dispatch(settings: Settings) -> None:
     """The dispatcher's life: until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     url = str(settings.required_database_url())
     pool = await asyncio.to_thread(Pool, url, "rxpulse dispatcher", CONNECTIONS)
     recorder = PrometheusRecorder("dispatcher")

@@ -1,13 +1,11 @@
 """`rxpulse console`: the role that serves the board and its pages, and the link that signs in to it."""
 
-import logging
 import os
 
 import click
 
 from models.errors import CallerFault
 from models.settings import Settings
-from rxpulse.output import say
 
 
 @click.command()
@@ -41,20 +39,23 @@ def _link(settings: Settings) -> str:
 def _serve(settings: Settings) -> None:
     check_exposure(settings)
     port = settings.required_port()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-
     from console.app import create_app
+    from console.auth import log
     from console.serving import serve
+    from metrics import logbook
     from metrics.exporter import PrometheusRecorder
     from models.store.console import ConsoleStore
 
-    store = ConsoleStore(settings.required_database_url())
-    if missing := store.missing():
-        store.close()
-        raise CallerFault(missing)
-    if store.policy() is None:
-        say("rxpulse: there is no policy in the store yet; the board says so until a worker has brought one")
-    serve(create_app(settings, store, PrometheusRecorder("console")), settings, port)
+    with logbook.role("console"):
+        store = ConsoleStore(settings.required_database_url())
+        if missing := store.missing():
+            store.close()
+            raise CallerFault(missing)
+        if store.policy() is None:
+            log.warning("there is no policy in the store yet; the board says so until one is brought")
+        app = create_app(settings, store, PrometheusRecorder("console"))
+        app.add_middleware(logbook.Requests)
+        serve(app, settings, port)
 
 
 def check_exposure(settings: Settings) -> None:

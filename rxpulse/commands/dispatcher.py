@@ -19,6 +19,8 @@ def dispatcher() -> None:
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "0")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    from metrics import logbook
     from workflows.serve import dispatch
 
-    asyncio.run(dispatch(Settings.from_env(os.environ)))
+    with logbook.role("dispatcher"):
+        asyncio.run(dispatch(Settings.from_env(os.environ)))

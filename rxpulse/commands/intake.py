@@ -20,42 +20,45 @@ def intake() -> None:
     """
     import uvicorn
 
+    from metrics import logbook
     from metrics.exporter import PrometheusRecorder
     from models.store.intake import IntakeStore
     from streams.confirming import Confirming
     from streams.intake.http import Behind, create_app
 
-    settings = Settings.from_env(os.environ)
-    port, store, producer = (
-        settings.required_port(),
-        IntakeStore(settings.required_database_url()),
-        Confirming(settings),
-    )
-    app = create_app(
-        Behind(
-            standing=store.standing,
-            deliver=producer.deliver,
-            missing=lambda: producer.missing() or store.missing(),
-            recorder=PrometheusRecorder("intake"),
-            api_key=settings.api_key,
-            pseudonym_key=pseudonym_key(settings),
+    with logbook.role("intake"):
+        settings = Settings.from_env(os.environ)
+        port, store, producer = (
+            settings.required_port(),
+            IntakeStore(settings.required_database_url()),
+            Confirming(settings),
         )
-    )
-    try:
-        uvicorn.run(
-            app,
-            host=settings.bind,
-            port=port,
-            ws="none",
-            access_log=False,
-            log_level="warning",
-            limit_concurrency=256,
-            timeout_graceful_shutdown=15,
-            server_header=False,
+        app = create_app(
+            Behind(
+                standing=store.standing,
+                deliver=producer.deliver,
+                missing=lambda: producer.missing() or store.missing(),
+                recorder=PrometheusRecorder("intake"),
+                api_key=settings.api_key,
+                pseudonym_key=pseudonym_key(settings),
+            )
         )
-    finally:
-        producer.close()
-        store.close()
+        app.add_middleware(logbook.Requests)
+        try:
+            uvicorn.run(
+                app,
+                host=settings.bind,
+                port=port,
+                ws="none",
+                access_log=False,
+                log_config=None,
+                limit_concurrency=256,
+                timeout_graceful_shutdown=15,
+                server_header=False,
+            )
+        finally:
+            producer.close()
+            store.close()
 
 
 def pseudonym_key(settings: Settings) -> str:

@@ -17,6 +17,8 @@ def worker() -> None:
     \b
     Example: RXPULSE_KAFKA=kafka:9092 RXPULSE_DATABASE_URL_FILE=db.url rxpulse worker
     """
+    from metrics import logbook
     from streams.app import run
 
-    run(Settings.from_env(os.environ))
+    with logbook.role("worker"):
+        run(Settings.from_env(os.environ))
