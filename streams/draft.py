@@ -101,6 +101,7 @@ class Draft:
         self._outcomes: dict[OutcomeKey, list[int]] = {}
         self._feeds: dict[FeedKey, _Feed] = {}
         self._hours: dict[HourKey, int] = {}
+        self._seen_types: set[tuple[str, str]] = set()
 
     @property
     def empty(self) -> bool:
@@ -165,6 +166,7 @@ class Draft:
             {key: OutcomeCount(*counts) for key, counts in self._outcomes.items() if any(counts)},
             {key: _feed_count(seen) for key, seen in self._feeds.items()},
             self._hours,
+            self._seen_types,
             tell_within,
         )
 
@@ -186,6 +188,7 @@ class Draft:
         part.partition.sequence = part.sequence = sequence
 
     def _seen(self, event: Event, admission: Admission, partition: int, dropped: int) -> None:
+        self._seen_types.add((event.site, event.type))
         key = FeedKey(event.source, event.site, partition)
         seen = self._feeds.get(key)
         if seen is None:

@@ -14,12 +14,21 @@ _SECONDS = 5.0
 def ends(settings: Settings) -> dict[int, int]:
     """The end offset of each partition of the events; empty before there is a topic. Raises CallerFault where Kafka does
     not answer."""
+    return _offsets(settings, OffsetSpec.latest())
+
+
+def beginnings(settings: Settings) -> dict[int, int]:
+    """The offset of the earliest record that each partition still holds, in the same way."""
+    return _offsets(settings, OffsetSpec.earliest())
+
+
+def _offsets(settings: Settings, wanted_offset: OffsetSpec) -> dict[int, int]:
     admin = AdminClient(confluent(settings))
     try:
         topic = admin.list_topics(timeout=_SECONDS).topics.get(EVENTS)
         if topic is None:
             return {}
-        wanted = {TopicPartition(EVENTS, number): OffsetSpec.latest() for number in topic.partitions}
+        wanted = {TopicPartition(EVENTS, number): wanted_offset for number in topic.partitions}
         answers = admin.list_offsets(wanted, request_timeout=_SECONDS)
         return {part.partition: answer.result().offset for part, answer in answers.items()}
     except KafkaException as fault:

@@ -25,19 +25,23 @@ _CHANGE_TYPES = [
     *["text", "int2"],
 ]
 # A change that is old news stays untold; what is new, and what changes a signal that somebody may have been told about,
-# asks the dispatcher to look.
+# asks the dispatcher to look. What was known before the facts were forgotten is made again, and is no news: what was told
+# of it, and what a person cleared, holds.
 _MERGE = """
 INSERT INTO signals AS s (id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision, told,
-                          attention)
-SELECT DISTINCT ON (id) id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision,
-    CASE WHEN now() - known > %(within)s THEN 'old' WHEN cleared IS NOT NULL THEN 'cleared' END,
-    now() - coalesce(cleared, known) <= %(within)s
-FROM staged_signal_changes ORDER BY id, revision DESC
+                          attention, cleared_by, code)
+SELECT DISTINCT ON (c.id) c.id, kind, name, severity, site, case_id, raised, c.known, coalesce(c.cleared, r.cleared),
+    CASE WHEN c.cleared IS NULL AND r.cleared IS NOT NULL THEN 'person' ELSE reason END, revision,
+    coalesce(r.told, CASE WHEN now() - c.known > %(within)s THEN 'old' WHEN c.cleared IS NOT NULL THEN 'cleared' END),
+    r.signal IS NULL AND now() - coalesce(c.cleared, c.known) <= %(within)s
+        OR EXISTS (SELECT 1 FROM escalations e WHERE e.signal = c.id AND e.state <> 'resolved'),
+    CASE WHEN c.cleared IS NULL THEN r.cleared_by END, CASE WHEN c.cleared IS NULL THEN r.code END
+FROM staged_signal_changes c LEFT JOIN remembered r ON r.signal = c.id AND c.known <= r.known
+ORDER BY c.id, revision DESC
 ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, site = excluded.site, raised = excluded.raised,
     known = excluded.known, cleared = excluded.cleared, reason = excluded.reason, revision = excluded.revision,
-    told = coalesce(s.told, excluded.told), cleared_by = NULL, code = NULL, changed = now(),
+    told = coalesce(s.told, excluded.told), cleared_by = excluded.cleared_by, code = excluded.code, changed = now(),
     attention = excluded.attention OR s.attention
-        OR EXISTS (SELECT 1 FROM escalations e WHERE e.signal = s.id AND e.state <> 'resolved')
 RETURNING attention
 """
 

@@ -150,8 +150,8 @@ class HourKey:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Everything that some records and ticks led to. `hours` has a bit for each minute in which something was recorded,
-    bit 0 being the first of the hour. `tell_within`: a signal known longer ago than that when the batch is written is old
-    news and is not told (an age, of the policy in force)."""
+    bit 0 being the first of the hour; `seen` are (site, type) of the events. `tell_within`: a signal known longer ago than
+    that when the batch is written is old news and is not told (an age, of the policy in force)."""
 
     advances: Sequence[Advance]
     cases: Sequence[CaseRow] = ()
@@ -161,6 +161,7 @@ class Batch:
     outcomes: Mapping[OutcomeKey, OutcomeCount] = field(default_factory=dict[OutcomeKey, OutcomeCount])
     feeds: Mapping[FeedKey, FeedCount] = field(default_factory=dict[FeedKey, FeedCount])
     hours: Mapping[HourKey, int] = field(default_factory=dict[HourKey, int])
+    seen: Collection[tuple[str, str]] = ()
     tell_within: timedelta = timedelta(minutes=15)
 
 

@@ -52,6 +52,7 @@ class Memory:
     outcomes: dict[OutcomeKey, OutcomeCount] = field(default_factory=dict[OutcomeKey, OutcomeCount])
     feeds: dict[FeedKey, FeedCount] = field(default_factory=dict[FeedKey, FeedCount])
     hours: dict[HourKey, int] = field(default_factory=dict[HourKey, int])
+    seen: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     lock: Lock = field(default_factory=Lock)
 
 
@@ -114,6 +115,7 @@ class MemoryLedger:
             memory.cases.update({row.id: row for row in batch.cases})
             memory.facts += [*batch.intervals, *batch.signals]
             memory.ticks += batch.ticks
+            memory.seen |= set(batch.seen)
             for key, count in batch.outcomes.items():
                 memory.outcomes[key] = _plus(memory.outcomes.get(key, OutcomeCount()), count)
             for feed, seen in batch.feeds.items():

@@ -107,6 +107,7 @@ class SqlLedger:
             _merge_cases(cursor, batch)
             _merge_outcomes(cursor, batch)
             _merge_feeds(cursor, batch)
+            _merge_seen(cursor, batch)
             append_changes(cursor, batch.signals, batch.tell_within)
 
     def facts(self, partition: int, since: int) -> list[IntervalFact | SignalFact]:
@@ -186,6 +187,9 @@ ON CONFLICT (source, site, partition) DO UPDATE SET events = f.events + excluded
     dropped_fields = f.dropped_fields + excluded.dropped_fields, clock_skew = f.clock_skew + excluded.clock_skew,
     last_time = greatest(f.last_time, excluded.last_time),
     last_recorded = greatest(f.last_recorded, excluded.last_recorded)
+"""
+_SEEN = """
+INSERT INTO seen_types (site, type) SELECT * FROM unnest(%s::text[], %s::text[]) ON CONFLICT DO NOTHING
 """
 
 
@@ -271,6 +275,12 @@ def touched_rates(outcomes: Mapping[OutcomeKey, OutcomeCount]) -> dict[tuple[str
             rate = key.site, key.rate, key.entry
             found[rate] = min(found.get(rate, key.minute), key.minute)
     return found
+
+
+def _merge_seen(cursor: "Cursor[Any]", batch: Batch) -> None:
+    if batch.seen:
+        # In one order, so that two workers never wait for each other.
+        cursor.execute(_SEEN, _columns(sorted(batch.seen), 2))
 
 
 def _interval_row(fact: IntervalFact) -> tuple[Any, ...]:

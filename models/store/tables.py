@@ -154,6 +154,28 @@ class SignalRow(SQLModel, table=True):
     code: str | None = _text(null=True)
 
 
+class Remembered(SQLModel, table=True):
+    """What was told of a signal, and what a person cleared, when the facts were forgotten to be made again. It holds for
+    whatever was `known` by then."""
+
+    __tablename__ = "remembered"
+    signal: str = _text(key=True)
+    known: datetime = _instant()
+    told: str | None = _text(null=True)
+    cleared: datetime | None = _instant(null=True)
+    cleared_by: str | None = _text(null=True)
+    code: str | None = _text(null=True)
+
+
+class SeenType(SQLModel, table=True):
+    """A site has sent an event of this type."""
+
+    __tablename__ = "seen_types"
+    site: str = _text(key=True)
+    type: str = _text(key=True)
+    first: datetime = _instant(now=True)
+
+
 class TickRow(SQLModel, table=True):
     """Silence was listened to up to `judged` when the partition stood at `position`, and something was found."""
 
