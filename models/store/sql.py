@@ -280,7 +280,7 @@ def touched_rates(outcomes: Mapping[OutcomeKey, OutcomeCount]) -> dict[tuple[str
 def _merge_seen(cursor: "Cursor[Any]", batch: Batch) -> None:
     if batch.seen:
         # In one order, so that two workers never wait for each other.
-        cursor.execute(_SEEN, _columns(sorted(batch.seen), 2))
+        cursor.execute(_SEEN, columns(sorted(batch.seen), 2))
 
 
 def _interval_row(fact: IntervalFact) -> tuple[Any, ...]:
