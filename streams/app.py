@@ -54,6 +54,7 @@ class Watch:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._partitions: int | None = None
+        self.ahead: timedelta | None = None
 
     def owns(self, partitions: int) -> None:
         self._partitions = partitions
@@ -72,6 +73,11 @@ class Watch:
                 self._recorder.add(catalog.EVENTS, getattr(advance.tally, outcome), outcome)
             if advance.judged is not None:
                 self._recorder.set(catalog.JUDGED, advance.judged.timestamp())
+
+    def measured(self, ahead: timedelta) -> None:
+        """This host's clock is so far ahead of the database's."""
+        self.ahead = ahead
+        self._recorder.set(catalog.CLOCKS_APART, ahead.total_seconds())
 
     def judged(self, beat: datetime) -> None:
         """Rates and feeds were judged, by this worker or by another one."""
@@ -118,7 +124,7 @@ def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loo
 
     ownership = Ownership(consumer, ledger, relay, owner, drain)
     margin = timedelta(seconds=settings.tick_margin_seconds)
-    ticker = Ticker(ledger, AdminClient(base), cases, margin, lambda: datetime.now(UTC))
+    ticker = Ticker(ledger, AdminClient(base), cases, margin, lambda: datetime.now(UTC), watch.measured)
     committer.start()
     loop = Loop(consumer, ledger, ownership, cases, ticker, committer, dead_letters, watch)
     return loop
@@ -127,9 +133,8 @@ def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loo
 def build_judge(settings: Settings, watch: Watch) -> Judge:
     """The judge of rates and feeds, connected. Raises DatabaseAway."""
     seat = Seat(settings.required_database_url(), settings.worker_instance)
-    return Judge(
-        seat, Relay(Producer(producer_settings(settings)), lambda why: end(RxPulseError(why))), watch.judged, end
-    )
+    relay = Relay(Producer(producer_settings(settings)), lambda why: end(RxPulseError(why)))
+    return Judge(seat, relay, lambda: watch.ahead, watch.judged, end)
 
 
 def _consumer_settings(settings: Settings) -> dict[str, object]:

@@ -5,7 +5,7 @@ history is read there is much to follow: then it takes longer breaths, so that r
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event as Flag
 from threading import Thread
 from time import monotonic
@@ -23,18 +23,21 @@ _FLUSH = 5.0
 
 
 class Judge:
-    """One worker's judge, in a thread of its own. `seen` is told the instant of the last round, whoever judged it;
-    `failed` is called with whatever ended the thread."""
+    """One worker's judge, in a thread of its own. `ahead` says how far this host's clock is ahead of the database's, None
+    while nobody measured. `seen` is told the instant of the last round, whoever judged it; `failed` is called with whatever
+    ended the thread."""
 
     def __init__(
         self,
         seat: Seat,
         relay: Relay,
+        ahead: Callable[[], timedelta | None],
         seen: Callable[[datetime], None],
         failed: Callable[[BaseException], None],
     ) -> None:
         self._seat = seat
         self._relay = relay
+        self._ahead = ahead
         self._seen = seen
         self._failed = failed
         self._seated = False
@@ -55,6 +58,9 @@ class Judge:
     def judge(self) -> float:
         """One round, if the seat is free. Returns the seconds until the next."""
         begun = monotonic()
+        ahead = self._ahead()
+        if ahead is not None:
+            self._seat.measure(ahead)
         published = self._relay.mark(PARTITION) if self._seated else None
         match self._seat.judge(published, lambda: monotonic() - begun < _BUDGET):
             case Round(beat, mark, changes):

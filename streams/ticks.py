@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from models.event import CaseId
 from models.policy import Policies
 from models.store.ledger import Ledger
+from models.store.silences import APART
 from models.tracking import tick
 from streams.cases import Cases
 from streams.draft import Draft, Held, Partition
@@ -27,8 +28,6 @@ EVERY = 0.5
 _TRUSTED = 5.0
 """Seconds for which the answer to a question may be used."""
 _ASKED_WITHIN = 5.0
-APART = timedelta(seconds=30)
-"""Clocks of host and database that differ by more than this stop the ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,8 @@ def _reached(partition: Partition) -> int:
 
 
 class Ticker:
-    """Asks and judges. `margin` is how long evidence may be on its way. `apart` is told how far the host's clock and the
-    database's differ."""
+    """Asks and judges. `margin` is how long evidence may be on its way. `measured` is told with each question how far the
+    host's clock is ahead of the database's; while they are too far apart nothing is judged."""
 
     def __init__(
         self,
@@ -63,15 +62,17 @@ class Ticker:
         cases: Cases,
         margin: timedelta,
         host_clock: Callable[[], datetime],
+        measured: Callable[[timedelta], None],
     ) -> None:
         self._ledger = ledger
         self._admin = admin
         self._cases = cases
         self._margin = margin
         self._host_clock = host_clock
+        self._measured = measured
         self._next = 0.0
         self._open: Question | None = None
-        self.apart = timedelta()
+        self._apart = timedelta()
 
     @property
     def wait(self) -> float:
@@ -86,7 +87,7 @@ class Ticker:
         if monotonic() >= self._next and partitions:
             self._next = monotonic() + EVERY
             self._open = self._ask(partitions)
-        if self._open is None or abs(self.apart) > APART:
+        if self._open is None or abs(self._apart) > APART:
             return
         ready = caught_up(self._open, partitions.values(), monotonic())
         if ready:
@@ -98,7 +99,8 @@ class Ticker:
     def _ask(self, partitions: Iterable[int]) -> Question:
         asked = monotonic()
         now = self._ledger.now()
-        self.apart = self._host_clock() - now
+        self._apart = self._host_clock() - now
+        self._measured(self._apart)
         wanted = {TopicPartition(EVENTS, number): OffsetSpec.latest() for number in partitions}
         answers = self._admin.list_offsets(wanted, request_timeout=_ASKED_WITHIN)
         return Question(now, {part.partition: answer.result().offset for part, answer in answers.items()}, asked)

@@ -13,12 +13,12 @@ from typing import Any
 from psycopg import Cursor
 
 from models.policy import Policies
-from models.signals import Signal
 from models.store.changes import append_changes, signal_changes, stage_changes
 from models.store.connecting import connect
 from models.store.judging import judge_rates
 from models.store.ledger import SignalFact
 from models.store.policies import read_policies
+from models.store.silences import Memory, judge_feeds, measure
 
 PARTITION = -1
 """The number under which changes found by the judge stand beside those of the partitions."""
@@ -54,10 +54,15 @@ class Seat:
         self._connection.execute(f"SET idle_in_transaction_session_timeout = '{_FREEZE}'")
         stage_changes(self._connection)
         self._policies: Policies | None = None
+        self._memory = Memory()
 
     def close(self) -> None:
         """Ends the connection; what was not committed is undone."""
         self._connection.close()
+
+    def measure(self, ahead: timedelta) -> None:
+        """Keeps how far this worker's host is ahead of the database, for whoever judges."""
+        measure(self._connection, self._holder, ahead)
 
     def judge(self, published: int | None, more: Callable[[], bool]) -> Round | Elsewhere:
         """Takes the seat, if it is free, and judges once, for as long as `more` says yes. `published`: everything before
@@ -70,15 +75,13 @@ class Seat:
                 seen = cursor.execute("SELECT beat FROM judge").fetchone()
                 return Elsewhere(seen[0] if seen else None)
             sequence, sent, now = row
-            new = self._number(judge_rates(cursor, self._policies, more), sequence, now)
+            found = [*judge_feeds(cursor, self._policies, self._memory), *judge_rates(cursor, self._policies, more)]
+            new = [SignalFact(PARTITION, sequence + place, 0, now, signal) for place, signal in enumerate(found)]
             append_changes(cursor, new, self._policies.at(now).tell_within)
             mark = sent if published is None else max(sent, published)
             cursor.execute(_RISE, [self._holder, sequence + len(new), mark])
             changes = new if published is not None else _unsent(cursor, mark)
         return Round(now, mark, changes)
-
-    def _number(self, found: list[Signal], sequence: int, now: datetime) -> list[SignalFact]:
-        return [SignalFact(PARTITION, sequence + place, 0, now, signal) for place, signal in enumerate(found)]
 
 
 _TAKE = """

@@ -285,7 +285,6 @@ class Silence(SQLModel, table=True):
     source: str = _text()
     site: str = _text()
     worker: str | None = _text(null=True)
-    severity: int = Field(sa_column=Column(SmallInteger, nullable=False))
     since: datetime = _instant()
     raised: datetime = _instant()
     cleared: datetime | None = _instant(null=True)

@@ -14,25 +14,36 @@ from typing import Any
 import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from models import policy_text
+from models.event import Site, Source
+from models.policy import Kind, Policies, Severity
 from models.rates import MINUTE, Shift, Trials, design_of, minute_of, shifts
 from models.settings import Settings
-from models.signals import Cleared
+from models.signals import Cleared, Signal
 from models.store import policies as versions
 from models.store import seat as seats
 from models.store.changes import ATTENTION
 from models.store.judging import expected_shifts, waiting_rates
 from models.store.ledger import Advance, Batch, OutcomeCount, OutcomeKey, SignalFact
+from models.store.memory import Memory as MemoryStore
+from models.store.memory import MemoryLedger
 from models.store.policies import read_policies
 from models.store.seat import PARTITION, Elsewhere, Round, Seat
+from models.store.silences import silent_feeds
 from models.store.sql import SqlLedger
+from models.tracking import Watched, track
 from streams import topics
+from streams.cases import Cases
+from streams.draft import Draft, Partition
 from streams.outcomes import Judge
 from streams.relay import Relay
+from streams.ticks import Ticker
 from streams.topics import SIGNALS
 from tests.clockwork import MovedClock
 from tests.conftest import RunningStack
+from tests.heart import event
 
 PARTITIONS = 3
 POLICY = """
@@ -395,7 +406,7 @@ def test_what_is_found_reaches_the_public_topic_and_is_marked_as_sent(
     topics.create(Settings(home=stack.home, cache=stack.home, kafka=stack.kafka))
     consumer = Consumer({"bootstrap.servers": stack.kafka, "group.id": "judges", "enable.auto.commit": False})
     relay = Relay(Producer({"bootstrap.servers": stack.kafka}), faults.append)
-    judge = Judge(seat, relay, beats.append, faults.append)
+    judge = Judge(seat, relay, lambda: None, beats.append, faults.append)
     judge.judge()
     assert relay.flush(30)
     judge.judge()
@@ -411,3 +422,200 @@ def test_what_is_found_reaches_the_public_topic_and_is_marked_as_sent(
     assert found[0]["type"] == "rx.signal.raised" and found[0]["data"]["name"] == "not-given"
     assert len(beats) == 2 and faults == []
     consumer.close()
+
+
+# Feeds
+
+PIS = (Source("/mercy/pis"), Site("mercy"))
+HEARD_FOR_20M = policy_text.read('extends = "none"\n[feed."/mercy/pis"]\nsilent_after = "20m"\n', file="feeds.toml")
+LEARNED = policy_text.read(
+    'extends = "none"\n[site.mercy]\nname = "Mercy"\nsetting = "inpatient"\ntimezone = "UTC"\n', file="plain.toml"
+)
+
+
+class Ear:
+    """A worker that hears feeds, on a database whose clock the test moves, and the judge. Times are minutes after the
+    beginning."""
+
+    def __init__(self, url: str, policy: policy_text.Parsed) -> None:
+        self.url = url
+        self.clock = MovedClock(url)
+        versions.begin(url, policy, "a test")
+        self.policies = Policies.only(policy.policy)
+        self.ledger = SqlLedger(url, "w0")
+        claims = self.ledger.claim("a-cluster", range(PARTITIONS), "w0")
+        self.partitions = [Partition.of(claim, 0) for claim in claims]
+        self.seat = Seat(url, "w0")
+        self.begins = self.ledger.now()
+        self.heard = self.sent = 0
+
+    def at(self, minutes: float) -> datetime:
+        return self.begins + timedelta(minutes=minutes)
+
+    def until(self, minutes: float) -> None:
+        """Moves the database's clock there."""
+        self.clock.forward(seconds=(self.at(minutes) - self.ledger.now()).total_seconds())
+
+    def hear(self, *minutes: float, judged: Iterable[int] = range(PARTITIONS)) -> None:
+        """One batch: events recorded then, one partition after the other, and silence up to now in those `judged`."""
+        draft, now = Draft(), self.ledger.now()
+        for at in minutes:
+            self.heard += 1
+            partition = self.partitions[self.heard % PARTITIONS]
+            said = replace(
+                event("feed.heartbeat", 0, key=f"e{self.heard}", case=f"feed/{self.heard}"), recorded=self.at(at)
+            )
+            draft.read(partition, partition.position)
+            draft.track(partition, said, track(Watched(said.subject), said, self.policies), 0)
+        for number in judged:
+            draft.listened(self.partitions[number], now, [])
+        draft.seal()
+        self.ledger.commit(draft.batch(lambda _: 0, timedelta(minutes=15)))
+
+    def judge(self) -> list[Signal]:
+        found = [change.signal for change in told(self.seat.judge(self.sent, always))]
+        self.sent += len(found)
+        return found
+
+    def close(self) -> None:
+        self.seat.close()
+        self.ledger.close()
+        self.clock.close()
+
+
+@pytest.fixture
+def ear(request: pytest.FixtureRequest, database_url: str) -> Iterator[Ear]:
+    with closing(Ear(database_url, getattr(request, "param", HEARD_FOR_20M))) as opened:
+        yield opened
+
+
+def test_a_feed_is_silent_from_the_instant_at_which_its_policy_allows_no_more(ear: Ear) -> None:
+    ear.hear(-5, 0, -3)
+    ear.until(19.5)
+    ear.hear()
+    assert ear.judge() == []
+    ear.until(21)
+    ear.hear()
+    [silent] = ear.judge()
+    assert (silent.kind, silent.name, silent.site, silent.severity) == (Kind.FEED, *PIS, Severity.S2)
+    assert silent.raised == silent.known == ear.at(20)
+    with psycopg.connect(ear.url) as connection:
+        assert silent_feeds(connection) == {PIS: ear.at(0)}
+        assert connection.execute("SELECT told, attention FROM signals").fetchall() == [(None, True)]
+    ear.until(22)
+    ear.hear()
+    assert ear.judge() == []
+
+
+def test_a_silent_feed_is_cleared_by_its_next_event_and_the_next_silence_is_another_signal(ear: Ear) -> None:
+    ear.hear(0)
+    ear.until(21)
+    ear.hear()
+    [silent] = ear.judge()
+    ear.until(25)
+    ear.hear(25)
+    assert ear.judge() == [replace(silent, cleared=ear.at(25), reason=Cleared.SPOKE, revision=2)]
+    with psycopg.connect(ear.url) as connection:
+        assert silent_feeds(connection) == {}
+    ear.until(46)
+    ear.hear()
+    [again] = ear.judge()
+    assert again.id != silent.id and again.raised == ear.at(45)
+
+
+def test_no_feed_is_silent_while_a_partition_has_not_been_read_up_to_now(ear: Ear) -> None:
+    ear.hear(0)
+    ear.until(21)
+    ear.hear(judged=[0, 1])
+    assert ear.judge() == []
+    ear.hear(judged=[2])
+    assert len(ear.judge()) == 1
+
+
+def test_a_restarted_judge_still_knows_who_is_silent(ear: Ear) -> None:
+    ear.hear(0)
+    ear.until(21)
+    ear.hear()
+    [silent] = ear.judge()
+    with closing(Seat(ear.url, "w0")) as after:
+        ear.hear()
+        assert [change.signal for change in told(after.judge(None, always))] == [silent]
+        ear.hear(21)
+        assert [change.signal.reason for change in told(after.judge(1, always))] == [Cleared.SPOKE]
+
+
+@pytest.mark.parametrize("ear", [LEARNED], indirect=True)
+def test_how_long_a_feed_may_be_silent_is_learned_over_all_partitions(ear: Ear) -> None:
+    """An event every 20 minutes, each on another partition than the one before."""
+    ear.begins = minute_of(ear.begins)
+    ear.hear(*(-20.0 * at for at in range(14 * 72)))
+    ear.until(59)
+    ear.hear()
+    assert ear.judge() == []
+    ear.until(61)
+    ear.hear()
+    assert [one.raised for one in ear.judge()] == [ear.at(60)]
+
+
+@pytest.mark.parametrize("ear", [LEARNED], indirect=True)
+def test_in_its_first_week_a_feed_without_a_policy_is_never_silent(ear: Ear) -> None:
+    ear.hear(*(-20.0 * at for at in range(6 * 72)))
+    ear.until(600)
+    ear.hear()
+    assert ear.judge() == []
+
+
+@pytest.mark.parametrize("ear", [LEARNED], indirect=True)
+def test_a_worker_whose_clock_is_astray_is_a_signal_until_its_next_good_measure(ear: Ear) -> None:
+    ear.hear()
+    ear.seat.measure(timedelta(seconds=-30))
+    assert ear.judge() == []
+    ear.seat.measure(timedelta(seconds=-31))
+    [astray] = ear.judge()
+    assert (astray.kind, astray.name, astray.site, astray.severity) == (Kind.FEED, "clocks", "mercy", Severity.S2)
+    assert ear.judge() == []
+    with psycopg.connect(ear.url) as connection:
+        assert silent_feeds(connection) == {}
+    ear.seat.measure(timedelta(seconds=1))
+    [good] = ear.judge()
+    assert (good.id, good.reason, good.revision) == (astray.id, Cleared.SPOKE, 2)
+
+
+@pytest.mark.parametrize("ear", [LEARNED], indirect=True)
+def test_the_clock_of_a_worker_that_is_no_more_is_forgiven(ear: Ear) -> None:
+    ear.hear()
+    ear.seat.measure(timedelta(minutes=-31))
+    assert len(ear.judge()) == 1
+    ear.until(9)
+    assert ear.judge() == []
+    ear.until(11)
+    assert [one.open for one in ear.judge()] == [False]
+    assert ear.judge() == []
+
+
+def test_what_feeds_are_learned_from_is_kept_for_nine_weeks(ear: Ear) -> None:
+    week = 7 * 24 * 60.0
+    ear.hear(-10 * week, -9 * week - 60, -8 * week, 0)
+    ear.judge()
+    with psycopg.connect(ear.url) as connection:
+        rows = connection.execute("SELECT hour FROM feed_hours ORDER BY hour").fetchall()
+    assert [hour > ear.at(-9 * week - 60) for (hour,) in rows] == [True, True]
+
+
+@pytest.mark.parametrize(("apart", "listens"), [(29, True), (-29, True), (31, False), (-31, False)])
+def test_no_silence_is_listened_to_while_the_clocks_are_apart(stack: RunningStack, apart: int, listens: bool) -> None:
+    topics.create(Settings(home=stack.home, cache=stack.home, kafka=stack.kafka))
+    ledger = MemoryLedger(MemoryStore(Policies.only(LEARNED.policy)))
+    measured: list[timedelta] = []
+    ticker = Ticker(
+        ledger,
+        AdminClient({"bootstrap.servers": stack.kafka}),
+        Cases(ledger),
+        timedelta(seconds=1),
+        lambda: ledger.now() + timedelta(seconds=apart),
+        measured.append,
+    )
+    draft, partition = Draft(), Partition(0, 1, 10**6, 0, 10**6)
+    ticker.judge({0: partition}, [draft], draft, Policies.only(LEARNED.policy))
+    assert [round(one.total_seconds()) for one in measured] == [apart]
+    assert draft.empty is not listens

@@ -298,7 +298,6 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("site", sa.Text(), nullable=False),
         sa.Column("worker", sa.Text(), nullable=True),
-        sa.Column("severity", sa.SmallInteger(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("raised", sa.DateTime(timezone=True), nullable=False),
         sa.Column("cleared", sa.DateTime(timezone=True), nullable=True),
