@@ -1,6 +1,5 @@
 """`rxpulse _provision`: makes the roles and databases of the stack's own PostgreSQL; the stack runs it itself."""
 
-import asyncio
 import os
 
 import click
@@ -16,12 +15,12 @@ def provision() -> None:
     \b
     Example: rxpulse _provision
     """
-    from rxpulse.provision import Owner
-    from rxpulse.provision import provision as make
+    from models.store.provisioning import Owner
+    from models.store.provisioning import provision as make
 
     settings = Settings.from_env(os.environ)
     assert isinstance(settings.ports, int)
     held = keys.ensure(settings.home)
     owners = [Owner(plan.OWNER, held.owner), Owner(plan.PREFECT, held.prefect)]
     port = ports.block(settings.ports)["postgres"]
-    asyncio.run(make("127.0.0.1", port, postgres.ADMIN, held.admin, owners))
+    make(f"postgresql://{postgres.ADMIN}:{held.admin}@127.0.0.1:{port}/postgres", owners)
