@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from models.errors import CallerFault
-from models.policy_text import Parsed, read, shipped_default
+from models.policy_text import Fault, Parsed, PolicyFault, read, shipped_default
 from models.settings import Settings
 from rxpulse.output import say
 from rxpulse.running import running_plan, with_running_stack
@@ -23,6 +24,21 @@ def in_force(settings: Settings, environ: Mapping[str, str], *, people: bool = F
     return read(settings.policy) if settings.policy else shipped_default()
 
 
+def with_store(parsed: Parsed, settings: Settings, environ: Mapping[str, str]) -> Parsed:
+    """The policy with what the running stack's store adds to its cautions; as it is where none runs."""
+    plan = running_plan(settings, environ)
+    if plan is None:
+        return parsed
+    from models.store.soundness import soundness
+    from rxpulse.suitability import unsuited
+
+    found = asked(lambda: soundness(plan.settings.required_database_url()))
+    if found is None:
+        return parsed
+    more = tuple(Fault("store", None, entry, said) for entry, said in unsuited(parsed.policy, found))
+    return replace(parsed, cautions=parsed.cautions + more)
+
+
 def differs(settings: Settings, environ: Mapping[str, str]) -> str | None:
     """A sentence where the file of RXPULSE_POLICY is another policy than the latest version of the running stack's store;
     None where it is the same, or there is no such file or stack."""
@@ -32,8 +48,11 @@ def differs(settings: Settings, environ: Mapping[str, str]) -> str | None:
     from models.store.policies import recorded
 
     held = asked(lambda: recorded(plan.settings.required_database_url()))
-    if held is None or read(settings.policy).policy.version == held.latest.version:
-        return None
+    try:
+        if held is None or read(settings.policy).policy.version == held.latest.version:
+            return None
+    except PolicyFault as fault:
+        return f"{settings.policy} cannot be used ({len(fault.faults)} faults): `rxpulse policy check` names them"
     return (
         f"{settings.policy} differs from version {held.latest.number} of the policy, which is in the store and holds:"
         f" `rxpulse policy apply {settings.policy}` makes it the next version"

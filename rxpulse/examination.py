@@ -7,40 +7,19 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from models.errors import CallerFault
 from models.settings import Settings, unknown_names
 from rxpulse import home as homes
 from rxpulse import keys, parts, ports, postgres, running, status
-
-
-class Level(StrEnum):
-    """How bad a finding is; only a fault makes `doctor` end with 1."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    FAULT = "fault"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing seen; `remedy` is empty where nothing has to be done."""
-
-    level: Level
-    what: str
-    remedy: str = ""
-
-
-Look = Callable[[Settings, Mapping[str, str]], Iterator[Finding]]
+from rxpulse.findings import Finding, Level, Look
 
 
 def examine(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """All findings. A look that meets a fault of the caller's gives it as a finding."""
-    looks: tuple[Look, ...] = (_variables, _programs, _home, _keys, _ports, _stack)
+    looks: tuple[Look, ...] = (_variables, _programs, _home, _keys, _ports, _stack, _within)
     findings: list[Finding] = []
     for look in looks:
         try:
@@ -132,3 +111,12 @@ def _stack(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         else:
             remedy = f"see {logs}/{part['name']}.log; `rxpulse down` and `rxpulse up` start it again"
             yield Finding(Level.FAULT, f"{part['name']} is not healthy: {part['detail']}", remedy)
+
+
+def _within(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """What the running stack's store and topics show; nothing is loaded for it where none runs."""
+    if running.running_state(settings.home) is None:
+        return
+    from rxpulse.running_examination import examine_running
+
+    yield from examine_running(settings, environ)

@@ -30,6 +30,21 @@ CONNECTION_BUDGET = {
 }
 MAX_CONNECTIONS = sum(CONNECTION_BUDGET.values()) + 3
 
+_WORKER = ("worker-", "reads for worker-", "judges for ")
+
+
+def role_of(user: str, name: str) -> str:
+    """Whose connection it is, by the database's role and the name that the program gave: a key of CONNECTION_BUDGET, or
+    `admin`."""
+    if user in CONNECTION_BUDGET:
+        return user
+    if name.startswith(_WORKER):
+        return "worker"
+    for role in ("dispatcher", "console", "intake", "reports"):
+        if name.startswith(f"rxpulse {role}"):
+            return role
+    return "admin" if user == ADMIN else "commands"
+
 
 def data_folder(home: Path) -> Path:
     """Where the database keeps its files."""

@@ -7,6 +7,7 @@ from typing import Any
 from models.errors import CallerFault
 from models.settings import Secret, Settings
 from models.wire import stamp
+from rxpulse import enacted
 from rxpulse import home as homes
 from rxpulse.home import PartState, StackState
 from rxpulse.keys import ensure
@@ -32,6 +33,8 @@ async def gather(settings: Settings, environ: Mapping[str, str]) -> Document:
     parts = await _parts(plan, state)
     up = {part["name"] for part in parts if part["healthy"]}
     database_url = plan.settings.required_database_url() if "postgres" in up else None
+    if "postgres" in up:
+        await asyncio.to_thread(_note_policy, parts, settings, environ)
     counted = await asyncio.to_thread(store_figures, database_url, plan.settings if "kafka" in up else None)
     return {"healthy": bool(parts) and all(part["healthy"] for part in parts), "parts": parts, **counted}
 
@@ -62,6 +65,14 @@ def store_figures(database_url: Secret | None, kafka: Settings | None = None) ->
         },
         "reports": [],
     }
+
+
+def _note_policy(parts: list[Document], settings: Settings, environ: Mapping[str, str]) -> None:
+    """Says beside the worker, which judges by the policy, that the file of RXPULSE_POLICY is another one."""
+    differs = enacted.differs(settings, environ)
+    for part in parts:
+        if differs and part["name"] == "worker":
+            part["detail"] = "; ".join(filter(None, (part["detail"], differs)))
 
 
 def _lag(settings: Settings, positions: Mapping[int, int]) -> int:

@@ -14,7 +14,9 @@ from psycopg import Connection
 
 from models.errors import UsageFault
 from models.policy import BEGINNING, Policies
-from models.policy_text import Parsed, parse_dump
+from models.policy_text import Fault, Parsed, parse_dump
+from models.policy_text.cautions import cautions
+from models.policy_text.faults import dotted
 from models.store.connecting import connect
 
 _LOCK = 0x52785076
@@ -137,7 +139,9 @@ def stored(database_url: str, number: int) -> Parsed:
         row = connection.execute("SELECT dump FROM policies WHERE number = %s", [number]).fetchone()
     if row is None:
         raise UsageFault(f"there is no version {number} of the policy: `rxpulse policy history` lists them")
-    return Parsed(policy=parse_dump(row[0]), dump=row[0], cautions=())
+    policy, file = parse_dump(row[0]), f"version {number}"
+    found = tuple(Fault(file, None, dotted(path), message) for path, message in cautions(policy))
+    return Parsed(policy=policy, dump=row[0], cautions=found)
 
 
 def _with(known: Policies | None, rows: Sequence[tuple[str, datetime | None]]) -> Policies:

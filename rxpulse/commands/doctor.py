@@ -18,7 +18,8 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     \b
     Example: rxpulse doctor
     """
-    from rxpulse.examination import Level, examine
+    from rxpulse.examination import examine
+    from rxpulse.findings import Level
 
     findings = examine(Settings.from_env(os.environ), os.environ)
     sound = all(finding.level is not Level.FAULT for finding in findings)
@@ -26,7 +27,8 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         print_json({"healthy": sound, "findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
-            click.echo(f"{finding.level.upper():<8} {finding.what}")
+            place = f" ({finding.where})" if finding.where else ""
+            click.echo(f"{finding.level.upper():<8} {finding.what}{place}")
             if finding.remedy:
                 click.echo(f"{'':<8} -> {finding.remedy}")
     ctx.exit(0 if sound else 1)

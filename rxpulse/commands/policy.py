@@ -25,7 +25,7 @@ from models.policy_text.schema import SHIPPED
 from models.rates import design_of
 from models.settings import Settings
 from rxpulse.commands.policy_versions import apply, history
-from rxpulse.enacted import in_force
+from rxpulse.enacted import in_force, with_store
 from rxpulse.output import json_option, print_json, say
 
 EXAMPLE = """Example:
@@ -68,10 +68,10 @@ def check(file: Path | None, as_json: bool) -> None:
     """Name file, line and remedy of every fault of FILE, and what is worth a second look.
 
     Without FILE: the policy in force where a stack runs in this home, else the file of RXPULSE_POLICY, else the shipped
-    default. Exits with 1 where there is a fault.
+    default. Beside a running stack it is also held against what the sites send. Exits with 1 where there is a fault.
     """
     try:
-        parsed = chosen(file)
+        parsed = with_store(chosen(file), Settings.from_env(os.environ), os.environ)
     except PolicyFault as fault:
         show_faults(fault.faults, as_json)
         raise click.exceptions.Exit(1) from fault

@@ -1,0 +1,118 @@
+"""What the store knows of its own health, for whoever looks after it: positions, feeds, records that were refused, late
+outcomes, the types that each site has sent, connections and size."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from models.store.connecting import connect
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One partition of the events as far as it is applied. `beat` is when the worker last wrote about it."""
+
+    partition: int
+    cluster: str
+    position: int
+    beat: datetime | None
+    id_reused: int
+    rejected: int
+    rerouted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """When a feed last had something to say (`recorded`)."""
+
+    source: str
+    site: str
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """All outcomes of a rate at a site: those counted in time, and those that became known too late for its test."""
+
+    site: str
+    rate: str
+    clean: int
+    errors: int
+    late_clean: int
+    late_errors: int
+
+    @property
+    def late(self) -> int:
+        return self.late_clean + self.late_errors
+
+    @property
+    def total(self) -> int:
+        return self.clean + self.errors + self.late
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """How many connections one program has, by the name that it gave and the role of the database that it is."""
+
+    user: str
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Soundness:
+    """As of the database's `now`. `seen` has the types of event that each site ever sent; `size` is the database's in
+    bytes."""
+
+    now: datetime
+    places: tuple[Place, ...]
+    feeds: tuple[Spoke, ...]
+    trials: tuple[Trials, ...]
+    seen: Mapping[str, frozenset[str]]
+    connections: tuple[Connected, ...]
+    size: int
+
+
+def soundness(database_url: str) -> Soundness | None:
+    """How the store is; None where the database has no tables yet. Raises DatabaseAway."""
+    with connect(database_url, "rxpulse doctor", autocommit=True) as connection:
+        there = connection.execute("SELECT to_regclass('seen_types'), now(), pg_database_size(current_database())")
+        table, now, size = there.fetchall()[0]
+        if table is None:
+            return None
+        places = connection.execute(
+            "SELECT partition, cluster, position, beat, id_reused, rejected, rerouted FROM positions ORDER BY partition"
+        )
+        feeds = connection.execute(
+            "SELECT source, site, max(last_recorded) FROM feeds GROUP BY source, site ORDER BY source, site"
+        )
+        trials = connection.execute(
+            "SELECT site, rate, sum(clean)::int8, sum(errors)::int8, sum(late_clean)::int8, sum(late_errors)::int8"
+            " FROM outcomes GROUP BY site, rate ORDER BY site, rate"
+        )
+        return Soundness(
+            now,
+            tuple(Place(*row) for row in places),
+            tuple(Spoke(*row) for row in feeds),
+            tuple(Trials(*row) for row in trials),
+            _seen(connection),
+            connections(connection),
+            size,
+        )
+
+
+def connections(connection: "Connection[Any]") -> tuple[Connected, ...]:
+    """Who is connected to the server now."""
+    rows = connection.execute(
+        "SELECT usename, coalesce(application_name, ''), count(*) FROM pg_stat_activity WHERE backend_type ="
+        " 'client backend' GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    return tuple(Connected(user or "", name, count) for user, name, count in rows)
+
+
+def _seen(connection: "Connection[Any]") -> dict[str, frozenset[str]]:
+    rows = connection.execute("SELECT site, array_agg(type) FROM seen_types GROUP BY site ORDER BY site")
+    return {site: frozenset(types) for site, types in rows}

@@ -1,0 +1,167 @@
+"""What `doctor` looks at while a stack runs: whether the worker keeps up with the topic, what was put aside, which feeds
+are still, how near the budgets of disk and connections are, and whether the policy suits what the sites send."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from models.settings import Settings
+from models.store.soundness import Soundness, soundness
+from rxpulse import enacted, postgres
+from rxpulse import home as homes
+from rxpulse.findings import Finding, Level
+from rxpulse.plan import Plan
+from rxpulse.running import running_plan
+from streams.condition import Condition, condition
+
+BEHIND = 1_000
+"""Events not yet applied from which a worker is said to be behind."""
+STILL_SECONDS, QUIET_SECONDS = 60.0, 24 * 3600.0
+"""A worker that wrote nothing for so long stands; a feed that said nothing for so long is worth a look."""
+FULL = 0.8
+"""Share of a budget from which it is said."""
+
+
+def examine_running(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """All findings; none where no stack runs. Raises CallerFault where its database or Kafka does not answer."""
+    plan = running_plan(settings, environ)
+    if plan is None:
+        return
+    store = enacted.asked(lambda: soundness(plan.settings.required_database_url()))
+    if store is None:
+        yield Finding(Level.WARNING, "the database has no tables yet", "wait until the stack has started whole")
+        return
+    yield from records(store)
+    yield from feeds(store)
+    yield from connections(store)
+    yield from disk(plan, store)
+    yield from policy(settings, environ)
+    topics = condition(plan.settings)
+    yield from positions(store, topics)
+    yield from put_aside(topics)
+
+
+def positions(store: Soundness, topics: Condition) -> Iterator[Finding]:
+    """The store's positions against the topic."""
+    lag = 0
+    for place in store.places:
+        where = f"partition {place.partition} of rx.events"
+        held = topics.extents.get(place.partition)
+        if place.cluster != topics.cluster:
+            what = f"the store's positions were counted on the Kafka cluster {place.cluster}, not {topics.cluster}"
+            yield Finding(Level.FAULT, what, "set RXPULSE_KAFKA to the old one, or `rxpulse reset --facts`", where)
+        elif held is None or place.position > held.high:
+            end = "is not there" if held is None else f"ends at {held.high}"
+            what = f"the topic {end}, and the store has applied it up to {place.position}"
+            yield Finding(
+                Level.FAULT, what, "restore the topic, or `rxpulse reset --facts` to begin from this one", where
+            )
+        elif place.position < held.low:
+            what = f"{held.low - place.position} events were deleted from the topic before they were read"
+            yield Finding(Level.FAULT, what, "restore them, or accept the gap with `rxpulse reset --facts`", where)
+        else:
+            lag += held.high - place.position
+    lag += sum(held.high - held.low for number, held in topics.extents.items() if number not in _numbers(store))
+    yield from _worker(store, lag)
+
+
+def _numbers(store: Soundness) -> set[int]:
+    return {place.partition for place in store.places}
+
+
+def _worker(store: Soundness, lag: int) -> Iterator[Finding]:
+    beat = max((place.beat for place in store.places if place.beat), default=None)
+    where = "logs/worker.log"
+    if beat is None or (store.now - beat).total_seconds() > STILL_SECONDS:
+        since = "yet" if beat is None else f"since {beat:%Y-%m-%dT%H:%M:%SZ}"
+        yield Finding(Level.FAULT, f"the worker has written nothing {since}", "see its last lines there", where)
+    if lag > BEHIND:
+        yield Finding(Level.WARNING, f"the worker is {lag} events behind", "it catches up; if not, see there", where)
+    else:
+        yield Finding(Level.GOOD, f"{lag} events are still to be applied")
+
+
+def put_aside(topics: Condition) -> Iterator[Finding]:
+    """The dead letters."""
+    if topics.last is None:
+        yield Finding(Level.GOOD, "no record was put aside")
+        return
+    last = topics.last
+    what = (
+        f"{topics.dead_letters} records could not be events; the last one: {last.reason}, at {last.at:%Y-%m-%dT%H:%MZ}"
+    )
+    remedy = "`rxpulse topics tail rx.deadletter` shows each with its reason; mend the sender"
+    yield Finding(Level.WARNING, what, remedy, f"rx.deadletter, offset {last.offset}")
+
+
+def records(store: Soundness) -> Iterator[Finding]:
+    """What should not come, and is counted."""
+    reused = sum(place.id_reused for place in store.places)
+    rerouted = sum(place.rerouted for place in store.places)
+    if reused:
+        remedy = "the sender gives one id to different events: have it give each its own"
+        yield Finding(
+            Level.WARNING, f"{reused} events came under an id that another has", remedy, "positions.id_reused"
+        )
+    if rerouted:
+        remedy = "another producer places by another rule: set its partitioner to murmur2 and its key to the subject"
+        yield Finding(Level.WARNING, f"{rerouted} events lay in a partition of others", remedy, "positions.rerouted")
+
+
+def feeds(store: Soundness) -> Iterator[Finding]:
+    """Feeds that have been still for long."""
+    for feed in store.feeds:
+        hours = (store.now - feed.last).total_seconds() / 3600
+        if hours * 3600 > QUIET_SECONDS:
+            what = f"nothing was recorded for {hours:.0f} hours"
+            remedy = "see whether the sender still runs; if it is gone for good, nothing has to be done"
+            yield Finding(Level.WARNING, what, remedy, f"feed {feed.source} at {feed.site}")
+
+
+def connections(store: Soundness) -> Iterator[Finding]:
+    """Connections to PostgreSQL against the budget of each role."""
+    held: Counter[str] = Counter()
+    for one in store.connections:
+        held[postgres.role_of(one.user, one.name)] += one.count
+    for role, count in sorted(held.items()):
+        budget = postgres.CONNECTION_BUDGET.get(role)
+        if budget is not None and count > budget:
+            what = f"{role} holds {count} connections, and {budget} are meant for it"
+            yield Finding(Level.WARNING, what, "see which program makes more of them", "pg_stat_activity")
+    total = sum(held.values())
+    if total > FULL * postgres.MAX_CONNECTIONS:
+        what = f"{total} of {postgres.MAX_CONNECTIONS} connections are in use"
+        yield Finding(Level.WARNING, what, "end commands that still run, or raise max_connections", "pg_stat_activity")
+    else:
+        yield Finding(Level.GOOD, f"{total} of {postgres.MAX_CONNECTIONS} connections to the database are in use")
+
+
+def disk(plan: Plan, store: Soundness) -> Iterator[Finding]:
+    """What the data takes, against what there is room for."""
+    home = plan.home
+    kafka = homes.size_bytes(home / "kafka") if (home / "kafka").exists() else 0
+    whole = shutil.disk_usage(home)
+    what = (
+        f"the events take {_mib(kafka)}, the database {_mib(store.size)};"
+        f" {whole.used / whole.total:.0%} of the disk is used, {_mib(whole.free)} are free"
+    )
+    if whole.free < max((1 - FULL) * whole.total, 2 * (kafka + store.size)) and whole.used > FULL * whole.total:
+        remedy = "make room, or keep events for less long (RXPULSE_RETENTION_DAYS, retention.ms of rx.events)"
+        yield Finding(Level.WARNING, what, remedy, str(home))
+    else:
+        yield Finding(Level.GOOD, what)
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"
+
+
+def policy(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """The policy in force against what the sites send, and against the file beside it."""
+    if differs := enacted.differs(settings, environ):
+        what, _, remedy = differs.partition(": ")
+        yield Finding(Level.WARNING, what, remedy, str(settings.policy))
+    found = enacted.with_store(enacted.in_force(settings, environ, people=True), settings, environ)
+    for caution in found.cautions:
+        what, _, remedy = caution.message.rpartition("; ")
+        yield Finding(Level.WARNING, what or caution.message, remedy, f"policy {caution.key}".strip())

@@ -1,0 +1,52 @@
+"""What the topics hold now, for whoever looks after a stack: whose cluster it is, what is kept, what was put aside."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from confluent_kafka import Consumer
+
+from models.settings import Settings
+from streams.feed import extent, partitions, ranged, reader
+from streams.ownership import Extent
+from streams.topics import DEADLETTER, EVENTS
+
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """The latest dead letter: its closed reason, when (UTC) it was put aside, and its offset."""
+
+    reason: str
+    at: datetime
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`extents` by partition of the events; `dead_letters` is how many are kept, `last` None where there is none."""
+
+    cluster: str
+    extents: dict[int, Extent]
+    dead_letters: int
+    last: PutAside | None
+
+
+def condition(settings: Settings) -> Condition:
+    """How the topics are. Raises CallerFault where Kafka does not answer or has no topics yet."""
+    with reader(settings) as consumer:
+        cluster = consumer.list_topics(EVENTS, _SECONDS).cluster_id
+        events = {number: extent(consumer, EVENTS, number) for number in partitions(consumer, EVENTS)}
+        aside = [(number, extent(consumer, DEADLETTER, number)) for number in partitions(consumer, DEADLETTER)]
+        latest = [found for number, held in aside if (found := _last(consumer, number, held)) is not None]
+        count = sum(held.high - held.low for _, held in aside)
+        return Condition(cluster or "", events, count, max(latest, key=lambda one: one.at, default=None))
+
+
+def _last(consumer: Consumer, partition: int, held: Extent) -> PutAside | None:
+    for message in ranged(consumer, DEADLETTER, partition, Extent(max(held.low, held.high - 1), held.high)):
+        headers = dict(message.headers() or [])
+        reason = headers.get("reason") or b"not said"
+        at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
+        return PutAside(reason.decode(errors="replace"), at, message.offset() or 0)
+    return None

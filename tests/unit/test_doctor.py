@@ -1,0 +1,137 @@
+"""What `doctor` finds in a stack that runs: each thing with what, where and the remedy, and nothing where all is well."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models.policy import Policy
+from models.policy_text import parse
+from models.store.soundness import Connected, Place, Soundness, Spoke, Trials
+from rxpulse import postgres, running_examination
+from rxpulse.findings import Finding, Level
+from rxpulse.suitability import unsuited
+from streams.condition import Condition, PutAside
+from streams.ownership import Extent
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+WELL = Soundness(NOW, (Place(0, "ours", 10, NOW, 0, 0, 0),), (), (), {}, (), 0)
+TOPICS = Condition("ours", {0: Extent(0, 10)}, 0, None)
+
+
+def bad(findings: object) -> list[Finding]:
+    return [one for one in findings if one.level is not Level.GOOD]  # type: ignore[attr-defined]
+
+
+def placed(**changes: object) -> Soundness:
+    return replace(WELL, places=(replace(WELL.places[0], **changes),))
+
+
+def test_a_stack_that_keeps_up_gives_nothing_to_do() -> None:
+    assert bad(running_examination.positions(WELL, TOPICS)) == []
+    assert bad(running_examination.put_aside(TOPICS)) == []
+    assert bad(running_examination.records(WELL)) == []
+    assert bad(running_examination.connections(WELL)) == []
+
+
+@pytest.mark.parametrize(
+    ("store", "topics", "what"),
+    [
+        (placed(cluster="theirs"), TOPICS, "counted on the Kafka cluster theirs, not ours"),
+        (placed(position=11), TOPICS, "the topic ends at 10, and the store has applied it up to 11"),
+        (placed(partition=3), TOPICS, "the topic is not there"),
+        (placed(position=2), replace(TOPICS, extents={0: Extent(5, 10)}), "3 events were deleted from the topic"),
+        (placed(beat=NOW - timedelta(minutes=2)), TOPICS, "has written nothing since 2026-11-25T11:58:00Z"),
+        (placed(beat=None), TOPICS, "has written nothing yet"),
+    ],
+)
+def test_positions_that_do_not_fit_the_topic_are_faults_with_place_and_remedy(
+    store: Soundness, topics: Condition, what: str
+) -> None:
+    [found] = bad(running_examination.positions(store, topics))
+    assert found.level is Level.FAULT and what in found.what and found.where and found.remedy
+
+
+def test_a_worker_that_is_behind_is_said_with_how_far() -> None:
+    topics = replace(TOPICS, extents={0: Extent(0, 1_011), 1: Extent(0, 500)})
+    [found] = bad(running_examination.positions(WELL, topics))
+    assert (found.level, found.what) == (Level.WARNING, "the worker is 1501 events behind")
+
+
+def test_dead_letters_are_counted_and_the_last_reason_is_said() -> None:
+    [found] = bad(running_examination.put_aside(replace(TOPICS, dead_letters=3, last=PutAside("not json", NOW, 41))))
+    assert found.what.startswith("3 records could not be events; the last one: not json")
+    assert found.where == "rx.deadletter, offset 41"
+
+
+def test_ids_given_twice_and_records_in_the_wrong_place_are_said() -> None:
+    found = bad(running_examination.records(placed(id_reused=2, rerouted=5)))
+    assert [one.what.partition(" ")[0] for one in found] == ["2", "5"]
+
+
+def test_a_feed_that_said_nothing_for_a_day_is_said() -> None:
+    store = replace(WELL, feeds=(Spoke("/a", "mercy", NOW - timedelta(hours=30)), Spoke("/b", "mercy", NOW)))
+    [found] = bad(running_examination.feeds(store))
+    assert (found.what, found.where) == ("nothing was recorded for 30 hours", "feed /a at mercy")
+
+
+@pytest.mark.parametrize(
+    ("user", "name", "role"),
+    [
+        ("rxpulse", "worker-w0-17", "worker"),
+        ("rxpulse", "reads for worker-w0-17", "worker"),
+        ("rxpulse", "judges for w0", "worker"),
+        ("rxpulse", "rxpulse dispatcher hears", "dispatcher"),
+        ("rxpulse", "rxpulse console", "console"),
+        ("rxpulse", "rxpulse intake", "intake"),
+        ("prefect", "", "prefect"),
+        ("postgres", "psql", "admin"),
+        ("rxpulse", "rxpulse status", "commands"),
+    ],
+)
+def test_a_connection_belongs_to_the_role_that_made_it(user: str, name: str, role: str) -> None:
+    assert postgres.role_of(user, name) == role
+
+
+def test_a_role_above_its_budget_is_said() -> None:
+    many = Connected("rxpulse", "rxpulse intake", postgres.CONNECTION_BUDGET["intake"] + 1)
+    [found] = bad(running_examination.connections(replace(WELL, connections=(many,))))
+    assert found.what == "intake holds 5 connections, and 4 are meant for it"
+
+
+MERCY = '[site.mercy]\nsetting = "inpatient"\ntimezone = "UTC"\n'
+ANA = (
+    '[person.ana]\nname = "Ana"\n[ladder.some]\nfor = {{ {0} }}\n'
+    'steps = [{{ after = "0s", to = ["person:ana"], by = ["inbox"] }}]\n'
+)
+
+
+def said(policy: Policy, store: Soundness) -> list[tuple[str, str]]:
+    return list(unsuited(policy, store))
+
+
+def test_a_rule_whose_deciding_type_a_site_never_sent_is_said() -> None:
+    policy = parse('extends = "inpatient"\n' + MERCY, file="test")
+    blind = {entry for entry, _ in said(policy, replace(WELL, seen={"mercy": frozenset({"rx.adc.wasted"})}))}
+    assert "rule.waste-witnessed-by-same-person" not in blind and "rule.dispensed-before-final-check" in blind
+
+
+def test_a_site_of_whose_urgent_signals_nobody_would_be_told_is_named() -> None:
+    text = 'extends = "none"\n' + MERCY + '[rule.expired-lot]\nseverity = "S1"\n'
+    store = replace(WELL, seen={"mercy": frozenset({"rx.adc.vend"}), "elm": frozenset({"rx.adc.vend"})})
+    narrow = parse(text + ANA.format('site = ["mercy"]'), file="test")
+    assert [sentence.partition("; ")[0] for _, sentence in said(narrow, store)] == [
+        "nobody would be told at elm of expired-lot (S1)"
+    ]
+    assert said(parse(text + ANA.format('severity = ["S1"]'), file="test"), store) == []
+
+
+@pytest.mark.parametrize(("late", "warned"), [(20, False), (30, True)])
+def test_outcomes_that_become_known_too_late_are_said_with_both_shares(late: int, warned: bool) -> None:
+    policy = parse('extends = "retail"\n', file="test")
+    trials = Trials("elm", "claim-rejects", 72 + 20 - late, 8, late - 4, 4)
+    found = said(policy, replace(WELL, trials=(trials,)))
+    assert bool(found) is warned
+    if warned:
+        assert "30% of the outcomes of elm" in found[0][1]
+        assert "12.9% of those in time went wrong, 13.6% of all" in found[0][1]
