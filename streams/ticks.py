@@ -6,12 +6,13 @@ partition's position has reached the end asked for, its silence up to that time 
 on its way) is judged. A worker that is behind judges nothing.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from models.event import CaseId
@@ -23,6 +24,7 @@ from streams.cases import Cases
 from streams.draft import Draft, Held, Partition
 from streams.topics import EVENTS
 
+log = logging.getLogger("rxpulse.worker")
 EVERY = 0.5
 """Seconds from one question to the next."""
 _TRUSTED = 5.0
@@ -96,14 +98,20 @@ class Ticker:
             self._open = Question(self._open.now, left, self._open.asked) if left else None
             self._listen({one.number: one for one in ready}, until, drafts, into, policies)
 
-    def _ask(self, partitions: Iterable[int]) -> Question:
+    def _ask(self, partitions: Iterable[int]) -> Question | None:
+        """None where Kafka does not answer: then silence is not judged, and the worker lives on until it does."""
         asked = monotonic()
         now = self._ledger.now()
         self._apart = self._host_clock() - now
         self._measured(self._apart)
         wanted = {TopicPartition(EVENTS, number): OffsetSpec.latest() for number in partitions}
         answers = self._admin.list_offsets(wanted, request_timeout=_ASKED_WITHIN)
-        return Question(now, {part.partition: answer.result().offset for part, answer in answers.items()}, asked)
+        try:
+            ends = {part.partition: answer.result().offset for part, answer in answers.items()}
+        except KafkaException as fault:
+            log.warning("silence is not judged: Kafka does not say where the partitions end (%s)", fault.args[0].name())
+            return None
+        return Question(now, ends, asked)
 
     def _listen(
         self,

@@ -1,19 +1,23 @@
 """The decisions inside the worker, each by itself: where to begin, what is caught up, when to stop, what was published."""
 
 from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from models.store.ledger import SignalFact
+from models.store.memory import Memory, MemoryLedger
 from models.wire import Rejected
+from streams.cases import Cases
 from streams.deadletter import DeadLetters, Origin, TooManyDeadLetters, Undelivered
-from streams.draft import Partition
+from streams.draft import Draft, Partition
 from streams.ownership import Extent, TopicTooShort, beginning
 from streams.relay import Relay
-from streams.ticks import Question, caught_up
-from tests.heart import NOON
+from streams.ticks import Question, Ticker, caught_up
+from tests.heart import NOON, ONE
 from tests.integration.test_desk import LATE
 
 WHY = Rejected("not json", "the record is no JSON")
@@ -65,6 +69,23 @@ def test_marks_after_the_last_record_count_as_read() -> None:
 
 def test_an_old_answer_is_not_trusted() -> None:
     assert caught_up(Question(NOON, {0: 5}, 100.0), [Partition(0, 1, 5, 0, 5)], 105.1) == []
+
+
+class Away:
+    """A broker that does not answer."""
+
+    def list_offsets(self, wanted: dict[TopicPartition, Any], request_timeout: float) -> dict[TopicPartition, Any]:
+        def never() -> None:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+        return {part: SimpleNamespace(result=never) for part in wanted}
+
+
+def test_while_kafka_does_not_answer_nothing_is_judged_and_nothing_ends() -> None:
+    ledger, draft = MemoryLedger(Memory(ONE)), Draft()
+    ticker = Ticker(ledger, Away(), Cases(ledger), timedelta(), ledger.now, lambda _: None)  # type: ignore[arg-type]
+    ticker.judge({0: Partition(0, 1, 5, 0, 5)}, [draft], draft, ONE)
+    assert draft.empty and ticker.wait > 0
 
 
 def dead_letters(broker: Broker, limit: int, window: int) -> DeadLetters:
