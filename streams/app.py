@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 from metrics import catalog
 from metrics.exporter import PrometheusRecorder, RoleServer
 from metrics.recorder import Recorder
-from models.errors import RxPulseError
+from models.errors import CallerFault, RxPulseError
 from models.settings import KafkaSecurity, Settings
 from models.store.connecting import DatabaseAway
 from models.store.ledger import Batch, Fenced, Ledger
@@ -32,6 +32,7 @@ from streams.cases import Cases
 from streams.commit import Committer
 from streams.connection import confluent
 from streams.deadletter import DeadLetters, TooManyDeadLetters
+from streams.lag import ends
 from streams.outcomes import Judge
 from streams.ownership import Ownership
 from streams.producing import producer_settings
@@ -45,6 +46,7 @@ STOPPED_ON_PURPOSE = 3
 FENCED, FAILED = 4, 1
 _SESSION_MS = 10_000
 _DATABASE_SECONDS = 30.0
+_KAFKA_SECONDS, _KAFKA_PAUSE = 60.0, 0.3
 log = logging.getLogger("rxpulse.worker")
 
 
@@ -168,11 +170,27 @@ def _connected(settings: Settings, owner: str) -> SqlLedger:
             wait = min(2 * wait, 2.0)
 
 
+def _await_kafka(settings: Settings) -> None:
+    """Waits until Kafka answers: a broker that was killed takes a while, and Faust would give up at once. Raises
+    CallerFault where it stays away."""
+    give_up = time.monotonic() + _KAFKA_SECONDS
+    while True:
+        try:
+            if ends(settings):
+                return
+            log.warning("Kafka has no topic %s yet: `rxpulse topics create` makes it", EVENTS)
+        except CallerFault:
+            if time.monotonic() > give_up:
+                raise
+        time.sleep(_KAFKA_PAUSE)
+
+
 def run(settings: Settings, ledger: Ledger | None = None) -> None:
     """The life of a worker process: exits with its code. `ledger` None: the database's."""
     recorder = PrometheusRecorder("worker")
     watch = Watch(recorder)
     RoleServer(settings.bind, settings.required_port(), recorder, watch.missing, settings.api_key).start()
+    _await_kafka(settings)
     app = create_app(settings, watch, ledger)
     host = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
     host.spinner = None  # it would draw into the log

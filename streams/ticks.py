@@ -105,8 +105,8 @@ class Ticker:
         self._apart = self._host_clock() - now
         self._measured(self._apart)
         wanted = {TopicPartition(EVENTS, number): OffsetSpec.latest() for number in partitions}
-        answers = self._admin.list_offsets(wanted, request_timeout=_ASKED_WITHIN)
         try:
+            answers = self._admin.list_offsets(wanted, request_timeout=_ASKED_WITHIN)
             ends = {part.partition: answer.result().offset for part, answer in answers.items()}
         except KafkaException as fault:
             log.warning("silence is not judged: Kafka does not say where the partitions end (%s)", fault.args[0].name())
