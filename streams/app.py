@@ -38,7 +38,7 @@ from streams.ownership import Ownership
 from streams.producing import producer_settings
 from streams.relay import Relay
 from streams.ticks import Ticker
-from streams.topics import CONTROL
+from streams.topics import CONTROL, EVENTS
 
 GROUP = "rxpulse-worker"
 STOPPED_ON_PURPOSE = 3
@@ -171,17 +171,17 @@ def _connected(settings: Settings, owner: str) -> SqlLedger:
 
 
 def _await_kafka(settings: Settings) -> None:
-    """Waits until Kafka answers: a broker that was killed takes a while, and Faust would give up at once. Raises
-    CallerFault where it stays away."""
+    """Waits until Kafka answers: a broker that was killed takes a while, and Faust would give up at once. Ends
+    the process where it stays away."""
     give_up = time.monotonic() + _KAFKA_SECONDS
     while True:
         try:
             if ends(settings):
                 return
-            log.warning("Kafka has no topic %s yet: `rxpulse topics create` makes it", EVENTS)
-        except CallerFault:
+            raise CallerFault(f"Kafka has no topic {EVENTS}: make it with `rxpulse topics create`")
+        except CallerFault as fault:
             if time.monotonic() > give_up:
-                raise
+                end(fault)
         time.sleep(_KAFKA_PAUSE)
 
 
