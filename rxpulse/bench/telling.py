@@ -70,11 +70,11 @@ def webhook(heard: Heard) -> Iterator[str]:
         def do_POST(self) -> None:
             accepted = time.time()
             told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(204)
-            self.end_headers()
             if told["type"] == "rx.escalation.page" and told["data"]["signal"]:
                 with heard.lock:
                     heard.pages.setdefault(told["data"]["signal"]["id"], accepted)
+            self.send_response(204)
+            self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Pages are counted, not logged."""
