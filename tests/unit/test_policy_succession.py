@@ -1,0 +1,99 @@
+"""One version of the policy after another: what is said of the change, and what it ends."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models.errors import UsageFault
+from models.policy import Kind, Policies
+from models.policy_text import read
+from models.policy_text.differing import difference
+from models.signals import Cleared
+from models.store.policies import checked
+from models.tracking import Watched, tick, track
+from models.tracking.ending import ended, ended_from
+from tests.heart import at, event, policy
+
+BASE = 'extends = "inpatient"\n'
+NOW = datetime(2026, 11, 25, 12, 0, 1, tzinfo=UTC)
+
+
+def changes(before: str, after: str) -> list[str]:
+    return [str(one) for one in difference(read(before).dump, read(after).dump)]
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ("# only a remark\n", []),
+        ('[clock.stat-verified]\ntarget = "12m"\nsource = "ours"\n', ['target "10m" -> "12m"']),
+        ("[rule.expired-lot]\nenabled = false\n", ["removed rule expired-lot"]),
+        ("strict_sites = true\n", ["changed setting: strict_sites true"]),
+        ('[tell]\nwithin = "5m"\n', ['changed setting: tell { within = "5m" }']),
+        ('[person.ana]\nname = "Ana"\n', ['added person ana: name "Ana"']),
+    ],
+)
+def test_a_change_is_said_with_its_figures(after: str, said: list[str]) -> None:
+    found = changes(BASE, BASE + after)
+    assert len(found) == len(said)
+    assert all(words in one for words, one in zip(said, found, strict=True))
+
+
+def test_the_order_of_ladders_is_a_change() -> None:
+    person = '[person.ana]\nname = "Ana"\n'
+    one, two = (
+        f'[ladder.{name}]\nsteps = [{{ after = "0s", to = ["person:ana"], by = ["inbox"] }}]\n' for name in ("a", "b")
+    )
+    assert changes(BASE + person + one + two, BASE + person + two + one) == [
+        'changed setting: order ["a", "b"] -> ["b", "a"]'
+    ]
+
+
+def test_an_entry_that_judges_fewer_sites_ends_at_the_others() -> None:
+    everywhere = read(BASE).policy
+    narrow = read(
+        BASE + '[site.a]\nsetting = "inpatient"\ntimezone = "UTC"\n[clock.stat-verified]\nsites = ["a"]\n'
+    ).policy
+    assert (Kind.CLOCK, "stat-verified") in ended(everywhere, narrow)
+    assert ended(everywhere, everywhere) == frozenset()
+
+
+def test_only_versions_from_the_one_asked_for_on_count() -> None:
+    first, without = read(BASE).policy, read(BASE + "[rule.expired-lot]\nenabled = false\n").policy
+    three = Policies((at(0), at(1), at(2)), (first, without, without))
+    assert ended_from(three, 1) == {(Kind.RULE, "expired-lot")}
+    assert ended_from(three, 0) == {(Kind.RULE, "expired-lot")}
+    assert ended_from(three, 2) == ended_from(three, 3) == frozenset()
+
+
+def test_a_version_that_another_replaces_at_its_own_instant_ends_nothing() -> None:
+    whole = policy()
+    without = read('extends = "none"\n').policy
+    case = track(
+        Watched(event("order.entered", 0).subject), event("order.entered", 0, priority="stat"), Policies.only(whole)
+    )
+    replaced = Policies((at(-9999), at(20), at(20)), (whole, without, policy(version="v3")))
+    assert all(one.open for one in tick(case.case, replaced, at(30)).signals)
+    taken_away = Policies((at(-9999), at(20)), (whole, without))
+    assert {one.reason for one in tick(case.case, taken_away, at(30)).signals} == {Cleared.POLICY}
+
+
+def test_a_version_holds_from_the_first_whole_minute_six_minutes_ahead() -> None:
+    assert checked(None, NOW, None) == datetime(2026, 11, 25, 12, 7, tzinfo=UTC)
+    later = datetime(2026, 11, 26, 0, 0, tzinfo=UTC)
+    assert checked(later, NOW, None) == later == checked(None, NOW, later)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "latest", "earliest"),
+    [
+        (NOW + timedelta(minutes=6), None, "12:07Z"),
+        (datetime(2026, 11, 25, 13, 0, 30, tzinfo=UTC), None, "13:01Z"),
+        (datetime(2026, 11, 25, 13, tzinfo=UTC), datetime(2026, 11, 25, 14, tzinfo=UTC), "14:00Z"),
+    ],
+)
+def test_an_instant_that_cannot_be_is_refused_with_the_earliest(
+    wanted: datetime, latest: datetime | None, earliest: str
+) -> None:
+    with pytest.raises(UsageFault, match=f"give 2026-11-25T{earliest} or"):
+        checked(wanted, NOW, latest)
