@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from models.policy import BEGINNING, Policies
 from models.store.ledger import Ledger
 from models.tracking import tick
-from models.tracking.ending import ended_from
+from models.tracking.ending import changed_from
 from streams.cases import Cases
 from streams.draft import Draft, Held, Partition
 
@@ -36,7 +36,7 @@ def reconsider(
 ) -> None:
     """Puts into a draft the cases of these partitions whose next look the versions from number `first` on change.
     `unwritten` are the drafts that the store does not hold yet, `into` among them."""
-    about = ended_from(policies, first)
+    about = changed_from(policies, first)
     if not about or not partitions:
         return
     # Before the store is asked: what is being written meanwhile is in one of the two.

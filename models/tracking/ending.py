@@ -21,10 +21,11 @@ def ended(before: Policy, after: Policy) -> frozenset[Entry]:
     )
 
 
-def ended_from(policies: Policies, first: int) -> frozenset[Entry]:
-    """The same for every version from number `first` (from 0) on, each against the one before it."""
+def changed_from(policies: Policies, first: int) -> frozenset[Entry]:
+    """The clocks and rules that a version from number `first` (from 0) on no longer asks for, or asks for again, at some
+    site: a version may take back one that is still to come."""
     pairs = zip(policies.versions[max(first - 1, 0) :], policies.versions[max(first, 1) :], strict=False)
-    return frozenset[Entry]().union(*(ended(before, after) for before, after in pairs))
+    return frozenset[Entry]().union(*(ended(one, other) | ended(other, one) for one, other in pairs))
 
 
 def _entries(policy: Policy) -> dict[Entry, Clock | Rule]:

@@ -19,9 +19,9 @@ def live(stack: RunningStack, database_url: str, tmp_path: Path) -> Iterator[Liv
         yield one
 
 
-def soon(live: Live, text: str) -> datetime:
+def soon(live: Live, text: str, effective: datetime | None = None) -> datetime:
     """Records a version that is in force in a moment: sooner than the command allows."""
-    effective = now() + timedelta(seconds=3)
+    effective = effective or now() + timedelta(seconds=3)
     with psycopg.connect(live.database_url) as connection:
         append(connection, parsed(text), effective, "a test")
     return effective
@@ -57,3 +57,15 @@ def test_a_clock_that_stays_is_not_touched(live: Live) -> None:
     effective = soon(live, LONGER)
     until(lambda: live.judged() > effective, why=live.told)
     assert late(live) == [(None, None)] * 2
+
+
+def test_a_version_that_is_taken_back_before_it_holds_changes_nothing(live: Live) -> None:
+    live.worker()
+    live.send(stat(1, now() - timedelta(minutes=30)))
+    until(lambda: late(live) == [(None, None)], why=live.told)
+    effective = soon(live, WITHOUT)
+    until(lambda: live.rows("SELECT 1 FROM cases WHERE look = %s", effective), within=2.5, why=live.told)
+    soon(live, LONGER, effective)
+    until(lambda: live.judged() > effective, why=live.told)
+    assert late(live) == [(None, None)]
+    assert live.rows("SELECT 1 FROM cases WHERE look <= %s", effective) == []

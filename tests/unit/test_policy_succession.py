@@ -11,7 +11,7 @@ from models.policy_text.differing import difference
 from models.signals import Cleared
 from models.store.policies import checked
 from models.tracking import Watched, tick, track
-from models.tracking.ending import ended, ended_from
+from models.tracking.ending import changed_from, ended
 from tests.heart import at, event, policy
 
 BASE = 'extends = "inpatient"\n'
@@ -61,9 +61,9 @@ def test_an_entry_that_judges_fewer_sites_ends_at_the_others() -> None:
 def test_only_versions_from_the_one_asked_for_on_count() -> None:
     first, without = read(BASE).policy, read(BASE + "[rule.expired-lot]\nenabled = false\n").policy
     three = Policies((at(0), at(1), at(2)), (first, without, without))
-    assert ended_from(three, 1) == {(Kind.RULE, "expired-lot")}
-    assert ended_from(three, 0) == {(Kind.RULE, "expired-lot")}
-    assert ended_from(three, 2) == ended_from(three, 3) == frozenset()
+    assert changed_from(three, 1) == changed_from(three, 0) == {(Kind.RULE, "expired-lot")}
+    assert changed_from(three, 2) == changed_from(three, 3) == frozenset()
+    assert changed_from(Policies((at(0), at(1)), (without, first)), 1) == {(Kind.RULE, "expired-lot")}
 
 
 def test_a_version_that_another_replaces_at_its_own_instant_ends_nothing() -> None:
