@@ -261,7 +261,7 @@ def _minutes(cursor: "Cursor[Any]", tasks: Sequence[_Task], reach: Reach) -> Map
         columns(wanted, 5),
     )
     found: dict[Key, list[Trials]] = defaultdict(list)
-    for *about, minute, clean, errors in cursor:
+    for *about, minute, clean, errors in cursor.fetchall():
         found[Key(*about)].append(Trials(minute, clean, errors))
     return found
 

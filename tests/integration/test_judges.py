@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,7 +18,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from models import policy_text
-from models.event import Site, Source
+from models.event import CaseId, Event, Site, Source
 from models.policy import Kind, Policies, Severity
 from models.rates import MINUTE, Shift, Trials, design_of, minute_of, shifts
 from models.settings import Settings
@@ -44,6 +45,7 @@ from streams.topics import SIGNALS
 from tests.clockwork import MovedClock
 from tests.conftest import RunningStack
 from tests.heart import event
+from tests.live import living, until
 
 PARTITIONS = 3
 POLICY = """
@@ -85,11 +87,17 @@ class Floor:
     advances: dict[int, Advance] = field(default_factory=dict)
     total: Counter[tuple[datetime, bool]] = field(default_factory=Counter)
 
-    def count(self, counts: Mapping[tuple[datetime, int], tuple[int, int]], read: datetime, rate: Any = RATE) -> None:
+    def count(
+        self,
+        counts: Mapping[tuple[datetime, int], tuple[int, int]],
+        read: datetime,
+        rate: Any = RATE,
+        site: str = "mercy",
+    ) -> None:
         """Adds trials in one batch; every partition has read up to `read` afterwards, or further if it had."""
         outcomes = {}
         for (minute, partition), (clean, errors) in counts.items():
-            key = OutcomeKey("mercy", rate.name, rate.entry, minute, partition)
+            key = OutcomeKey(site, rate.name, rate.entry, minute, partition)
             outcomes[key] = OutcomeCount(clean, errors)
             self.total[minute, False] += clean
             self.total[minute, True] += errors
@@ -255,6 +263,40 @@ def test_a_late_count_for_a_folded_minute_is_followed_from_the_checkpoint_before
     assert [change.signal.open for change in found] == [False]
     assert found[0].signal.raised > begins + 2.5 * DAY
     assert kept(floor)[:2] == folded
+
+
+def test_a_checkpoint_that_late_counts_overtook_is_left_anew(floor: Floor, seat: Seat) -> None:
+    begins = minute_of(now(floor)).replace(hour=0, minute=0) - 3 * DAY
+    midnight = begins + 2 * DAY
+    floor.count(good(begins, 3 * 1440), begins + 3 * DAY)
+    seat.judge(None, always)
+    floor.count({(midnight - MINUTE * before, 0): (0, 1) for before in range(1, 20)}, begins + 3 * DAY)
+    seat.judge(0, always)
+    floor.count({(midnight + 10 * MINUTE, 0): (0, 3)}, begins + 3 * DAY)
+    seat.judge(0, always)
+    assert [stand(shift) for shift in floor.expected()] == floor.signals()
+    assert floor.signals()[0][0] < midnight < floor.signals()[0][1]
+
+
+def test_what_is_counted_between_the_look_and_the_following_is_not_lost(floor: Floor, seat: Seat) -> None:
+    """More sites than are followed at once: while the first are, a late count comes for the last."""
+    begins = minute_of(now(floor)) - 3 * DAY
+    sites = [f"site-{number}" for number in range(9)]
+    for site in sites:
+        floor.count({(begins, 0): (1, 0)}, begins + 3 * DAY, site=site)
+    seat.judge(None, always)
+    for site in sites:
+        floor.count({(begins + 3 * DAY, 0): (1, 0)}, begins + 3 * DAY, site=site)
+    calls: list[int] = []
+
+    def meanwhile() -> bool:
+        if not calls:
+            floor.count(bad_hour(begins + MINUTE), begins + 3 * DAY, site=sites[-1])
+        calls.append(1)
+        return True
+
+    found = [*told(seat.judge(0, meanwhile)), *told(seat.judge(0, always))]
+    assert len(calls) == 2 and found[0].signal.site == sites[-1]
 
 
 def kept(floor: Floor) -> list[datetime]:
@@ -532,6 +574,21 @@ def test_no_feed_is_silent_while_a_partition_has_not_been_read_up_to_now(ear: Ea
     assert len(ear.judge()) == 1
 
 
+def test_no_feed_is_silent_while_a_partition_was_never_read(ear: Ear) -> None:
+    ear.hear(0, judged=[0, 1])
+    ear.until(21)
+    ear.hear(judged=[0, 1])
+    assert ear.judge() == []
+
+
+def test_no_feed_is_silent_while_nobody_listens_any_more(ear: Ear) -> None:
+    ear.hear(0)
+    ear.until(21)
+    ear.hear()
+    ear.until(21.5)
+    assert ear.judge() == []
+
+
 def test_a_restarted_judge_still_knows_who_is_silent(ear: Ear) -> None:
     ear.hear(0)
     ear.until(21)
@@ -619,3 +676,29 @@ def test_no_silence_is_listened_to_while_the_clocks_are_apart(stack: RunningStac
     ticker.judge({0: partition}, [draft], draft, Policies.only(LEARNED.policy))
     assert [round(one.total_seconds()) for one in measured] == [apart]
     assert draft.empty is not listens
+
+
+def test_a_worker_raises_a_shifted_rate_within_seconds_and_clears_it_when_doses_are_given_again(
+    stack: RunningStack, database_url: str, tmp_path: Path
+) -> None:
+    with living(stack.kafka, database_url, tmp_path, FIRST) as live:
+        live.worker()
+        begins = datetime.now(UTC)
+        live.send(*(dose("not_given", number, begins) for number in range(12)))
+        [raised] = until(lambda: live.rows("SELECT id, name, site FROM signals WHERE kind = 'rate'"), why=live.told)
+        assert raised[1:] == ("not-given", "mercy")
+        live.send(*(dose("administered", number, begins) for number in range(200)))
+        until(
+            lambda: live.rows("SELECT 1 FROM signals WHERE id = %s AND cleared IS NOT NULL", raised[0]), why=live.told
+        )
+        types = [
+            json.loads(one.value() or b"")["type"] for one in live.topic(SIGNALS) if one.key() == raised[0].encode()
+        ]
+        assert types[0] == "rx.signal.raised" and types[-1] == "rx.signal.cleared"
+        assert live.one("SELECT ahead FROM worker_clocks WHERE worker = 'w0'") is not None
+        assert live.workers[0].stop() == 0
+
+
+def dose(what: str, number: int, at: datetime) -> Event:
+    case = CaseId(f"dose/{what}-{number}")
+    return replace(event(f"dose.{what}", 0, case=case, key=f"{what}-{number}"), time=at, recorded=at)
