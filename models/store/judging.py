@@ -180,7 +180,10 @@ def _judge(cursor: "Cursor[Any]", tasks: Sequence[_Task], policies: Policies, re
         key, closed = task.key, reach.closed(task.rate)
         now = [one for one in minutes[key] if one.minute < task.until]
         later = minutes[key][len(now) :]
-        course = _follow(task, now, policies, _marks(now, closed), min(task.until, reach.now))
+        course = _course(task, now, policies, reach)
+        if any(_rash(shift, reach.now) for shift in course.shifts.values()):
+            later = [now.pop(), *later]
+            course = _course(task, now, policies, reach)
         changes = list(_changes(course, issued[key], reach.now))
         _keep(cursor, task, course, closed)
         _note(cursor, key, changes)
@@ -188,6 +191,17 @@ def _judge(cursor: "Cursor[Any]", tasks: Sequence[_Task], policies: Policies, re
         if reach.history or later:
             _touch(cursor, key, later[0].minute if later else closed)
     return found
+
+
+def _course(task: _Task, minutes: Sequence[Trials], policies: Policies, reach: Reach) -> Course:
+    marks = _marks(minutes, reach.closed(task.rate))
+    return _follow(task, minutes, policies, marks, min(task.until, reach.now))
+
+
+def _rash(shift: Shift, now: datetime) -> bool:
+    """Whether a shift would be over by a minute that is still running: an alert need not wait for its end, the end of an
+    alert must, for errors may yet come."""
+    return shift.cleared is not None and shift.cleared > now
 
 
 def _follow(

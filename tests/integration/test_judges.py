@@ -240,10 +240,14 @@ def test_the_shifts_are_the_same_whatever_order_the_counts_came_in(floor: Floor,
 
 def test_history_is_followed_only_as_far_as_every_partition_has_read(floor: Floor, seat: Seat) -> None:
     begins = minute_of(now(floor)) - 10 * DAY
-    floor.count(bad_hour(begins), begins)
+    bad = begins + timedelta(hours=1)
+    floor.count(good(begins, 60) | bad_hour(bad), begins)
     assert told(seat.judge(None, always)) == []
-    assert waiting_rates(seat._connection) == 1
-    floor.count({}, begins + timedelta(hours=1, minutes=10))
+    assert kept(floor) == []
+    floor.count({}, bad + timedelta(minutes=10))
+    assert told(seat.judge(0, always)) == []
+    assert kept(floor) == [bad]
+    floor.count({}, bad + timedelta(hours=1, minutes=10))
     [change] = told(seat.judge(0, always))
     assert change.signal.raised == floor.expected()[0].raised
     assert floor.row("SELECT told FROM signals") == "old"
@@ -316,6 +320,27 @@ def test_a_raise_that_its_counts_deny_is_cleared_as_disproof(floor: Floor, seat:
     [again] = told(seat.judge(2, always))
     assert (again.signal.open, again.signal.revision) == (True, 3)
     assert floor.row("SELECT cleared FROM signals") is None
+
+
+def test_the_running_minute_may_raise_a_signal_and_only_when_it_is_over_clear_it(database_url: str) -> None:
+    clock = MovedClock(database_url)
+    versions.begin(database_url, FIRST, "a test")
+    with closing(SqlLedger(database_url, "w0")) as ledger, closing(Seat(database_url, "w0")) as seat:
+        ledger.claim("a-cluster", range(PARTITIONS), "w0")
+        floor = Floor(database_url, ledger)
+        clock.forward(seconds=70 - ledger.now().second)
+        running = minute_of(ledger.now())
+        floor.count({(running, 0): (0, 12)}, running)
+        [raised] = told(seat.judge(None, always))
+        assert raised.signal.raised == running + MINUTE
+        clock.forward(minutes=1)
+        floor.count({(running + MINUTE, 1): (200, 0)}, running)
+        assert told(seat.judge(1, always)) == []
+        assert waiting_rates(seat._connection) == 1
+        clock.forward(minutes=1)
+        [cleared] = told(seat.judge(1, always))
+        assert (cleared.signal.cleared, cleared.signal.reason) == (running + 2 * MINUTE, Cleared.SCORE)
+    clock.close()
 
 
 def test_what_a_killed_judge_did_not_send_is_sent_by_the_next(floor: Floor, seat: Seat) -> None:
@@ -683,7 +708,7 @@ def test_a_worker_raises_a_shifted_rate_within_seconds_and_clears_it_when_doses_
 ) -> None:
     with living(stack.kafka, database_url, tmp_path, FIRST) as live:
         live.worker()
-        begins = datetime.now(UTC)
+        begins = datetime.now(UTC) - 5 * MINUTE
         live.send(*(dose("not_given", number, begins) for number in range(12)))
         [raised] = until(lambda: live.rows("SELECT id, name, site FROM signals WHERE kind = 'rate'"), why=live.told)
         assert raised[1:] == ("not-given", "mercy")
