@@ -46,10 +46,12 @@ VIOLATIONS = (
     Violation("pure", "models.tracking.folding", "sqlalchemy"),
     Violation("home-of-sql", "console.board", "psycopg"),
     Violation("home-of-prometheus", "console.board", "prometheus_client"),
+    Violation("home-of-prometheus", "metrics.recorder", "prometheus_client"),
     Violation("home-of-kafka", "rxpulse.output", "kafka"),
     Violation("home-of-kafka", "workflows.escalate", "faust"),
     Violation("home-of-prefect", "streams.topics", "prefect"),
     Violation("home-of-fastapi", "workflows.escalate", "fastapi"),
+    Violation("home-of-fastapi", "streams.topics", "fastapi"),
 )
 
 
