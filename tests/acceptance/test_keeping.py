@@ -5,9 +5,10 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import psycopg
 import pytest
@@ -18,26 +19,35 @@ from rxpulse import keys, ports, postgres
 from rxpulse.running import with_running_stack
 from streams.producing import Feeding
 from tests.acceptance.test_kills import Stack
-from tests.live import simulated, stat
+from tests.live import now, simulated, stat
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROLES = ("worker", "dispatcher", "console", "intake")
-LONGER = 'extends = ["inpatient", "retail", "specialty"]\n[clock.stat-verified]\ntarget = "12m"\n'
+FIRST = (
+    'extends = ["inpatient", "retail", "specialty"]\n[person.ana]\nname = "Ana"\n'
+    '[ladder.all]\nsteps = [{ after = "0s", to = ["person:ana"], by = ["inbox"] }]\n'
+)
+LONGER = FIRST + '[clock.stat-verified]\ntarget = "12m"\n'
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """A whole stack that has applied a day of a store."""
+    """A whole stack that has applied a day of a store, and has told somebody of an order that is late now."""
     folder = Path(tempfile.mkdtemp(prefix="rxpulse-test-"))
     folder.chmod(0o755)
     running = Stack(folder / "home")
+    policy = folder / "first.toml"
+    policy.write_text(FIRST)
+    running.env["RXPULSE_POLICY"] = str(policy)
     up = running.run("up", "--detach")
+    del running.env["RXPULSE_POLICY"]
     assert up.returncode == 0, up.stderr
     feeding = Feeding(with_running_stack(Settings.from_env(running.env), running.env))
-    for event in (*simulated(), stat(1, datetime(2026, 1, 5, tzinfo=UTC))):
+    for event in (*simulated(), stat(1, now() - timedelta(minutes=11))):
         feeding.send(event)
     feeding.finish()
     running.until(running.applied, "the events are applied")
+    running.until(lambda: sent(running), "somebody is told")
     yield running
     running.run("down")
     shutil.rmtree(folder)
@@ -47,6 +57,11 @@ def shown(stack: Stack, *words: str) -> Any:
     ran = stack.run(*words, "--json")
     assert ran.stdout, ran.stderr
     return json.loads(ran.stdout)
+
+
+def sent(stack: Stack) -> int:
+    """Messages that were delivered."""
+    return shown(stack, "status")["escalations"]["delivered_total"]
 
 
 def held(stack: Stack) -> list[tuple[Any, ...]]:
@@ -67,6 +82,14 @@ def test_every_line_of_every_roles_log_is_one_json_object(stack: Stack) -> None:
                 assert json.loads(line)["role"] == role
             except ValueError:
                 pytest.fail(f"{role}: {line[:300]}")
+
+
+def test_each_answer_over_http_carries_the_id_of_its_request(stack: Stack) -> None:
+    block = ports.block(stack.state().base)
+    for role in ("console", "intake"):
+        with urlopen(f"http://127.0.0.1:{block[role]}/healthz") as one, urlopen(one.url) as other:
+            ids = {answer.headers["X-Request-ID"] for answer in (one, other)}
+        assert len(ids) == 2 and None not in ids
 
 
 def test_no_role_holds_more_connections_than_its_budget(stack: Stack) -> None:
@@ -120,4 +143,5 @@ def test_facts_are_made_again_while_the_stack_goes_on(stack: Stack) -> None:
     after = shown(stack, "status")
     assert (after["events_total"], after["cases"]) == (before["events_total"], before["cases"])
     stack.until(lambda: held(stack) == signals, "the signals are the same again")
+    assert after["escalations"] == before["escalations"]
     assert shown(stack, "verify")["differences"] == 0
