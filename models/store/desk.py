@@ -48,7 +48,7 @@ from models.escalation import (
 from models.event import Site
 from models.policy import Kind, Ladder, Policy, RuleName
 from models.signals import Signal
-from models.store.messages import Voice, message
+from models.store.messages import Voice, feed_title, message
 from models.store.rows import signal_of
 
 _BEHIND = timedelta(seconds=10)
@@ -210,7 +210,7 @@ def title_of(policy: Policy, signal: Signal) -> str:
         case Kind.RATE if signal.name in policy.rates:
             return policy.rates[signal.name].title
         case Kind.FEED:
-            return f"Feed {signal.name} is silent"
+            return feed_title(signal.name)
         case _:
             return signal.name
 

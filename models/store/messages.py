@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from models import feeds
 from models.escalation import Delivery, Escalation, Message, State, Told
-from models.policy import Policy
+from models.policy import Kind, Policy
 from models.wire import stamp
 
 
@@ -66,6 +67,17 @@ def title(policy: Policy, escalation: Escalation, state: State, told: Told) -> s
             return f"Resolved: {about}"
 
 
+def feed_title(name: str) -> str:
+    """What a signal about the watch itself says."""
+    match name:
+        case feeds.CLOCKS:
+            return "Clocks of worker and database differ: missed deadlines are not seen"
+        case "worker":
+            return "The worker has not judged for a while: missed deadlines are not seen"
+        case _:
+            return f"Feed {name} is silent"
+
+
 def _about(policy: Policy, escalation: Escalation, state: State) -> str:
     clock = policy.clocks.get(escalation.name)
     if clock is not None:
@@ -74,5 +86,7 @@ def _about(policy: Policy, escalation: Escalation, state: State) -> str:
     rate = policy.rates.get(escalation.name)
     if rate is not None:
         return f"{rate.title}: more often than usual"
+    if escalation.kind is Kind.FEED:
+        return feed_title(escalation.name)
     rule = next((rule for name, rule in policy.rules.items() if name == escalation.name), None)
     return rule.title if rule is not None else escalation.name

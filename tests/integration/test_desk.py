@@ -234,6 +234,19 @@ def test_a_warning_is_due_soon_and_not_late(telling: Telling) -> None:
     assert title == "S3 Mercy: STAT order verified: due soon"
 
 
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("/mercy/pis", "S2 Mercy: Feed /mercy/pis is silent"),
+        ("clocks", "S2 Mercy: Clocks of worker and database differ: missed deadlines are not seen"),
+    ],
+)
+def test_what_the_watch_itself_says_is_said_in_words(telling: Telling, name: str, title: str) -> None:
+    telling.signal(kind=Kind.FEED, name=name, case=None)
+    telling.look()
+    assert telling.rows("SELECT DISTINCT message->'data'->>'title' FROM deliveries") == [(title,)]
+
+
 def test_a_change_that_is_no_rise_tells_nothing_new(telling: Telling) -> None:
     raised = telling.signal()
     telling.look()
