@@ -26,6 +26,8 @@ from models.event_types import KINDS
 
 OURS = ("rxpulse", "models", "metrics", "streams", "workflows", "console")
 """Loggers whose messages are our own."""
+_SERVERS = ("uvicorn.error",)
+"""Loggers of libraries whose messages hold no other values than addresses of our own and numbers of processes."""
 _SUBJECT = re.compile(rf"\b({'|'.join(KINDS)})/[^\s\"',;)\]}}]+")
 _LEFT_OUT = "…"
 _FRAMES = 30
@@ -135,7 +137,7 @@ def _uncaught_in_thread(ended: threading.ExceptHookArgs) -> None:
 
 
 def _message(record: logging.LogRecord) -> str:
-    ours = record.name.partition(".")[0] in OURS
+    ours = record.name.partition(".")[0] in OURS or record.name in _SERVERS
     args = _kept(record.args, _ours if ours else _theirs)
     try:
         text = str(record.msg) % args if args else str(record.msg)

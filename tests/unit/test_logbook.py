@@ -71,6 +71,12 @@ def test_of_a_library_only_the_wording_is_kept(message: str, args: tuple[object,
     assert line("somebody.else", message, *args)["message"] == kept
 
 
+def test_a_server_says_where_it_listens() -> None:
+    said = line("uvicorn.error", "Uvicorn running on %s://%s:%d", "http", "127.0.0.1", 7400)["message"]
+    assert said == "Uvicorn running on http://127.0.0.1:7400"
+    assert line("uvicorn.access", "%s of %s", "GET", SECRET)["message"] == "… of …"
+
+
 def test_a_line_says_to_which_batch_it_belongs() -> None:
     from contextvars import copy_context
 
