@@ -21,8 +21,6 @@ from streams.intake.pseudonym import pseudonymised
 AHEAD = timedelta(minutes=5)
 """How far `recorded` may lie after receipt (`semantics.md` 5)."""
 TOO_LARGE = "too large"
-_WHOLE = 1 << 63
-"""Whole numbers of a case are kept in 64 bits."""
 _SHOWN_ID = 256
 
 
@@ -91,8 +89,6 @@ def examine(items: Iterable[object], received: datetime, policy: Policy, key: st
     for index, item in enumerate(items):
         try:
             judged = _judge(item, received, policy)
-        except OverflowError:
-            judged = Rejected("bad number", "a number is too large")
         except RecursionError:
             judged = Rejected("nested", "the item is nested too deeply")
         if isinstance(judged, Rejected):
@@ -129,9 +125,6 @@ def _judge(item: object, received: datetime, policy: Policy) -> Decoded | Reject
 
 
 def _refused(event: Event, received: datetime, policy: Policy) -> Rejected | None:
-    said = (event.data.get(name) for name in ("qty", "amount", "value"))
-    if any(isinstance(value, int) and not -_WHOLE <= value < _WHOLE for value in said):
-        return Rejected("bad number", "a whole number is too large")
     if event.recorded - received > AHEAD:
         return Rejected("recorded ahead", "recorded is more than 5 minutes after receipt: check the sender's clock")
     if policy.strict_sites and event.site not in policy.sites:
