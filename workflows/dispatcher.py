@@ -7,7 +7,7 @@ process dies, another one goes on: everything it knows stands in the store.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from threading import Event as Flag
 from time import monotonic
@@ -18,7 +18,7 @@ from metrics import catalog
 from metrics.logbook import correlate
 from metrics.recorder import Recorder
 from models.errors import OurFault
-from models.policy import Channel, Policies, Policy
+from models.policy import Channel, ChannelSettings, Policies, Policy
 from models.store import deliveries
 from models.store.changes import ATTENTION
 from models.store.connecting import DatabaseAway
@@ -44,20 +44,21 @@ class NoPolicy(OurFault):
 
 
 class Dispatcher:
-    """`notifiers` by channel; a channel that is not there refuses. `prefect_url` None: no Prefect."""
+    """`channels` makes the notifiers of what the policy sets up; one that is not there refuses. `prefect_url` None: no
+    Prefect."""
 
     def __init__(
         self,
         pool: Pool,
         database_url: str,
-        notifiers: Mapping[Channel, Notifier],
+        channels: Callable[[ChannelSettings], Mapping[Channel, Notifier]],
         voice: Voice,
         recorder: Recorder,
         prefect_url: str | None,
     ) -> None:
         self._pool = pool
         self._database_url = database_url
-        self._notifiers = notifiers
+        self._channels = channels
         self._voice = voice
         self._recorder = recorder
         self._prefect_url = prefect_url
@@ -143,7 +144,7 @@ class Dispatcher:
             self._recorder.observe(catalog.PAGE_SECONDS, monotonic() - begun, taken.channel)
 
     async def _send(self, policy: Policy, taken: Taken) -> Answer:
-        notifier = self._notifiers.get(Channel(taken.channel))
+        notifier = self._channels(policy.channels).get(Channel(taken.channel))
         person = policy.people.get(taken.person)
         if notifier is None:
             return Refused(f"the channel {taken.channel} is not set up")

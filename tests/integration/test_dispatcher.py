@@ -25,6 +25,7 @@ from models.store.ledger import Advance, Batch, SignalFact
 from models.store.policies import begin
 from models.store.sql import SqlLedger
 from tests.integration.test_desk import LATE, POLICY
+from tests.mailserver import mail_server
 
 WITHIN = 20.0
 
@@ -249,3 +250,30 @@ def test_prefect_that_does_not_answer_delays_no_page(dispatcher: Running, receiv
         dispatcher.signal()
         until(lambda: len(receiver.received) == 1, "the page")
         assert receiver.received[0][2] - asked < 2.0
+
+
+def test_a_mail_server_that_refuses_one_of_two_leaves_the_other_told_once(
+    dispatcher: Running, receiver: Receiver, database_url: str
+) -> None:
+    with mail_server() as server:
+        server.refuses["ben@example.org"] = "550 no such mailbox"
+        policy = POLICY.replace('name = "Ana"', 'name = "Ana"\nemail = "ana@example.org"')
+        policy = policy.replace('name = "Ben"', 'name = "Ben"\nemail = "ben@example.org"')
+        policy = policy.replace(
+            'to = ["person:ana"], by = ["webhook", "inbox"]', 'to = ["person:ana", "person:ben"], by = ["email"]'
+        )
+        dispatcher.rows("DELETE FROM policies RETURNING 1")
+        begin(database_url, policy_text.read(f'{policy}\n[channel.email]\nsmtp = "{server.url}"'), "a test")
+        dispatcher.start()
+        dispatcher.signal()
+        until(
+            lambda: (
+                dispatcher.rows("SELECT person, state, answer FROM deliveries ORDER BY person")
+                == [
+                    ("ana", "sent", "taken by 127.0.0.1"),
+                    ("ben", "refused", "SMTP 550 no such mailbox"),
+                ]
+            ),
+            "one taken, one refused",
+        )
+        assert server.types("ana@example.org") == ["rx.escalation.page"]
