@@ -123,6 +123,63 @@ SIGNALS_ATTENDED = Metric(
     "Signals looked at: opened, raised, cleared.",
     "Stands still while signals are raised: the dispatcher is stuck.",
 )
+ROUND = Metric(
+    "rxpulse_dispatcher_round_timestamp_seconds",
+    Shape.GAUGE,
+    (),
+    "The instant (this host's clock) at which the dispatcher last looked at everything that was due.",
+    "More than 15 s old: nobody is told anything; look at the dispatcher's log and at the database.",
+)
+ESCALATIONS = Metric(
+    "rxpulse_dispatcher_escalations",
+    Shape.GAUGE,
+    ("state",),
+    "Escalations that are not resolved, by state: open, acknowledged, exhausted.",
+    "exhausted: everybody on the ladder was told and nobody answered; call somebody, then mend the ladder.",
+)
+OVERDUE = Metric(
+    "rxpulse_dispatcher_overdue_seconds",
+    Shape.GAUGE,
+    (),
+    "How long the step or message that is longest overdue has been waiting; 0 while none is.",
+    "More than 30: pages are late; look at the dispatcher's log and at the database's locks.",
+)
+DELIVERIES_FAILED = Metric(
+    "rxpulse_dispatcher_deliveries_failed",
+    Shape.GAUGE,
+    ("channel",),
+    "Messages that were refused or given up within the last hour, by channel.",
+    "Not 0: an address or a secret is wrong, or the other side is away; the escalation's page says what it answered.",
+)
+FEED_HEARD = Metric(
+    "rxpulse_dispatcher_feed_heard_timestamp_seconds",
+    Shape.GAUGE,
+    ("source", "site"),
+    "The instant at which the latest event of a feed was recorded.",
+    "Old: compare with how often this feed usually speaks.",
+)
+FEED_SILENT = Metric(
+    "rxpulse_dispatcher_feed_silent",
+    Shape.GAUGE,
+    ("source", "site"),
+    "1 while a feed is silent for longer than the policy allows or than it ever was, else 0.",
+    "1: ask whoever runs the sending system; deadlines of its site cannot be trusted meanwhile.",
+)
+WORKER_BEAT = Metric(
+    "rxpulse_dispatcher_worker_beat_timestamp_seconds",
+    Shape.GAUGE,
+    (),
+    "The last sign of life of the workers, of the partition that has been without one for longest; 0 before the first.",
+    "More than a minute old: a worker is dead, stuck or stopped on purpose; look at its log.",
+)
+LISTENED = Metric(
+    "rxpulse_dispatcher_listened_timestamp_seconds",
+    Shape.GAUGE,
+    (),
+    "The instant up to which missed deadlines were looked for, of the partition that is furthest behind; 0 before the"
+    " first time.",
+    "More than five minutes old: the worker is behind; nobody is paged for a missed deadline meanwhile.",
+)
 INTAKE_REQUESTS = Metric(
     "rxpulse_intake_requests_total",
     Shape.COUNTER,
@@ -180,6 +237,14 @@ CATALOG = (
     PAGE_SECONDS,
     PREFECT,
     SIGNALS_ATTENDED,
+    ROUND,
+    ESCALATIONS,
+    OVERDUE,
+    DELIVERIES_FAILED,
+    FEED_HEARD,
+    FEED_SILENT,
+    WORKER_BEAT,
+    LISTENED,
     INTAKE_REQUESTS,
     INTAKE_EVENTS,
     INTAKE_REFUSED,

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from threading import Event as Flag
-from time import monotonic
+from time import monotonic, time
 
 import httpx
 
@@ -104,6 +104,7 @@ class Dispatcher:
                 self._sending.add(task)
                 task.add_done_callback(self._sent)
             self.fault = None
+            self._recorder.set(catalog.ROUND, time())
         except DatabaseAway as fault:
             self.fault = str(fault)
             log.warning("%s", fault)

@@ -10,6 +10,7 @@ from models.store.messages import Voice
 from models.store.pool import Pool
 from workflows.dispatcher import Dispatcher
 from workflows.notify.channels import Channels
+from workflows.vigil import keep_showing
 
 CONNECTIONS = 4
 """Of the database, the one that listens not counted."""
@@ -25,7 +26,7 @@ async def dispatch(settings: Settings) -> None:
     dispatcher = Dispatcher(pool, url, channels, voice, recorder, settings.prefect_url)
     server = RoleServer(settings.bind, settings.required_port(), recorder, dispatcher.missing, settings.api_key)
     server.start()
-    work = asyncio.create_task(dispatcher.run())
+    work, showing = asyncio.create_task(dispatcher.run()), asyncio.create_task(keep_showing(pool, recorder))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
     try:
@@ -33,5 +34,6 @@ async def dispatch(settings: Settings) -> None:
     except asyncio.CancelledError:
         logging.getLogger("rxpulse.dispatcher").info("stopped")
     finally:
+        showing.cancel()
         server.close()
         pool.close()

@@ -327,6 +327,7 @@ class EscalationRow(SQLModel, table=True):
         Index("escalations_due", "due", postgresql_where=text("due IS NOT NULL")),
         Index("escalations_signal", "signal"),
         Index("escalations_opened", "opened"),
+        Index("escalations_unresolved", "state", postgresql_where=text("state <> 'resolved'")),
     )
     id: str = _text(key=True)
     signal: str | None = _text(null=True)
@@ -365,6 +366,7 @@ class DeliveryRow(SQLModel, table=True):
         Index("deliveries_due", "due", postgresql_where=text("due IS NOT NULL")),
         Index("deliveries_escalation", "escalation"),
         Index("deliveries_inbox", "person", "first_attempt", postgresql_where=text("channel = 'inbox'")),
+        Index("deliveries_failed", "last_attempt", postgresql_where=text("state IN ('refused', 'gave_up')")),
     )
     key: str = _text(key=True)
     escalation: str = _text()

@@ -1,0 +1,103 @@
+"""What the dispatcher shows of the store: how it stands now, on the real database, through time."""
+
+from datetime import timedelta
+
+from metrics import catalog
+from metrics.recorder import MemoryRecorder
+from models.store import deliveries
+from models.store.vigil import Heard, Vigil, vigil
+from tests.integration import test_desk
+from tests.integration.test_desk import Telling
+from workflows.vigil import Showing
+
+telling = test_desk.telling
+
+
+def seen(telling: Telling) -> Vigil:
+    return vigil(telling.connection)
+
+
+def test_an_escalation_that_nobody_answers_is_shown_as_exhausted(telling: Telling) -> None:
+    assert seen(telling).escalations == {"open": 0, "acknowledged": 0, "exhausted": 0}
+    telling.signal()
+    telling.look()
+    assert seen(telling).escalations == {"open": 1, "acknowledged": 0, "exhausted": 0}
+    for _ in range(9):
+        telling.send()
+        telling.clock.forward(minutes=10)
+        telling.listens()
+        telling.look()
+    assert seen(telling).escalations == {"open": 0, "acknowledged": 0, "exhausted": 1}
+
+
+def test_a_step_that_nobody_took_is_overdue_by_its_age(telling: Telling) -> None:
+    telling.signal()
+    telling.look()
+    telling.send()
+    assert seen(telling).overdue_seconds == 0
+    telling.clock.forward(minutes=5, seconds=40)
+    assert 30 < seen(telling).overdue_seconds < 60
+    telling.listens()
+    telling.look()
+    telling.send()
+    assert seen(telling).overdue_seconds == 0
+
+
+def test_a_message_that_waits_is_overdue_though_its_escalation_is_not(telling: Telling) -> None:
+    telling.signal()
+    telling.look()
+    telling.clock.forward(seconds=50)
+    assert 45 < seen(telling).overdue_seconds < 70
+
+
+def test_a_refused_message_counts_for_an_hour(telling: Telling) -> None:
+    telling.signal()
+    telling.look()
+    [webhook] = [one for one in deliveries.take(telling.connection) if one.channel == "webhook"]
+    deliveries.refused(telling.connection, webhook.key, "HTTP 410")
+    assert seen(telling).failed == {"webhook": 1}
+    telling.clock.forward(minutes=61)
+    assert seen(telling).failed == {}
+
+
+def test_a_feed_is_shown_with_its_last_word_and_its_silence(telling: Telling) -> None:
+    now = telling.now()
+    telling.rows(
+        "INSERT INTO feeds (source, site, partition, last_time, last_recorded) VALUES ('/elm/pms', 'elm', 0, %s, %s),"
+        " ('/elm/pms', 'elm', 1, %s, %s) RETURNING 1",
+        *(now - timedelta(minutes=9), now - timedelta(minutes=9), now, now),
+    )
+    assert seen(telling).feeds == (Heard("/elm/pms", "elm", now, False),)
+    telling.rows(
+        "INSERT INTO silences (signal, source, site, since, raised) VALUES ('s', '/elm/pms', 'elm', %s, %s) RETURNING 1",
+        now,
+        now,
+    )
+    assert seen(telling).feeds == (Heard("/elm/pms", "elm", now, True),)
+
+
+def test_the_workers_are_as_far_as_the_partition_that_is_furthest_behind(telling: Telling) -> None:
+    assert seen(telling).listened is None
+    telling.listens()
+    first = telling.now()
+    found = seen(telling)
+    assert found.listened is not None and abs(found.listened - first) < timedelta(seconds=5)
+    telling.rows(
+        "INSERT INTO positions (partition, cluster, beat, judged) VALUES (1, 'c', %s, %s) RETURNING 1",
+        first - timedelta(hours=1),
+        first - timedelta(hours=2),
+    )
+    found = seen(telling)
+    assert (found.beat, found.listened) == (first - timedelta(hours=1), first - timedelta(hours=2))
+
+
+def test_the_series_of_what_is_gone_falls_to_nothing(telling: Telling) -> None:
+    recorder = MemoryRecorder()
+    showing = Showing(recorder)
+    now = telling.now()
+    showing.show(Vigil({"open": 0}, 0.0, {"webhook": 2}, (Heard("/elm/pms", "elm", now, True),), now, now))
+    assert recorder.values[catalog.FEED_SILENT.name, ("/elm/pms", "elm")] == 1
+    showing.show(Vigil({"open": 0}, 0.0, {}, (), None, None))
+    assert recorder.values[catalog.FEED_SILENT.name, ("/elm/pms", "elm")] == 0
+    assert recorder.values[catalog.DELIVERIES_FAILED.name, ("webhook",)] == 0
+    assert recorder.values[catalog.LISTENED.name, ()] == 0
