@@ -54,13 +54,14 @@ def test_what_was_sent_lies_in_the_topic_once_and_each_subject_in_order(settings
 
 
 def test_a_record_lies_where_its_subject_belongs(settings: Settings, written: Tail) -> None:
+    """Other tests make the topic anew with fewer partitions: those that are there count."""
     feed = Feeding(settings)
     for one in told("/test/places", 200):
         feed.send(one)
     feed.finish()
     records = written.records()
     assert {(m.key(), m.partition()) for m in records} == {
-        (m.key(), murmur2(m.key() or b"") % settings.partitions) for m in records
+        (m.key(), murmur2(m.key() or b"") % len(written.places)) for m in records
     }
 
 
