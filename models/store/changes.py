@@ -26,24 +26,30 @@ _CHANGE_TYPES = [
 ]
 # A change that is old news stays untold; what is new, and what changes a signal that somebody may have been told about,
 # asks the dispatcher to look. What was known before the facts were forgotten is made again, and is no news: what was told
-# of it, and what a person cleared, holds.
-_MERGE = """
+# of it, and what a person cleared, holds. So does it against any later end, and against whatever was known when the person
+# looked; only newer evidence raises the signal again.
+_MERGE: LiteralString = """
 INSERT INTO signals AS s (id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision, told,
-                          attention, cleared_by, code)
-SELECT DISTINCT ON (c.id) c.id, kind, name, severity, site, case_id, raised, c.known, coalesce(c.cleared, r.cleared),
-    CASE WHEN c.cleared IS NULL AND r.cleared IS NOT NULL THEN 'person' ELSE reason END, revision,
+                          attention, cleared_by, code, quiet)
+SELECT DISTINCT ON (c.id) c.id, kind, name, severity, site, case_id, raised, c.known,
+    CASE WHEN r.cleared_by IS NOT NULL THEN r.cleared ELSE c.cleared END,
+    CASE WHEN r.cleared_by IS NOT NULL THEN 'person' ELSE reason END, revision,
     coalesce(r.told, CASE WHEN now() - c.known > %(within)s THEN 'old' WHEN c.cleared IS NOT NULL THEN 'cleared' END),
     r.signal IS NULL AND now() - coalesce(c.cleared, c.known) <= %(within)s
         OR EXISTS (SELECT 1 FROM escalations e WHERE e.signal = c.id AND e.state <> 'resolved'),
-    CASE WHEN c.cleared IS NULL THEN r.cleared_by END, CASE WHEN c.cleared IS NULL THEN r.code END
+    r.cleared_by, r.code, coalesce(r.quiet AND c.cleared IS NULL, false)
 FROM staged_signal_changes c LEFT JOIN remembered r ON r.signal = c.id AND c.known <= r.known
 ORDER BY c.id, revision DESC
 ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, site = excluded.site, raised = excluded.raised,
-    known = excluded.known, cleared = excluded.cleared, reason = excluded.reason, revision = excluded.revision,
-    told = coalesce(s.told, excluded.told), cleared_by = excluded.cleared_by, code = excluded.code, changed = now(),
-    attention = excluded.attention OR s.attention
+    known = excluded.known, revision = excluded.revision,
+    cleared = CASE WHEN {by_person} THEN s.cleared ELSE excluded.cleared END,
+    reason = CASE WHEN {by_person} THEN s.reason ELSE excluded.reason END,
+    cleared_by = CASE WHEN {by_person} THEN s.cleared_by ELSE excluded.cleared_by END,
+    code = CASE WHEN {by_person} THEN s.code ELSE excluded.code END,
+    told = coalesce(s.told, excluded.told), changed = now(), attention = excluded.attention OR s.attention,
+    quiet = (s.quiet OR excluded.quiet) AND excluded.cleared IS NULL
 RETURNING attention
-"""
+""".format(by_person="(s.cleared_by IS NOT NULL AND (excluded.cleared IS NOT NULL OR excluded.known <= s.cleared))")
 
 
 def stage_changes(connection: "Connection[Any]") -> None:

@@ -15,10 +15,8 @@ from psycopg import Connection, Cursor
 from psycopg.types.json import Jsonb
 
 from models.escalation import (
-    Acknowledged,
     Delivery,
     Done,
-    Entry,
     Escalation,
     EscalationId,
     Exhaust,
@@ -30,7 +28,6 @@ from models.escalation import (
     Rose,
     Settled,
     State,
-    Status,
     Told,
     Wait,
     decide,
@@ -38,19 +35,55 @@ from models.escalation import (
     escalation_id,
     escalation_to_row,
     fold,
-    from_row,
     gives_up_after,
     ladder_for,
     moot,
-    to_row,
     told_when,
 )
 from models.event import Site
 from models.policy import Kind, Ladder, Policy, RuleName
 from models.signals import Signal
+from models.store.answering import (
+    Ended,
+    Free,
+    Moved,
+    NotByHand,
+    Over,
+    Standing,
+    Stranger,
+    Unknown,
+    acknowledge,
+    pass_on,
+    release,
+    resolve,
+    resolve_many,
+    resolve_signal,
+)
+from models.store.history import add, announce, happen, history, write
 from models.store.messages import Voice, feed_title, message
 from models.store.rows import signal_of
 
+__all__ = [
+    "Desk",
+    "Ended",
+    "Free",
+    "Moved",
+    "NotByHand",
+    "Over",
+    "Standing",
+    "Stranger",
+    "Unknown",
+    "acknowledge",
+    "act",
+    "attend",
+    "now",
+    "pass_on",
+    "release",
+    "resolve",
+    "resolve_many",
+    "resolve_signal",
+    "title_of",
+]
 _BEHIND = timedelta(seconds=10)
 """A partition whose silence was last judged longer ago than this is not caught up."""
 _SIGNAL = "id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision"
@@ -77,16 +110,16 @@ def attend(connection: "Connection[Any]", desk: Desk, limit: int = 200) -> int:
     """Looks at signals that ask for attention, and returns how many: opens, raises and ends escalations."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_SIGNAL}, told, now() FROM signals WHERE attention ORDER BY changed, id LIMIT %s"
+            f"SELECT {_SIGNAL}, told, quiet, now() FROM signals WHERE attention ORDER BY changed, id LIMIT %s"
             " FOR UPDATE SKIP LOCKED",
             [limit],
         )
         rows = cursor.fetchall()
-        for *about, told, now in rows:
+        for *about, told, quiet, now in rows:
             signal = signal_of(about)
-            verdict = _attend(cursor, desk, signal, told, now)
+            verdict = "resolved" if quiet else _attend(cursor, desk, signal, told, now)
             cursor.execute("UPDATE signals SET attention = false, told = %s WHERE id = %s", [verdict, signal.id])
-        _announce(cursor, "signal", [row[0] for row in rows])
+        announce(cursor, "signal", [row[0] for row in rows])
     return len(rows)
 
 
@@ -102,52 +135,8 @@ def act(connection: "Connection[Any]", desk: Desk, limit: int = 50) -> int:
         rows = cursor.fetchall()
         for _, about, now in rows:
             _take_on(cursor, desk, escalation_from_row(about), now)
-        _announce(cursor, "escalation", [row[0] for row in rows])
+        announce(cursor, "escalation", [row[0] for row in rows])
     return len(rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What an acknowledgement led to: who has the escalation now, and until when (None: for good)."""
-
-    escalation: str
-    state: str
-    acknowledged_by: str
-    expires: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """The escalation has ended: there is nothing to take on."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """There is no such escalation."""
-
-
-def acknowledge(
-    connection: "Connection[Any]", escalation: str, person: str, note: str = ""
-) -> Standing | Over | Unknown:
-    """`person` takes an escalation on. By somebody else while one stands it is recorded and takes nothing over."""
-    with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute("SELECT about, now(), state FROM escalations WHERE id = %s FOR UPDATE", [escalation])
-        row = cursor.fetchone()
-        if row is None:
-            return Unknown()
-        about, now, state = row
-        if state == Status.RESOLVED:
-            return Over("it is resolved: what it was about is over")
-        whole = escalation_from_row(about)
-        history = [*_history(cursor, whole.id), Acknowledged(at=now, person=person)]
-        _append(cursor, whole.id, len(history), history[-1], note)
-        after = fold(whole, history)
-        _write(cursor, whole.id, after, now)
-        _announce(cursor, "escalation", [whole.id])
-    assert after.holder is not None
-    return Standing(escalation, after.status.value, after.holder, after.expires)
 
 
 def _attend(cursor: "Cursor[Any]", desk: Desk, signal: Signal, told: str | None, now: datetime) -> str | None:
@@ -158,15 +147,15 @@ def _attend(cursor: "Cursor[Any]", desk: Desk, signal: Signal, told: str | None,
     running = cursor.fetchone()
     if not signal.open:
         if running is not None:
-            _happen(cursor, EscalationId(running[0]), Resolved(at=now), now)
+            happen(cursor, EscalationId(running[0]), Resolved(at=now), now)
         return told or "cleared"
     verdict = told_when(now, signal.known, desk.policy.tell_within)
     ladder = _ladder(desk.policy, signal)
     if running is not None:
         whole = escalation_from_row(running[1])
-        risen = signal.severity < fold(whole, _history(cursor, whole.id)).severity
+        risen = signal.severity < fold(whole, history(cursor, whole.id)).severity
         if risen and verdict == "yes":
-            _happen(cursor, whole.id, Rose(at=now, severity=signal.severity, ladder=ladder), now)
+            happen(cursor, whole.id, Rose(at=now, severity=signal.severity, ladder=ladder), now)
         return told
     if verdict != "yes":
         return verdict.value
@@ -232,10 +221,10 @@ def _setting(policy: Policy, signal: Signal) -> str:
 
 
 def _take_on(cursor: "Cursor[Any]", desk: Desk, escalation: Escalation, now: datetime) -> None:
-    history = _history(cursor, escalation.id)
+    known = history(cursor, escalation.id)
     behind = _behind_since(cursor, desk, escalation, now)
     while True:
-        decision = decide(escalation, history, desk.policy, now, behind_since=behind)
+        decision = decide(escalation, known, desk.policy, now, behind_since=behind)
         match decision:
             case Wait(until, _):
                 due = until
@@ -244,13 +233,13 @@ def _take_on(cursor: "Cursor[Any]", desk: Desk, escalation: Escalation, now: dat
                 due = None
                 break
             case Notify(entry) | Remind(entry):
-                _add(cursor, escalation.id, history, entry)
-                _deliver(cursor, desk, escalation, fold(escalation, history), entry, now)
+                add(cursor, escalation.id, known, entry)
+                _deliver(cursor, desk, escalation, fold(escalation, known), entry, now)
             case Expire(entry) | Exhaust(entry):
-                _add(cursor, escalation.id, history, entry)
-    for pointless in _cancelled(cursor, moot(fold(escalation, history))):
-        _add(cursor, escalation.id, history, Settled(at=now, key=pointless, outcome=Outcome.CANCELLED))
-    _write(cursor, escalation.id, fold(escalation, history), due)
+                add(cursor, escalation.id, known, entry)
+    for pointless in _cancelled(cursor, moot(fold(escalation, known))):
+        add(cursor, escalation.id, known, Settled(at=now, key=pointless, outcome=Outcome.CANCELLED))
+    write(cursor, escalation.id, fold(escalation, known), due)
 
 
 def _behind_since(cursor: "Cursor[Any]", desk: Desk, escalation: Escalation, now: datetime) -> datetime | None:
@@ -296,52 +285,3 @@ def _cancelled(cursor: "Cursor[Any]", pointless: Sequence[Delivery]) -> list[str
         [[one.key for one in pointless]],
     )
     return [key for (key,) in cursor]
-
-
-def _happen(cursor: "Cursor[Any]", escalation: EscalationId, entry: Entry, now: datetime) -> None:
-    """Something happened to a running escalation: what follows is decided next."""
-    history = _history(cursor, escalation)
-    _append(cursor, escalation, len(history) + 1, entry)
-    cursor.execute("UPDATE escalations SET due = %s WHERE id = %s", [now, escalation])
-
-
-def _history(cursor: "Cursor[Any]", escalation: EscalationId) -> list[Entry]:
-    cursor.execute("SELECT entry FROM escalation_entries WHERE escalation = %s ORDER BY number", [escalation])
-    return [from_row(entry) for (entry,) in cursor]
-
-
-def _add(cursor: "Cursor[Any]", escalation: EscalationId, history: list[Entry], entry: Entry) -> None:
-    history.append(entry)
-    _append(cursor, escalation, len(history), entry)
-
-
-def _append(cursor: "Cursor[Any]", escalation: EscalationId, number: int, entry: Entry, note: str = "") -> None:
-    row = to_row(entry) | ({"note": note} if note else {})
-    cursor.execute(
-        "INSERT INTO escalation_entries (escalation, number, at, entry) VALUES (%s, %s, %s, %s)",
-        [escalation, number, entry.at, Jsonb(row)],
-    )
-
-
-def _write(cursor: "Cursor[Any]", escalation: EscalationId, state: State, due: datetime | None) -> None:
-    cursor.execute(
-        "UPDATE escalations SET state = %s, severity = %s, ladder = %s, acknowledged_by = %s, expires = %s, due = %s,"
-        " resolved = CASE WHEN %s THEN coalesce(resolved, now()) END WHERE id = %s",
-        [
-            *(state.status.value, int(state.severity), state.ladder.key, state.holder, state.expires, due),
-            *(state.status is Status.RESOLVED, escalation),
-        ],
-    )
-
-
-def _announce(cursor: "Cursor[Any]", topic: str, refs: Sequence[str]) -> None:
-    """Tells the live feed. The lock is the last thing a transaction takes: numbers stand in the order of commit."""
-    if refs:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('rxpulse announcements'))")
-        cursor.execute(
-            "INSERT INTO announcements (number, topic, ref, at) SELECT"
-            " (SELECT coalesce(max(number), 0) FROM announcements) + row_number() OVER (), %s, ref, now()"
-            " FROM unnest(%s::text[]) WITH ORDINALITY AS given(ref, place) ORDER BY place",
-            [topic, list(refs)],
-        )
-        cursor.execute("NOTIFY rxpulse_announcements")

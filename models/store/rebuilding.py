@@ -22,7 +22,7 @@ MADE: tuple[LiteralString, ...] = (
 """Tables whose rows follow from the events and the policy alone."""
 KEPT: tuple[LiteralString, ...] = (
     *("policies", "escalations", "escalation_entries", "deliveries", "announcements", "remembered"),
-    *("tokens", "links", "sessions"),
+    *("tokens", "links", "sessions", "signing_key", "used_links"),
 )
 """Tables that hold what people and programs did."""
 _TRIES = 100
@@ -31,11 +31,11 @@ _WAIT = "300ms"
 _WORKERS = r"^(worker-|reads for worker-|judges for )"
 """The names under which workers connect."""
 _REMEMBER = """
-INSERT INTO remembered (signal, known, told, cleared, cleared_by, code)
-SELECT id, known, told, CASE WHEN cleared_by IS NOT NULL THEN cleared END, cleared_by, code FROM signals
-WHERE told <> 'old' OR cleared_by IS NOT NULL
+INSERT INTO remembered (signal, known, told, cleared, cleared_by, code, quiet)
+SELECT id, known, told, CASE WHEN cleared_by IS NOT NULL THEN cleared END, cleared_by, code, quiet FROM signals
+WHERE told <> 'old' OR cleared_by IS NOT NULL OR quiet
 ON CONFLICT (signal) DO UPDATE SET known = excluded.known, told = excluded.told, cleared = excluded.cleared,
-    cleared_by = excluded.cleared_by, code = excluded.code
+    cleared_by = excluded.cleared_by, code = excluded.code, quiet = excluded.quiet
 """
 
 

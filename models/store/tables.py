@@ -10,7 +10,7 @@ escalation) is one row that is written again. All times are UTC with time zone, 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, LargeBinary, SmallInteger, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, LargeBinary, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
@@ -22,6 +22,10 @@ def _instant(*, null: bool = False, now: bool = False) -> Any:
 
 def _text(*, null: bool = False, key: bool = False) -> Any:
     return Field(sa_column=Column(Text, nullable=null, primary_key=key))
+
+
+def _flag() -> Any:
+    return Field(sa_column=Column(Boolean, nullable=False, server_default=text("false")))
 
 
 def _big(*, null: bool = False, key: bool = False, zero: bool = False) -> Any:
@@ -127,7 +131,8 @@ class SignalChange(SQLModel, table=True):
 
 class SignalRow(SQLModel, table=True):
     """A signal as it now stands. `told` is `yes` or why nobody was told, null while the dispatcher has not judged it;
-    `attention` asks the dispatcher to look. `cleared_by` and `code` are of a person who cleared it."""
+    `attention` asks the dispatcher to look. `cleared_by` and `code` are of a person who cleared it; `quiet`: a person
+    ended the telling, so that nothing more is told until it clears."""
 
     __tablename__ = "signals"
     __table_args__ = (
@@ -152,6 +157,7 @@ class SignalRow(SQLModel, table=True):
     changed: datetime = _instant(now=True)
     cleared_by: str | None = _text(null=True)
     code: str | None = _text(null=True)
+    quiet: bool = _flag()
 
 
 class Remembered(SQLModel, table=True):
@@ -165,6 +171,7 @@ class Remembered(SQLModel, table=True):
     cleared: datetime | None = _instant(null=True)
     cleared_by: str | None = _text(null=True)
     code: str | None = _text(null=True)
+    quiet: bool = _flag()
 
 
 class SeenType(SQLModel, table=True):
@@ -416,6 +423,24 @@ class LinkRow(SQLModel, table=True):
     hash: str = _text(key=True)
     expires: datetime = _instant()
     used: datetime | None = _instant(null=True)
+
+
+class SigningKey(SQLModel, table=True):
+    """The one secret that signs the links in messages, made by whoever needs it first. It never leaves the store but in
+    the hands of the dispatcher and the console."""
+
+    __tablename__ = "signing_key"
+    seat: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    secret: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class UsedLink(SQLModel, table=True):
+    """A link in a message that was used: it opens nothing any more. Kept until it would have run out anyway."""
+
+    __tablename__ = "used_links"
+    nonce: str = _text(key=True)
+    expires: datetime = _instant()
+    used: datetime = _instant(now=True)
 
 
 class SessionRow(SQLModel, table=True):
