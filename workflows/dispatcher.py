@@ -25,7 +25,8 @@ from models.store.connecting import DatabaseAway
 from models.store.deliveries import Taken
 from models.store.desk import Desk, act, attend, now
 from models.store.hearing import listen
-from models.store.messages import Voice
+from models.store.linking import signing_key
+from models.store.messages import Voice, with_link
 from models.store.policies import read_policies
 from models.store.pool import Pool
 from workflows.escalate import Orchestration
@@ -67,6 +68,7 @@ class Dispatcher:
         self._stop = Flag()
         self._policies: Policies | None = None
         self._policy_read = 0.0
+        self._signing_key = b""
         self.fault: str | None = "the dispatcher has not looked yet"
 
     def missing(self) -> str | None:
@@ -112,6 +114,7 @@ class Dispatcher:
 
     def _begin(self) -> Desk:
         with self._pool.connection() as connection:
+            self._signing_key = signing_key(connection)
             return Desk(self._policy(), now(connection), self._voice)
 
     def _policy(self) -> Policy:
@@ -151,7 +154,10 @@ class Dispatcher:
             return Refused(f"the channel {taken.channel} is not set up")
         if person is None:
             return Refused(f"{taken.person} is no longer in the policy")
-        return await notifier.send(person, taken.key, taken.message)
+        # The board's own inbox needs no link that speaks for somebody: whoever reads it is signed in.
+        inside = taken.channel == Channel.INBOX
+        message = taken.message if inside else with_link(self._voice, self._signing_key, taken.message)
+        return await notifier.send(person, taken.key, message)
 
     def _settle(self, taken: Taken, answer: Answer) -> None:
         with self._pool.connection() as connection:

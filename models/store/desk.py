@@ -60,6 +60,7 @@ from models.store.answering import (
     resolve_signal,
 )
 from models.store.history import add, announce, happen, history, write
+from models.store.linking import Offer, Spent, acknowledge_by_link, offer
 from models.store.messages import Voice, feed_title, message
 from models.store.rows import signal_of
 
@@ -69,14 +70,18 @@ __all__ = [
     "Free",
     "Moved",
     "NotByHand",
+    "Offer",
     "Over",
+    "Spent",
     "Standing",
     "Stranger",
     "Unknown",
     "acknowledge",
+    "acknowledge_by_link",
     "act",
     "attend",
     "now",
+    "offer",
     "pass_on",
     "release",
     "resolve",

@@ -5,11 +5,12 @@ is about, how late, a link.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from models import feeds
 from models.escalation import Delivery, Escalation, Message, State, Told
+from models.links import sign
 from models.policy import Kind, Policy
 from models.wire import stamp
 
@@ -50,6 +51,29 @@ def message(
             "link": f"{voice.public_url}/board#escalation-{escalation.id}",
         },
     }
+
+
+LINK_HOLDS = timedelta(hours=24)
+"""How long the link in a message takes on what it is about (semantics 24, Keys)."""
+
+
+def with_link(voice: Voice, secret: bytes, message: dict[str, Any]) -> dict[str, Any]:
+    """The message with a link that takes the escalation on, if it is one that asks for it. The link is the same on every
+    attempt, and is not kept with the message: whoever can read the store could use it."""
+    about = message["data"]
+    if message["type"] not in _ASKING:
+        return message
+    token = sign(
+        secret,
+        escalation=about["escalation"],
+        person=about["person"],
+        nonce=message["id"],
+        expires=datetime.fromisoformat(message["time"]) + LINK_HOLDS,
+    )
+    return message | {"data": about | {"link": f"{voice.public_url}/a/{token}", "board": about["link"]}}
+
+
+_ASKING = frozenset(f"rx.escalation.{one.value}" for one in (Message.PAGE, Message.REMIND))
 
 
 def title(policy: Policy, escalation: Escalation, state: State, told: Told) -> str:

@@ -159,6 +159,7 @@ def test_a_signal_becomes_a_signed_webhook_and_its_end_another(dispatcher: Runni
     event = json.loads(body)
     assert event["id"] == headers["webhook-id"] == headers["Idempotency-Key"]
     assert event["type"] == "rx.escalation.page" and event["data"]["person"] == "ana"
+    assert event["data"]["link"].startswith("https://rx.example.org/a/")
     dispatcher.signal(cleared=dispatcher.rows("SELECT now()")[0][0], reason=Cleared.STOP, revision=2)
     until(lambda: receiver.types() == ["rx.escalation.page", "rx.escalation.resolved"], "word of the end")
     assert dispatcher.kill(signal.SIGTERM) == 0
