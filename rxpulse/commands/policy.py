@@ -24,6 +24,7 @@ from models.policy_text import (
 from models.policy_text.schema import SHIPPED
 from models.rates import design_of
 from models.settings import Settings
+from rxpulse.commands.policy_people import on_duty, rehearse_story
 from rxpulse.commands.policy_versions import apply, history
 from rxpulse.enacted import in_force, with_store
 from rxpulse.output import json_option, print_json, say
@@ -59,6 +60,8 @@ def policy() -> None:
 
 policy.add_command(apply)
 policy.add_command(history)
+policy.add_command(on_duty)
+policy.add_command(rehearse_story)
 
 
 @policy.command(epilog=EXAMPLE)
