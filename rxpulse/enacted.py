@@ -3,13 +3,17 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.errors import CallerFault
+from models.policy import Policy
 from models.policy_text import Fault, Parsed, PolicyFault, read, shipped_default
 from models.settings import Settings
 from rxpulse.output import say
 from rxpulse.running import running_plan, with_running_stack
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 T = TypeVar("T")
 
@@ -18,9 +22,9 @@ def in_force(settings: Settings, environ: Mapping[str, str], *, people: bool = F
     """The version that judges now where a stack runs in this home, else what one would start with. With `people` the
     latest version, since ladders, rosters and people hold at once. Raises CallerFault, PolicyFault."""
     plan = running_plan(settings, environ)
-    held = None if plan is None else _held(plan.settings, people)
-    if held is not None:
-        return held
+    found = None if plan is None else _held(plan.settings, people)
+    if found is not None:
+        return found
     return read(settings.policy) if settings.policy else shipped_default()
 
 
@@ -73,6 +77,16 @@ def asked(ask: Callable[[], T]) -> T:
         return ask()
     except DatabaseAway as fault:
         raise CallerFault(f"{fault}; `rxpulse status` says how it is") from fault
+
+
+def held(connection: "Connection[Any]") -> Policy:
+    """The latest policy of the store: its people and channels hold at once. Raises CallerFault where there is none."""
+    from models.store.policies import read_policies
+
+    policies = read_policies(connection, None)
+    if policies is None:
+        raise CallerFault("the store holds no policy yet: start the stack with `rxpulse up`")
+    return policies.latest
 
 
 def _held(settings: Settings, people: bool) -> Parsed | None:

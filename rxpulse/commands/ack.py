@@ -1,15 +1,13 @@
 """`rxpulse ack`: take an escalation on from a terminal."""
 
 import getpass
-import os
 
 import click
 
 from models.errors import CallerFault, UsageFault
 from models.policy import Policy
-from models.settings import Settings
 from models.wire import stamp
-from rxpulse.enacted import asked, database_url, in_force
+from rxpulse.enacted import asked, database_url, held
 from rxpulse.output import json_option, print_json
 
 EXAMPLE = """Example:
@@ -31,24 +29,17 @@ def ack(escalation: str, person: str | None, note: str, as_json: bool) -> None:
     from models.store.answering import Over, Standing, Unknown, acknowledge
     from models.store.connecting import connect
 
-    settings = Settings.from_env(os.environ)
-    who = taker(in_force(settings, os.environ, people=True).policy, person)
-    url = database_url(settings)
+    url = database_url()
     with asked(lambda: connect(url, "rxpulse ack", autocommit=True)) as connection:
-        answer = acknowledge(connection, escalation, who, note)
+        answer = acknowledge(connection, escalation, taker(held(connection), person), note)
     match answer:
         case Unknown():
             raise UsageFault(f"there is no escalation {escalation}; the board and /api/v1/escalations show their ids")
         case Over(reason):
             raise CallerFault(f"nothing to take on: {reason}")
         case Standing():
-            show(
-                answer.escalation,
-                answer.state,
-                answer.acknowledged_by,
-                None if answer.expires is None else stamp(answer.expires),
-                as_json,
-            )
+            until = None if answer.expires is None else stamp(answer.expires)
+            show(answer.escalation, answer.state, answer.acknowledged_by, until, as_json)
 
 
 def show(escalation: str, state: str, holder: str, expires: str | None, as_json: bool) -> None:

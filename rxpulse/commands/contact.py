@@ -10,7 +10,7 @@ import click
 from models.errors import UsageFault
 from models.policy import Channel, Policy
 from models.settings import Settings
-from rxpulse.enacted import asked, in_force
+from rxpulse.enacted import asked, held
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
 
@@ -50,11 +50,11 @@ def test(person: str, channel: str | None, as_json: bool) -> None:
     from models.store.messages import Voice
 
     settings = with_running_stack(Settings.from_env(os.environ), os.environ)
-    policy = in_force(settings, os.environ, people=True).policy
-    by = channels(policy, person, channel)
     url = settings.required_database_url()
     with asked(lambda: connect(url, "rxpulse contact", autocommit=True)) as connection:
         voice = Voice(settings.public_url or "http://127.0.0.1:7400")
+        policy = held(connection)
+        by = channels(policy, person, channel)
         keys = send_test(connection, voice, policy, person, by)
         found = wait(connection, keys)
     show(person, found, as_json)

@@ -19,9 +19,8 @@ __all__ = ["dispatcher", "receiver"]
 
 
 def run(dispatcher: Running, *words: str) -> Result:
-    """The command beside the dispatcher: no stack runs in this home, so the policy of the file is asked."""
-    env = dispatcher.environ | {"RXPULSE_POLICY": str(dispatcher.home / "site.toml")}
-    return CliRunner(env=env).invoke(main, words)
+    """The command beside the dispatcher, over the same store."""
+    return CliRunner(env=dispatcher.environ).invoke(main, words)
 
 
 @pytest.fixture
@@ -31,7 +30,6 @@ def reached(dispatcher: Running, receiver: Receiver, database_url: str) -> Any:
             'name = "Ana"', 'name = "Ana"\nemail = "ana@example.org"'
         )
         text += f'\n[channel.webhook]\nallow_private = true\n[channel.email]\nsmtp = "{server.url}"\n'
-        (dispatcher.home / "site.toml").write_text(text)
         dispatcher.rows("DELETE FROM policies RETURNING 1")
         begin(database_url, policy_text.read(text, file="test"), "a test")
         yield dispatcher, server
