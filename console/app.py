@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from console import board, entrance, escalations, feed
+from console import board, cases, entrance, escalations, feed, listing
 from console.auth import Door, Refused, SignInNeeded, log
 from console.pages import turned_down
 from console.shell import HEADERS, Limited, Strict
@@ -57,7 +57,9 @@ def create_app(settings: Settings, store: ConsoleStore, recorder: PrometheusReco
     for part in (
         entrance.router(store, door),
         board.router(store, door),
+        listing.router(store, door),
         escalations.router(store, door),
+        cases.router(store, door),
         feed.router(store, door, live),
     ):
         app.include_router(part)

@@ -17,6 +17,7 @@ from fastapi import Depends, Request, Response
 from models.settings import Settings
 from models.store.access import LONGEST, Session
 from models.store.console import ConsoleStore
+from models.store.rights import EVERYTHING, Rights
 
 log = logging.getLogger("rxpulse.console")
 _UNSAFE = ("cross-site", "same-site")
@@ -39,6 +40,10 @@ class Refused(Exception):
 class KeyHolder:
     """A program with the key of this installation. It may do everything, for anybody."""
 
+    @property
+    def rights(self) -> Rights:
+        return EVERYTHING
+
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
@@ -46,6 +51,10 @@ class SignedIn:
 
     cookie: str
     session: Session
+
+    @property
+    def rights(self) -> Rights:
+        return self.session.rights
 
 
 Caller = KeyHolder | SignedIn
@@ -120,7 +129,10 @@ async def form(request: Request) -> dict[str, str]:
     if kind != "application/x-www-form-urlencoded":
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the form of the page")
     try:
-        return dict(parse_qsl((await request.body()).decode(), max_num_fields=20))
+        fields = dict(parse_qsl((await request.body()).decode(), max_num_fields=20))
+        if any("\0" in value for value in fields.values()):
+            raise ValueError("a null character")
+        return fields
     except ValueError:
         raise Refused(HTTPStatus.BAD_REQUEST, "this form cannot be read: load the page again") from None
 

@@ -95,7 +95,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
     def show(request: Request, refresh: str = "on") -> HTMLResponse:
         who = door.signed_in(request)
         policy = store.policy()
-        return page("board.html", **said(store.view(), policy), session=who.session, refresh=refresh != "off")
+        return page("board.html", **said(store.view(who.rights), policy), session=who.session, refresh=refresh != "off")
 
     @routes.get("/api/v1/board", tags=["board"])
     def figures(
@@ -104,7 +104,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         kind: Annotated[list[str] | None, Query()] = None,
     ) -> BoardAnswer:
         """Where open cases wait, by site, kind, stage and priority. `site` and `kind` may be given several times."""
-        return BoardAnswer(*store.queues(site or [], kind or []))
+        return BoardAnswer(*store.queues(site or [], kind or [], caller.rights))
 
     return routes
 

@@ -1,52 +1,38 @@
-"""The lists of signals and escalations, and the one thing a person does about them here: taking one on."""
+"""One escalation: its story, and what a person does about it here."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
 from console import auth
 from console.auth import Caller, Door, Refused, SignedIn
-from console.pages import notice
-from console.showing import Words
-from models.store.board import LARGEST_PAGE, EscalationItem, Shown, SignalItem
+from console.listing import labels
+from console.pages import notice, page
+from console.showing import Words, age
+from console.storytelling import sentences
 from models.store.console import ConsoleStore
 from models.store.desk import Over, Standing, Unknown
 
 LONGEST_NOTE = 500
+_NOT_THERE = "There is no such escalation, or none at the sites that you look after."
 _RESPONSES: dict[int | str, dict[str, object]] = {
     401: {"description": "Nobody is signed in, and no key was given."},
-    403: {"description": "The request does not come from a page of the console."},
+    403: {"description": "The request does not come from a page of the console, or your role does not allow it."},
     404: {"description": "There is no such escalation."},
     409: {"description": "The escalation is over; the detail says why."},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """A page of signals; `next` is what to give as `after` for the page behind it."""
-
-    items: tuple[SignalItem, ...]
-    next: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Escalations:
-    """A page of escalations; `next` is what to give as `after` for the page behind it."""
-
-    items: tuple[EscalationItem, ...]
-    next: str | None
 
 
 class Taken(BaseModel):
     """Who takes an escalation on; `person` defaults to who is signed in."""
 
     person: str | None = None
-    note: str = Field("", max_length=LONGEST_NOTE)
+    note: str = Field("", max_length=LONGEST_NOTE, pattern="^[^\\x00]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +45,27 @@ class Holder:
     expires: datetime | None
 
 
-Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
-
-
 def router(store: ConsoleStore, door: Door) -> APIRouter:
-    """The lists and `ack`, for programs and for people."""
+    """`/escalations/{id}` and what is done to it."""
     routes = APIRouter()
 
-    @routes.get("/api/v1/signals", tags=["signals"], responses={401: _RESPONSES[401]})
-    def signals(
-        caller: Annotated[Caller, Depends(door.caller)],
-        state: Shown = Shown.CURRENT,
-        limit: Limit = 100,
-        after: str | None = None,
-    ) -> Signals:
-        """Signals, newest first: by default those open that were told or are newer than 7 days."""
-        found = store.signals(state, limit, after)
-        return Signals(found.items, found.next)
-
-    @routes.get("/api/v1/escalations", tags=["escalations"], responses={401: _RESPONSES[401]})
-    def escalations(
-        caller: Annotated[Caller, Depends(door.caller)],
-        state: Shown = Shown.CURRENT,
-        limit: Limit = 100,
-        after: str | None = None,
-    ) -> Escalations:
-        """Escalations, newest first: by default those that are not resolved."""
-        found = store.escalations(state, limit, after)
-        return Escalations(found.items, found.next)
+    @routes.get("/escalations/{escalation}", include_in_schema=False)
+    def show(escalation: str, request: Request) -> Response:
+        who = door.signed_in(request)
+        found = store.story(escalation, who.rights)
+        if found is None:
+            return notice(HTTPStatus.NOT_FOUND, "Not found", _NOT_THERE)
+        words = Words(store.policy())
+        return page(
+            "escalation.html",
+            story=found,
+            one=found.escalation,
+            words=words,
+            history=sentences(found, words),
+            since=lambda instant: age(found.now - instant),
+            labels=labels(),
+            session=who.session,
+        )
 
     @routes.post("/api/v1/escalations/{escalation}/ack", tags=["escalations"], responses=_RESPONSES)
     def ack(escalation: str, taken: Taken, caller: Annotated[Caller, Depends(door.writer)]) -> Holder:
@@ -104,15 +83,17 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         who = door.signed_in(request)
         auth.check_word(fields, who)
         person = _who(store, who, fields.get("person") or None)
-        return _shown(store.acknowledge(escalation, person, fields.get("note", "")[:LONGEST_NOTE]))
+        answer = store.acknowledge(escalation, person, fields.get("note", "")[:LONGEST_NOTE])
+        return _shown(answer, fields.get("back") == "story")
 
     return routes
 
 
-def _shown(answer: Standing | Over | Unknown) -> Response:
+def _shown(answer: Standing | Over | Unknown, story: bool) -> Response:
     match answer:
         case Standing(escalation):
-            return RedirectResponse(f"/board#escalation-{escalation}", HTTPStatus.SEE_OTHER)
+            back = f"/escalations/{escalation}" if story else f"/board#escalation-{escalation}"
+            return RedirectResponse(back, HTTPStatus.SEE_OTHER)
         case Over(reason):
             return notice(HTTPStatus.CONFLICT, "It is over", f"Nothing to take on: {reason}.")
         case Unknown():

@@ -17,10 +17,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from console.auth import Caller, Door, Refused
-from models.store.board import EscalationItem, Shown, SignalItem
+from models.store.board import Asked, EscalationItem, SignalItem
 from models.store.connecting import DatabaseAway
 from models.store.console import ConsoleStore
 from models.store.live import ESCALATION, SIGNAL, Happening, Held
+from models.store.rights import Rights
 
 LISTENERS = 64
 KEEP_ALIVE_SECONDS = 15.0
@@ -62,8 +63,11 @@ class Feed:
         """Lets all listeners go; each notices within a moment."""
         self._ended = True
 
-    async def listen(self, seen: int | None, held: Held, welcome: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """The events for one listener who has seen `seen` (None: comes anew), while `welcome` says so."""
+    async def listen(
+        self, seen: int | None, held: Held, rights: Rights, welcome: Callable[[], bool]
+    ) -> AsyncIterator[bytes]:
+        """The events that `rights` show to one listener who has seen `seen` (None: comes anew), while `welcome` says
+        so."""
         self.listeners += 1
         try:
             if seen is None or held.can_resume(seen):
@@ -71,22 +75,22 @@ class Feed:
                 yield _BACK_AFTER + f"id: {at}\n\n".encode()
             else:
                 at = held.last
-                for event in await run_in_threadpool(self._present, at):
+                for event in await run_in_threadpool(self._present, at, rights):
                     yield event
-            async for event in self._from(at, welcome):
+            async for event in self._from(at, rights, welcome):
                 yield event
         except DatabaseAway:
             return  # Who listens comes back, and says what he saw last.
         finally:
             self.listeners -= 1
 
-    async def _from(self, at: int, welcome: Callable[[], bool]) -> AsyncIterator[bytes]:
+    async def _from(self, at: int, rights: Rights, welcome: Callable[[], bool]) -> AsyncIterator[bytes]:
         quiet_since = asyncio.get_running_loop().time()
         beginning = self._beginnings
         while not self._ended and beginning == self._beginnings:
             for one in await self._after(at):
                 at = one.number
-                if one.item is not None:
+                if one.item is not None and rights.at(one.item.site):
                     yield _event(one.topic, one.number, _item.dump_json(one.item))
             await self._wait(at)
             if asyncio.get_running_loop().time() - quiet_since >= KEEP_ALIVE_SECONDS:
@@ -122,9 +126,9 @@ class Feed:
             except TimeoutError:
                 return
 
-    def _present(self, number: int) -> list[bytes]:
-        signals = self._store.signals(Shown.CURRENT, _PRESENT, None).items
-        escalations = self._store.escalations(Shown.CURRENT, _PRESENT, None).items
+    def _present(self, number: int, rights: Rights) -> list[bytes]:
+        signals = self._store.signals(Asked(rights=rights), _PRESENT, None).items
+        escalations = self._store.escalations(Asked(rights=rights), _PRESENT, None).items
         return [
             _BACK_AFTER + _event("reset", number, json.dumps({"from": number}).encode()),
             *(_event(SIGNAL, number, _item.dump_json(one)) for one in signals),
@@ -146,7 +150,7 @@ def router(store: ConsoleStore, door: Door, feed: Feed) -> APIRouter:
         if feed.listeners >= LISTENERS:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"{LISTENERS} listen already: try again later")
         held = await run_in_threadpool(store.held)
-        events = feed.listen(_seen(last_event_id), held, lambda: door.still_signed_in(caller))
+        events = feed.listen(_seen(last_event_id), held, caller.rights, lambda: door.still_signed_in(caller))
         return StreamingResponse(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     return routes

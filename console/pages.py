@@ -8,6 +8,8 @@ from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from console.showing import age
+
 _templates = Environment(
     loader=PackageLoader("console"),
     autoescape=True,
@@ -15,6 +17,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.globals["length"] = age
 
 
 def page(template: str, status: HTTPStatus = HTTPStatus.OK, **said: Any) -> HTMLResponse:

@@ -45,17 +45,20 @@ class Strict:
 
 
 class Limited:
-    """Refuses a body that is larger than LARGEST_BODY, or does not say how large it is."""
+    """Refuses a body that is larger than LARGEST_BODY, or does not say how large it is, and an address with a null
+    character, which no text of the database can hold."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = _refusal(Headers(scope=scope)) if scope["type"] == "http" else None
+        refused = _refusal(scope, Headers(scope=scope)) if scope["type"] == "http" else None
         await (refused or self._app)(scope, receive, send)
 
 
-def _refusal(headers: Headers) -> PlainTextResponse | None:
+def _refusal(scope: Scope, headers: Headers) -> PlainTextResponse | None:
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        return PlainTextResponse("this address holds a null character\n", 400)
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not length.isdigit():
         return PlainTextResponse("say Content-Length\n", 411)

@@ -20,6 +20,21 @@ TOLD = {
     "resolved": "not told: ended by hand",
     "cleared": "not told: over at once",
 }
+MESSAGES = {
+    "page": "page",
+    "remind": "reminder",
+    "acknowledged": "who has it",
+    "resolved": "that it is over",
+}
+CHANNELS = {"webhook": "webhook", "email": "e-mail", "inbox": "inbox"}
+DELIVERED = {
+    "pending": "waits to be sent",
+    "sending": "being sent",
+    "sent": "accepted",
+    "refused": "refused",
+    "gave_up": "given up",
+    "cancelled": "not sent: no longer needed",
+}
 
 
 def age(length: timedelta) -> str:
@@ -69,6 +84,21 @@ class Words:
         profile = self._profile(site)
         local = instant.astimezone(ZoneInfo(profile.working.timezone)) if profile else instant
         return f"{local:%H:%M}" if profile else f"{local:%H:%M} UTC"
+
+    def moment(self, instant: datetime, site: str) -> str:
+        """Day and second on the site's wall; as `clock_time`."""
+        profile = self._profile(site)
+        local = instant.astimezone(ZoneInfo(profile.working.timezone)) if profile else instant
+        return f"{local.day} {local:%b %H:%M:%S}" + ("" if profile else " UTC")
+
+    def sites(self) -> list[tuple[str, str]]:
+        """(key, name) of every declared site, by name."""
+        found = self._policy.sites.values() if self._policy else ()
+        return sorted(((one.site, one.name) for one in found), key=lambda one: one[1].casefold())
+
+    def entry(self, kind: str, name: str) -> str:
+        """A clock, rule, rate or feed by its title."""
+        return self._title(kind, name)
 
     def _profile(self, site: str):
         return next((one for key, one in self._policy.sites.items() if key == site), None) if self._policy else None

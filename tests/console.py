@@ -15,10 +15,14 @@ from console.app import create_app
 from console.serving import server
 from metrics.exporter import PrometheusRecorder
 from models import policy_text
+from models.event import CaseId, Data, Event, EventType, Source
+from models.policy import Policies
 from models.settings import Secret, Settings
 from models.store import deliveries, desk, mint_first_link, policies
 from models.store.console import ConsoleStore
 from models.store.messages import Voice
+from models.store.records import case_row
+from models.tracking import Watched, tick, track
 
 DEMO = Path(policy_text.__file__).parent.parent / "defaults" / "demo.toml"
 KEY = "a-key-of-this-installation-0123"
@@ -118,6 +122,33 @@ class Story:
             ],
         )
 
+    def lived(self, *events: Event, judged: datetime | None = None) -> str:
+        """A case with these events, kept as the worker keeps it; its id."""
+        policies = Policies.only(self.policy)
+        case = Watched(events[0].subject)
+        for one in events:
+            case = track(case, one, policies).case
+        step = tick(case, policies, judged or self.now)
+        row = case_row(step.case, 0, step.look)
+        self.connection.execute(
+            "INSERT INTO cases (id, partition, site, kind, priority, waits, since, opened, finished, look, pace, body)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                *(row.id, row.partition, row.site, row.kind, row.priority, row.waits, row.since, row.opened),
+                *(row.finished, row.look, row.pace.value, row.body),
+            ],
+        )
+        return row.id
+
+    def event(self, kind: str, minutes: float, case: str = "order/7f3a1c9e", **said: object) -> Event:
+        """An event of so many minutes ago."""
+        known = said.pop("recorded", minutes)
+        assert isinstance(known, float | int)
+        data: Data = {"site": "mercy", **said}  # type: ignore[typeddict-item]
+        source, name = Source("/mercy/pis"), f"{kind}@{minutes:g}"
+        when, recorded = self.now - minutes * MINUTE, self.now - known * MINUTE
+        return Event(name, source, EventType(f"rx.{kind}"), when, recorded, CaseId(case), data)
+
     def signal(self, name: str, severity: int, minutes: float = 0, **more: object) -> str:
         """An open signal that is true since so many minutes and that nobody has looked at yet; its id."""
         given = {"id": f"signal-{name}", "kind": "clock", "site": "mercy", "case": "order/1", "cleared": None, **more}
@@ -147,6 +178,18 @@ class Story:
         return row[0]
 
 
+def a_late_order(story: Story) -> str:
+    """A STAT order that waited for an answer, was verified too late and is not prepared yet; its id."""
+    told = {"priority": "stat", "setting": "inpatient"}
+    return story.lived(
+        story.event("order.entered", 58, actor="a_91c0", station="ward-4", **told),
+        story.event("order.intervention.opened", 50, reason="dose", links={"intervention": "i1"}),
+        story.event("order.intervention.resolved", 41, links={"intervention": "i1"}),
+        story.event("order.verification.started", 33, recorded=12, station="ws-12"),
+        story.event("order.verified", 20, actor="a_77de", role="pharmacist", station="ws-12"),
+    )
+
+
 def a_shift(database_url: str) -> Story:
     """A hospital and a store in the middle of a shift: work waits, some of it is late, people were told."""
     story = Story(database_url)
@@ -156,7 +199,7 @@ def a_shift(database_url: str) -> Story:
         for _ in range(count):
             number += 1
             story.case(f"{kind}/{number}", waits, priority, minutes * number / 60 + 1, pace, site=site)
-    story.signal("stat-verified", 1, 3, case="order/7f3a1c9e")
+    story.signal("stat-verified", 1, 3, case=a_late_order(story))
     story.signal("sold-before-final-check", 1, 1, kind="rule", site="elm", case="fill/0b77")
     story.signal("order-to-verified", 3, 12, case="order/77aa")
     story.signal("/mercy/pis", 2, 2, kind="feed", case=None)

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from psycopg import Connection
 
 from models.store.connecting import connect
+from models.store.rights import EVERYTHING, Rights
 
 LINK_HOLDS = timedelta(minutes=30)
 IDLE = timedelta(hours=12)
@@ -32,6 +33,7 @@ class Session:
     person: str
     csrf: str
     expires: datetime
+    rights: Rights = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)

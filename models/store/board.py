@@ -14,6 +14,7 @@ from psycopg import Connection
 
 from models.errors import CallerFault
 from models.policy import Severity
+from models.store.rights import EVERYTHING, Rights
 
 T = TypeVar("T")
 LARGEST_PAGE = 500
@@ -30,6 +31,34 @@ class Shown(StrEnum):
     CURRENT = "current"
     UNTOLD = "untold"
     ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a list is asked for. An empty choice of `sites`, `kinds` or `severities` (S1 to S4) asks for all, an empty
+    `name` or `case` for any. Who asks sees no more than `rights` allow, whatever he asks for."""
+
+    shown: Shown = Shown.CURRENT
+    sites: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    severities: tuple[str, ...] = ()
+    name: str = ""
+    case: str = ""
+    rights: Rights = EVERYTHING
+
+    def values(self) -> dict[str, Any]:
+        """The parameters of the questions below. Raises CallerFault for a severity that does not exist."""
+        unknown = [one for one in self.severities if one not in Severity.__members__]
+        if unknown:
+            raise CallerFault(f"severity is '{unknown[0]}': give {', '.join(Severity.__members__)}")
+        return {
+            "sites": list(self.sites),
+            "kinds": list(self.kinds),
+            "severities": [int(Severity[one]) for one in self.severities],
+            "name": self.name,
+            "case": self.case,
+            "scope": _scope(self.rights),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +156,12 @@ class Page(Generic[T]):
     next: str | None
 
 
-def queues(connection: "Connection[Any]", sites: Sequence[str] = (), kinds: Sequence[str] = ()) -> list[Queue]:
+def queues(
+    connection: "Connection[Any]", sites: Sequence[str] = (), kinds: Sequence[str] = (), rights: Rights = EVERYTHING
+) -> list[Queue]:
     """Where open cases wait, by site, kind, stage and priority. An empty `sites` or `kinds` asks for all."""
-    found = connection.execute(_QUEUES, {"sites": list(sites), "kinds": list(kinds), "known": list(PRIORITIES)})
+    asked = {"sites": list(sites), "kinds": list(kinds), "known": list(PRIORITIES), "scope": _scope(rights)}
+    found = connection.execute(_QUEUES, asked)
     return [Queue(*row) for row in found]
 
 
@@ -145,29 +177,36 @@ def freshness(connection: "Connection[Any]") -> Freshness:
 
 
 def signals(
-    connection: "Connection[Any]", shown: Shown = Shown.CURRENT, limit: int = 100, after: str | None = None
+    connection: "Connection[Any]", asked: Asked = Asked(), limit: int = 100, after: str | None = None
 ) -> Page[SignalItem]:
     """A page of signals, newest first. `limit` is 1 to LARGEST_PAGE. Raises CallerFault for an `after` that is no
-    page's `next`."""
+    page's `next`, and for a severity that does not exist."""
     where: dict[Shown, LiteralString] = {Shown.CURRENT: _CURRENT, Shown.UNTOLD: _UNTOLD, Shown.ALL: "true"}
-    asked = f"{_SIGNAL} WHERE {where[shown]} AND {_AFTER_SIGNAL} ORDER BY raised DESC, id DESC LIMIT %(limit)s"
-    rows = connection.execute(asked, _window(limit, after) | {"recent": RECENT}).fetchall()
+    query = (
+        f"{_SIGNAL} WHERE {where[asked.shown]} AND {_CHOSEN} AND {_AFTER_SIGNAL}"
+        " ORDER BY raised DESC, id DESC LIMIT %(limit)s"
+    )
+    rows = connection.execute(query, asked.values() | _window(limit, after) | {"recent": RECENT}).fetchall()
     return _page([_signal(row) for row in rows], limit)
 
 
-def untold(connection: "Connection[Any]") -> int:
+def untold(connection: "Connection[Any]", rights: Rights = EVERYTHING) -> int:
     """How many open signals are recorded and not on the board."""
-    [count] = connection.execute(f"SELECT count(*) FROM signals WHERE {_UNTOLD}", {"recent": RECENT}).fetchone() or (0,)
+    query: LiteralString = f"SELECT count(*) FROM signals WHERE {_UNTOLD} AND {_IN_SCOPE}"
+    [count] = connection.execute(query, {"recent": RECENT, "scope": _scope(rights)}).fetchone() or (0,)
     return count
 
 
 def escalations(
-    connection: "Connection[Any]", shown: Shown = Shown.CURRENT, limit: int = 100, after: str | None = None
+    connection: "Connection[Any]", asked: Asked = Asked(), limit: int = 100, after: str | None = None
 ) -> Page[EscalationItem]:
     """A page of escalations, newest first; as `signals`. UNTOLD shows none: an escalation is about telling."""
     where: dict[Shown, LiteralString] = {Shown.CURRENT: "state <> 'resolved'", Shown.UNTOLD: "false", Shown.ALL: "true"}
-    asked = f"{_ESCALATION} WHERE {where[shown]} AND {_AFTER_ESCALATION} ORDER BY opened DESC, id DESC LIMIT %(limit)s"
-    rows = connection.execute(asked, _window(limit, after)).fetchall()
+    query = (
+        f"{_ESCALATION} WHERE {where[asked.shown]} AND {_CHOSEN} AND {_AFTER_ESCALATION}"
+        " ORDER BY opened DESC, id DESC LIMIT %(limit)s"
+    )
+    rows = connection.execute(query, asked.values() | _window(limit, after)).fetchall()
     return _page([_escalation(row) for row in rows], limit)
 
 
@@ -181,18 +220,23 @@ def escalations_of(connection: "Connection[Any]", ids: Sequence[str]) -> list[Es
     return [_escalation(row) for row in connection.execute(f"{_ESCALATION} WHERE id = ANY(%s)", [list(ids)])]
 
 
-def inbox(connection: "Connection[Any]", limit: int = 20) -> list[InboxMessage]:
+def inbox(connection: "Connection[Any]", limit: int = 20, rights: Rights = EVERYTHING) -> list[InboxMessage]:
     """The latest messages that were accepted by the inbox, newest first."""
-    return [InboxMessage(*row) for row in connection.execute(_INBOX, [limit])]
+    return [InboxMessage(*row) for row in connection.execute(_INBOX, {"limit": limit, "scope": _scope(rights)})]
 
 
+_IN_SCOPE: LiteralString = "(%(scope)s::text[] IS NULL OR site = ANY(%(scope)s) OR site = '')"
+_CHOSEN: LiteralString = f"""(cardinality(%(sites)s::text[]) = 0 OR site = ANY(%(sites)s))
+    AND (cardinality(%(kinds)s::text[]) = 0 OR kind = ANY(%(kinds)s))
+    AND (cardinality(%(severities)s::int[]) = 0 OR severity = ANY(%(severities)s))
+    AND (%(name)s::text = '' OR name = %(name)s) AND (%(case)s::text = '' OR case_id = %(case)s) AND {_IN_SCOPE}"""
 _BUCKET: LiteralString = "CASE WHEN priority = ANY(%(known)s) THEN priority ELSE 'other' END"
 _QUEUES: LiteralString = f"""
 SELECT site, kind, waits, {_BUCKET} AS bucket, count(*), min(since),
     count(*) FILTER (WHERE pace = 'at_risk'), count(*) FILTER (WHERE pace = 'late')
 FROM cases
 WHERE finished IS NULL AND (cardinality(%(sites)s::text[]) = 0 OR site = ANY(%(sites)s))
-    AND (cardinality(%(kinds)s::text[]) = 0 OR kind = ANY(%(kinds)s))
+    AND (cardinality(%(kinds)s::text[]) = 0 OR kind = ANY(%(kinds)s)) AND {_IN_SCOPE}
 GROUP BY site, kind, waits, bucket
 ORDER BY site, kind, waits, array_position(%(known)s::text[], {_BUCKET})
 """
@@ -206,10 +250,17 @@ _CURRENT: LiteralString = "cleared IS NULL AND (told = 'yes' OR raised > now() -
 _UNTOLD: LiteralString = "cleared IS NULL AND told IS DISTINCT FROM 'yes' AND raised <= now() - %(recent)s"
 _AFTER_SIGNAL: LiteralString = "(%(at)s::timestamptz IS NULL OR (raised, id) < (%(at)s, %(id)s))"
 _AFTER_ESCALATION: LiteralString = "(%(at)s::timestamptz IS NULL OR (opened, id) < (%(at)s, %(id)s))"
-_INBOX: LiteralString = """
-SELECT key, escalation, person, type, coalesce(last_attempt, made), message FROM deliveries
-WHERE channel = 'inbox' AND state = 'sent' ORDER BY coalesce(last_attempt, made) DESC, key LIMIT %s
+_INBOX: LiteralString = f"""
+SELECT key, escalation, person, type, coalesce(last_attempt, made), message FROM deliveries d
+WHERE channel = 'inbox' AND state = 'sent'
+    AND (%(scope)s::text[] IS NULL OR EXISTS (SELECT FROM escalations e WHERE e.id = d.escalation AND {_IN_SCOPE}))
+ORDER BY coalesce(last_attempt, made) DESC, key LIMIT %(limit)s
 """
+
+
+def _scope(rights: Rights) -> list[str] | None:
+    """None: everywhere."""
+    return None if rights.sites is None else list(rights.sites)
 
 
 def _now(connection: "Connection[Any]") -> datetime:

@@ -7,16 +7,18 @@ next one tries again.
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection, OperationalError
 from psycopg.errors import UndefinedTable
 
 from models.policy import Policies, Policy
-from models.store import access, board, desk, live
+from models.store import access, board, casebook, desk, live, stories
 from models.store.connecting import DatabaseAway
 from models.store.policies import read_policies
 from models.store.pool import Pool
+from models.store.rights import EVERYTHING, Rights
 
 CONNECTIONS = 6
 
@@ -58,41 +60,70 @@ class ConsoleStore:
             return str(away)
         return None
 
-    def policy(self) -> Policy | None:
-        """The latest policy; None before the first one is in the store."""
+    def policies(self) -> Policies | None:
+        """Every version of the policy; None before the first one is in the store."""
         with self._connection() as connection:
             found = read_policies(connection, self._policies)
         if found is not None:
             self._policies = found
-        return None if self._policies is None else self._policies.latest
+        return self._policies
 
-    def view(self) -> BoardView:
+    def policy(self) -> Policy | None:
+        """The latest policy; None before the first one is in the store."""
+        found = self.policies()
+        return None if found is None else found.latest
+
+    def now(self) -> datetime:
+        """The database's clock, UTC."""
+        with self._connection() as connection:
+            return desk.now(connection)
+
+    def view(self, rights: Rights = EVERYTHING) -> BoardView:
         """The board as it stands."""
-        with self._connection() as connection, connection.transaction():
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        with self._snapshot() as connection:
             return BoardView(
                 board.freshness(connection),
-                board.queues(connection),
-                board.escalations(connection),
-                board.signals(connection),
-                board.untold(connection),
-                board.inbox(connection),
+                board.queues(connection, rights=rights),
+                board.escalations(connection, board.Asked(rights=rights)),
+                board.signals(connection, board.Asked(rights=rights)),
+                board.untold(connection, rights),
+                board.inbox(connection, rights=rights),
             )
 
-    def queues(self, sites: Sequence[str], kinds: Sequence[str]) -> tuple[board.Freshness, list[board.Queue]]:
+    def queues(
+        self, sites: Sequence[str], kinds: Sequence[str], rights: Rights = EVERYTHING
+    ) -> tuple[board.Freshness, list[board.Queue]]:
         """Where open cases wait, and how old that is."""
         with self._connection() as connection:
-            return board.freshness(connection), board.queues(connection, sites, kinds)
+            return board.freshness(connection), board.queues(connection, sites, kinds, rights)
 
-    def signals(self, shown: board.Shown, limit: int, after: str | None) -> board.Page[board.SignalItem]:
+    def signals(self, asked: board.Asked, limit: int, after: str | None) -> board.Page[board.SignalItem]:
         """As `board.signals`."""
         with self._connection() as connection:
-            return board.signals(connection, shown, limit, after)
+            return board.signals(connection, asked, limit, after)
 
-    def escalations(self, shown: board.Shown, limit: int, after: str | None) -> board.Page[board.EscalationItem]:
+    def escalations(self, asked: board.Asked, limit: int, after: str | None) -> board.Page[board.EscalationItem]:
         """As `board.escalations`."""
         with self._connection() as connection:
-            return board.escalations(connection, shown, limit, after)
+            return board.escalations(connection, asked, limit, after)
+
+    def messages(self, escalations: Sequence[str]) -> list[stories.Message]:
+        """As `stories.messages`."""
+        with self._connection() as connection:
+            return stories.messages(connection, escalations)
+
+    def story(self, escalation: str, rights: Rights) -> stories.Story | None:
+        """As `stories.story`."""
+        with self._snapshot() as connection:
+            return stories.story(connection, escalation, rights)
+
+    def casefile(self, case: str, rights: Rights) -> casebook.Casefile | None:
+        """As `casebook.casefile`; None also before there is a policy to read it by."""
+        policies = self.policies()
+        if policies is None:
+            return None
+        with self._snapshot() as connection:
+            return casebook.casefile(connection, case, policies, rights)
 
     def acknowledge(self, escalation: str, person: str, note: str) -> desk.Standing | desk.Over | desk.Unknown:
         """As `desk.acknowledge`."""
@@ -128,6 +159,13 @@ class ConsoleStore:
         """As `access.leave`."""
         with self._connection() as connection:
             access.leave(connection, cookie)
+
+    @contextmanager
+    def _snapshot(self) -> "Generator[Connection[Any]]":
+        """A connection that sees the store as of one instant."""
+        with self._connection() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield connection
 
     @contextmanager
     def _connection(self) -> "Generator[Connection[Any]]":

@@ -16,6 +16,11 @@ WALL = {"width": 1280, "height": 900}
 TELEPHONE = {"width": 375, "height": 812}
 SMALLEST_TARGET = 24
 """CSS pixels (WCAG 2.2, 2.5.8)."""
+TOO_SMALL = """
+smallest => [...document.querySelectorAll("button, select, input, a")].filter(one => one.checkVisibility())
+    .map(one => [one.textContent.trim(), one.getBoundingClientRect()])
+    .filter(([_, box]) => box.width < smallest || box.height < smallest).map(([name]) => name)
+"""
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 Open = Callable[..., Page]
 
@@ -79,13 +84,7 @@ def test_the_board_fits_its_screen(board: Open, name: str, size: dict[str, int])
     page = board(size)
     keep(page, f"board-{name}")
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-    too_small = page.evaluate(
-        """smallest => [...document.querySelectorAll("button, select, a")].filter(one => one.checkVisibility())
-            .map(one => [one.textContent.trim(), one.getBoundingClientRect()])
-            .filter(([_, box]) => box.width < smallest || box.height < smallest).map(([name]) => name)""",
-        SMALLEST_TARGET,
-    )
-    assert too_small == []
+    assert page.evaluate(TOO_SMALL, SMALLEST_TARGET) == []
 
 
 def test_an_escalation_is_taken_on_by_keyboard_alone(board: Open) -> None:
@@ -207,12 +206,52 @@ def test_an_old_board_is_red(board: Open, story: Story) -> None:
     keep(page, "board-old")
 
 
-def test_nothing_in_the_way_of_people_with_disabilities_is_found(board: Open, console: Served) -> None:
+PAGES = ("/cases/order/7f3a1c9e", "/signals?state=all", "/escalations?state=all", "/escalations/{escalation}")
+
+
+def address(story: Story, path: str) -> str:
+    """The path of a page, with what only the store knows put in."""
+    return path.format(escalation=story.escalation("signal-stat-verified"))
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("wall", WALL), ("telephone", TELEPHONE), ("narrowest", {"width": 320, "height": 700})]
+)
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_fits_its_screen(
+    board: Open, console: Served, story: Story, path: str, name: str, size: dict[str, int]
+) -> None:
+    page = board(size)
+    page.goto(console.url + address(story, path))
+    keep(page, f"{path.strip('/').partition('/')[0].partition('?')[0]}-{name}{'-one' if '{' in path else ''}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert page.evaluate(TOO_SMALL, SMALLEST_TARGET) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_works_without_javascript(board: Open, console: Served, story: Story, path: str) -> None:
+    page = board(javascript=False)
+    page.goto(console.url + address(story, path))
+    expect(page.get_by_role("navigation", name="Pages").get_by_role("link", name="Board")).to_be_visible()
+    assert page.locator("h2").count() > 0
+
+
+def test_who_works_by_keyboard_goes_from_the_board_to_the_case(board: Open) -> None:
+    page = board()
+    link = page.get_by_role("link", name="order/7f3a1c9e").first
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="order/7f3a1c9e")).to_be_visible()
+    expect(page.get_by_role("img", name="STAT order verified by a pharmacist: missed its target")).to_be_visible()
+
+
+def test_nothing_in_the_way_of_people_with_disabilities_is_found(board: Open, console: Served, story: Story) -> None:
     named = os.environ.get("RXPULSE_TEST_AXE")
     if not named:
         pytest.skip("RXPULSE_TEST_AXE is not set: it names axe.min.js of the npm package axe-core")
     page = board()
-    for path in ("/board", "/board?refresh=off", "/leave", "/enter", console.link()):
+    pages = [address(story, path) for path in PAGES]
+    for path in ("/board", "/board?refresh=off", "/leave", "/enter", console.link(), *pages):
         page.goto(path if path.startswith("http") else console.url + path)
         # Evaluated by the debugger, which the page's own policy for scripts does not bind.
         page.evaluate(Path(named).read_text())

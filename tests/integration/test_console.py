@@ -569,6 +569,7 @@ def test_the_interface_describes_itself(console: Served) -> None:
     paths = httpx.get(f"{console.url}/api/v1/openapi.json").json()["paths"]
     assert set(paths) == {
         "/api/v1/board",
+        "/api/v1/cases/{case}",
         "/api/v1/signals",
         "/api/v1/escalations",
         "/api/v1/escalations/{escalation}/ack",

@@ -1,0 +1,188 @@
+"""The pages beside the board, over a real database: one case, the lists, the story of an escalation."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.console import Served, Story, a_late_order, serving
+
+
+@pytest.fixture
+def story(database_url: str) -> Iterator[Story]:
+    one = Story(database_url)
+    one.read(0, one.now)
+    yield one
+    one.connection.close()
+
+
+@pytest.fixture
+def console(story: Story, database_url: str) -> Iterator[Served]:
+    with serving(database_url) as served:
+        yield served
+
+
+def paged(story: Story, case: str | None = "order/1") -> str:
+    """An escalation that is open and was told; its id."""
+    signal = story.signal("stat-verified", 1, case=case)
+    story.told()
+    return story.escalation(signal)
+
+
+# One case
+
+
+def test_a_case_tells_its_events_its_clocks_and_where_it_waits(console: Served, story: Story) -> None:
+    case = a_late_order(story)
+    text = console.signed_in().get(f"/cases/{case}").text
+    for said in ("Mercy Hospital", "STAT", "Waits for prepare", "late", "ward-4, ws-12", "known 21 min later", "<svg"):
+        assert said in text, said
+    assert text.count("Pharmacist opened the order") == 1
+
+
+def test_the_clocks_of_a_case_leave_out_its_pauses(console: Served, story: Story) -> None:
+    case = a_late_order(story)
+    clocks = {one["clock"]: one for one in console.api().get(f"/api/v1/cases/{case}").json()["clocks"]}
+    verified = clocks["stat-verified"]
+    assert (verified["state"], verified["net_seconds"]) == ("missed", (58 - 20 - 9) * 60)
+    assert {one["state"] for one in clocks.values() if one["stopped"] is None} == {"late", "running"}
+
+
+def test_a_clock_that_was_promised_nothing_is_neither_met_nor_missed(console: Served, story: Story) -> None:
+    case = a_late_order(story)
+    clocks = console.api().get(f"/api/v1/cases/{case}").json()["clocks"]
+    unpromised = [one["state"] for one in clocks if one["stopped"] and one["due"] is None]
+    assert unpromised == ["measured"] * len(unpromised) and unpromised
+
+
+def test_a_case_is_the_same_for_programs(console: Served, story: Story) -> None:
+    case = a_late_order(story)
+    answer = console.api().get(f"/api/v1/cases/{case}").json()
+    assert (answer["id"], answer["site"], answer["kind"], answer["priority"]) == (case, "mercy", "order", "stat")
+    assert (answer["waits"], answer["finished"], answer["pace"]) == ("prepare", None, "late")
+    assert answer["events"][0]["type"] == "rx.order.entered"
+    assert all(one["stands"] for one in answer["events"])
+
+
+def test_an_event_that_was_taken_back_is_shown_as_such(console: Served, story: Story) -> None:
+    case = story.lived(
+        story.event("order.entered", 9, priority="stat"),
+        story.event("order.verified", 8),
+        story.event("event.voided", 7, voids=["/mercy/pis", "order.verified@8"]),
+    )
+    answer = console.api().get(f"/api/v1/cases/{case}").json()
+    assert [(one["type"], one["stands"]) for one in answer["events"]][1] == ("rx.order.verified", False)
+    assert "taken back" in console.signed_in().get(f"/cases/{case}").text
+
+
+def test_a_case_shows_what_was_wrong_and_who_was_told(console: Served, story: Story) -> None:
+    escalation = paged(story, a_late_order(story))
+    text = console.signed_in().get("/cases/order/7f3a1c9e").text
+    assert f'href="/escalations/{escalation}"' in text and "STAT order verified" in text
+
+
+@pytest.mark.parametrize("case", ["order/none", "none", "order/../board", "order/" + "x" * 2000])
+def test_a_case_that_is_not_there_is_not_found(console: Served, story: Story, case: str) -> None:
+    assert console.signed_in().get(f"/cases/{case}").status_code == 404
+    assert console.api().get(f"/api/v1/cases/{case}").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/cases/order/%00", "/escalations/a%00", "/signals?name=%00", "/api/v1/cases/%00"])
+def test_an_address_that_no_text_can_be_is_refused(console: Served, path: str) -> None:
+    assert console.signed_in().get(path).status_code == 400
+
+
+def test_what_a_case_says_is_never_read_as_html(console: Served, story: Story) -> None:
+    case = story.lived(story.event("order.entered", 5, "order/<b>", station="<script>alert(1)</script>"))
+    text = console.signed_in().get(f"/cases/{case}").text
+    assert "<script>alert" not in text and "<b>" not in text and "&lt;script&gt;" in text
+
+
+# The lists
+
+
+def test_the_lists_show_what_is_chosen(console: Served, story: Story) -> None:
+    story.signal("stat-verified", 1)
+    story.signal("sold-before-final-check", 2, kind="rule", site="elm", case="fill/2")
+    story.signal("/mercy/pis", 2, kind="feed", case=None)
+    story.told()
+    api = console.api()
+    chosen = [
+        ({}, {"stat-verified", "sold-before-final-check", "/mercy/pis"}),
+        ({"site": "elm"}, {"sold-before-final-check"}),
+        ({"kind": ["feed", "rule"]}, {"sold-before-final-check", "/mercy/pis"}),
+        ({"severity": "S1"}, {"stat-verified"}),
+        ({"name": "stat-verified"}, {"stat-verified"}),
+        ({"case": "fill/2"}, {"sold-before-final-check"}),
+        ({"site": ["", "mercy"], "kind": "", "severity": "S2"}, {"/mercy/pis"}),
+    ]
+    for asked, names in chosen:
+        for path in ("signals", "escalations"):
+            found = api.get(f"/api/v1/{path}", params=asked).json()["items"]
+            assert {one["name"] for one in found} == names, (path, asked)
+
+
+@pytest.mark.parametrize("path", ["/signals", "/escalations"])
+def test_a_page_of_a_list_remembers_what_was_chosen(console: Served, story: Story, path: str) -> None:
+    story.signal("sold-before-final-check", 2, kind="rule", site="elm", case="fill/2")
+    story.told()
+    browser = console.signed_in()
+    text = browser.get(path, params={"site": "elm", "severity": "S2", "state": "all"}).text
+    assert '<option value="elm" selected>' in text and '<option value="S2" selected>' in text
+    assert "Elm Street Pharmacy" in text and 'href="/cases/fill/2"' in text
+    assert "None." in browser.get(path, params={"site": "oak"}).text
+
+
+def test_a_long_list_leads_on_to_its_older_entries(console: Served, story: Story) -> None:
+    for number in range(70):
+        story.signal(f"name-{number}", 3, number)
+    browser = console.signed_in()
+    first = browser.get("/signals", params={"severity": "S3"}).text
+    assert len(first) < 150_000
+    further = first.partition('class="further" href="')[2].partition('"')[0].replace("&amp;", "&")
+    second = browser.get(further).text
+    seen = [name for name in (f"name-{number}<" for number in range(70)) if (name in first) != (name in second)]
+    assert len(seen) == 70 and 'class="further"' not in second
+
+
+def test_a_severity_that_does_not_exist_is_said(console: Served) -> None:
+    answer = console.api().get("/api/v1/signals", params={"severity": "S9"})
+    assert answer.status_code == 422 and "S1, S2, S3, S4" in answer.json()["detail"]
+
+
+def test_a_list_of_escalations_says_who_was_told_and_how_it_ended(console: Served, story: Story) -> None:
+    escalation = paged(story)
+    text = console.signed_in().get("/escalations").text
+    assert f'href="/escalations/{escalation}"' in text
+    assert "Pharmacy manager by inbox, page: accepted" in " ".join(text.split())
+
+
+# The story of an escalation
+
+
+def test_the_story_of_an_escalation_is_told_in_sentences(console: Served, story: Story) -> None:
+    escalation = paged(story)
+    browser = console.signed_in()
+    word = browser.get("/board").text.partition('name="csrf" value="')[2].partition('"')[0]
+    form = {"csrf": word, "person": "manager", "note": "on my <way>", "back": "story"}
+    answer = browser.post(f"/escalations/{escalation}/ack", data=form)
+    assert answer.headers["location"] == f"/escalations/{escalation}"
+    text = " ".join(browser.get(f"/escalations/{escalation}").text.split())
+    for said in ("Told, step 1 (opened)", "Pharmacy manager by inbox: accepted", "Pharmacy manager acknowledged"):
+        assert said in text, said
+    assert "on my &lt;way&gt;" in text and "<way>" not in text
+
+
+def test_a_story_that_is_not_there_is_not_found(console: Served) -> None:
+    assert console.signed_in().get("/escalations/none").status_code == 404
+
+
+def test_the_board_leads_to_cases_and_stories(console: Served, story: Story) -> None:
+    escalation = paged(story, a_late_order(story))
+    text = console.signed_in().get("/board").text
+    for path in (f"/escalations/{escalation}", "/cases/order/7f3a1c9e", "/signals", "/escalations"):
+        assert f'href="{path}"' in text, path
+
+
+@pytest.mark.parametrize("path", ["/cases/order/1", "/signals", "/escalations", "/escalations/x"])
+def test_no_page_is_shown_to_a_stranger(console: Served, path: str) -> None:
+    assert console.browser().get(path).status_code == 401
