@@ -12,8 +12,9 @@ to no run.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import comb, fsum, log2
+from operator import itemgetter
 
 LIMIT_FACTOR = 2.66
 """Limits lie this many mean moving ranges from the centre: 3 / 1.128, d2 of two values, as printed (Wheeler, Understanding
@@ -83,6 +84,15 @@ class Runs:
 
 
 @dataclass(frozen=True, slots=True)
+class LongRun:
+    """Values number `first` to `last` (from 0) keep to one side of the centre for longer than chance allows."""
+
+    first: int
+    last: int
+    above: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """Limits or their refusal, the runs about the centre, and which values lie outside (1 for each value, in order)."""
 
@@ -142,6 +152,17 @@ def runs(values: Sequence[float], centre: float) -> Runs:
         longest = max(longest, run)
     crossings = sum(before != after for before, after in pairwise(sides))
     return Runs(len(sides), longest, longest_run_limit(len(sides)), crossings, crossings_limit(len(sides)))
+
+
+def long_runs(values: Sequence[float], centre: float) -> tuple[LongRun, ...]:
+    """Every run longer than Anhoej's rule allows, in order. Values on the centre neither belong to a run nor end it."""
+    sides = [(index, value > centre) for index, value in enumerate(values) if value != centre]
+    limit, found = longest_run_limit(len(sides)), list[LongRun]()
+    for above, run in groupby(sides, itemgetter(1)):
+        places = [index for index, _ in run]
+        if len(places) > limit:
+            found.append(LongRun(places[0], places[-1], above))
+    return tuple(found)
 
 
 def longest_run_limit(useful: int) -> int:

@@ -92,9 +92,11 @@ def line_chart(
     steps: int,
     span: Span | None = None,
     unit: str = "",
+    axis: Sequence[tuple[int, str]] | None = None,
 ) -> str:
     """Values over `steps` equal steps with levels such as limits. `name` tells the charts of a page apart (letters, digits,
-    hyphens); steps without a point are a gap of the axis, bridged by the line. Values are drawn from 0 or, if any is
+    hyphens); steps without a point are a gap of the axis, bridged by the line. `axis` are (step, name) below it, None: some of
+    the points. Values are drawn from 0 or, if any is
     negative, from the least. Raises ValueError for no points."""
     if not points:
         raise ValueError("a chart of no points")
@@ -106,7 +108,7 @@ def line_chart(
         *_levels(scale, lines),
         f'<path class="series" d="{_path((scale.x(point.at), scale.y(point.value)) for point in points)}"/>',
         *(_mark(scale, point) for point in points),
-        *_days(scale, points),
+        *_names(scale, _some(points, steps) if axis is None else axis),
     ]
     return _svg("chart", name, title, description, _WIDTH, _HEIGHT, "".join(parts))
 
@@ -217,16 +219,22 @@ def _mark(scale: _Scale, point: Point) -> str:
     return f'<circle class="usual" cx="{_n(x)}" cy="{_n(y)}" r="2.6">{told}</circle>'
 
 
-def _days(scale: _Scale, points: Sequence[Point]) -> list[str]:
-    every = max(-(-scale.steps // _LABELS), 1)
-    named = [point for point in points if point.at % every == 0]
+def _some(points: Sequence[Point], steps: int) -> list[tuple[int, str]]:
+    """As many points as have room for their names."""
+    every = max(-(-steps // _LABELS), 1)
+    return [(point.at, point.label) for point in points if point.at % every == 0]
+
+
+def _names(scale: _Scale, axis: Sequence[tuple[int, str]]) -> list[str]:
     return [
-        f'<text x="{_n(scale.x(point.at))}" y="{_HEIGHT - 12}" text-anchor="middle">{escape(point.label)}</text>'
-        for point in named
+        f'<path class="grid" d="M{_n(scale.x(at))} {_HEIGHT - _BOTTOM}v5"/>'
+        f'<text x="{_n(scale.x(at))}" y="{_HEIGHT - 14}" text-anchor="middle">{escape(name)}</text>'
+        for at, name in axis
     ]
 
 
 def _svg(kind: str, name: str, title: str, description: str, width: float, height: float, body: str) -> str:
+    name = escape(name)
     described = f'<desc id="{name}-d">{escape(description)}</desc>' if description else ""
     by = f"{name}-t {name}-d" if description else f"{name}-t"
     return (

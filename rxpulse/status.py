@@ -47,7 +47,7 @@ def store_figures(database_url: Secret | None, kafka: Settings | None = None) ->
 
     found = None if database_url is None else figures(str(database_url))
     if found is None:
-        found = Figures({}, 0, [], {}, 0, 0, 0, 0, 0, 0)
+        found = Figures({}, 0, [], {}, 0, 0, 0, 0, 0, 0, [])
     return {
         "feed": [
             {"source": f.source, "site": f.site, "last_event": stamp(f.last_event), "silent_s": round(f.silent_s, 1)}
@@ -63,7 +63,10 @@ def store_figures(database_url: Secret | None, kafka: Settings | None = None) ->
             "delivered_total": found.delivered,
             "failed_total": found.failed,
         },
-        "reports": [],
+        "reports": [
+            {"kind": one.kind, "site": one.site, "period": one.period, "path": one.path, "revision": one.revision}
+            for one in found.reports
+        ],
     }
 
 

@@ -1,10 +1,11 @@
-"""What the store counts, for `rxpulse status`: feeds, positions, cases, signals, escalations."""
+"""What the store counts, for `rxpulse status`: feeds, positions, cases, signals, escalations, reports."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from models.store.connecting import connect
+from models.store.reporting import Written, all_written
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Figures:
     escalations_unacknowledged: int
     delivered: int
     failed: int
+    reports: list[Written]
 
 
 def figures(database_url: str) -> Figures | None:
@@ -67,6 +69,7 @@ def figures(database_url: str) -> Figures | None:
             "SELECT count(*) FILTER (WHERE state = 'sent'), count(*) FILTER (WHERE state IN ('refused', 'gave_up'))"
             " FROM deliveries"
         )[0]
+        reports = all_written(connection)
     return Figures(
         positions={partition: position for partition, position, _ in positions},
         events_total=sum(accepted for *_, accepted in positions),
@@ -78,4 +81,5 @@ def figures(database_url: str) -> Figures | None:
         escalations_unacknowledged=telling[1],
         delivered=sent[0],
         failed=sent[1],
+        reports=reports,
     )

@@ -453,3 +453,16 @@ class SessionRow(SQLModel, table=True):
     made: datetime = _instant(now=True)
     seen: datetime = _instant(now=True)
     expires: datetime = _instant()
+
+
+class ReportRow(SQLModel, table=True):
+    """A report that was written; later facts make a revision more. `digest` is that of its facts, `path` absolute."""
+
+    __tablename__ = "reports"
+    kind: str = _text(key=True)
+    site: str = _text(key=True)
+    period: str = _text(key=True)
+    revision: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    digest: str = _text()
+    path: str = _text()
+    made: datetime = _instant(now=True)

@@ -13,12 +13,14 @@ from metrics.spc import (
     AUTOCORRELATION_LIMIT,
     PEER_LIMIT_FACTOR,
     Limits,
+    LongRun,
     Refused,
     Unfit,
     autocorrelation,
     chart,
     crossings_limit,
     guarded,
+    long_runs,
     longest_run_limit,
     runs,
     xmr,
@@ -147,6 +149,12 @@ def test_a_shift_shows_as_a_run_without_a_day_outside() -> None:
     wobble = [0.0, 1.0, 0.5, 0.2, 0.8, 0.1, 0.9, 0.4, 0.6, 0.3]
     found = runs([*wobble, *(one + 1.2 for one in wobble)], 1.1)
     assert found.longest == 10 and found.longest_max == 7 and found.signal
+
+
+def test_a_long_run_is_named_by_its_first_and_last_value() -> None:
+    values = [1.0, 3.0, *[1.0] * 4, 2.0, *[1.0] * 4, 3.0]
+    assert long_runs(values, 2.0) == (LongRun(2, 10, above=False),)
+    assert long_runs(values[:8], 2.0) == ()
 
 
 def test_the_vital_few_are_those_needed_for_four_fifths() -> None:

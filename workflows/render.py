@@ -1,0 +1,225 @@
+"""The report as one HTML file that needs nothing else: no scripts, no other files, the same on screen and on paper.
+
+It can be mailed, printed and kept. Nothing in it says when it was made, so the same facts give the same bytes.
+"""
+
+from datetime import date, datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from metrics import svg
+from metrics.pareto import Bar
+from metrics.spc import Limits, Refused
+from metrics.svg import Line, Point, Share, Span
+from models.policy import Severity
+from workflows.period import LOOKED_BACK
+from workflows.report import (
+    Cause,
+    Day,
+    Measure,
+    OpenCase,
+    Report,
+    State,
+    length_words,
+    severity_word,
+    target_words,
+)
+from workflows.verdict import FEWEST_DAYS, Verdict
+
+LARGEST = 200_000
+"""Bytes that a report stays below: a mail server takes it, a phone shows it."""
+CHARTS = 14
+"""Charts of one report at most; the other measures keep their line in the table."""
+CAUSES = 12
+"""Bars at most; the rest stands together in the last one."""
+MARKS = {
+    Verdict.WORSE: "▲",
+    Verdict.BETTER: "▼",
+    Verdict.CHANGED: "◆",
+    Verdict.UNCHANGED: "●",
+    Verdict.UNKNOWN: "?",
+}
+"""A shape beside each word; ▲ is longer, ▼ shorter."""
+NOT_TOLD = {
+    "yes": "told to somebody",
+    "old": "old news when it became known, so not told",
+    "held": "held back while its feed was silent",
+    "nobody": "nobody to tell by the policy",
+    "summary": "told in a summary",
+    "resolved": "ended by hand before",
+    "cleared": "over at once, so not told",
+    None: "not decided when this was written",
+}
+_UNITS = ((1 / 60, " s"), (1.0, " min"), (60.0, " h"), (1440.0, " d"))
+
+
+def render(report: Report) -> str:
+    """The whole file, with as many charts as it has room for."""
+    measures = _in_order(report)
+    charts = [(measure, Markup(_chart(measure, report.week.monday))) for measure in _charted(measures)]
+    for count in range(min(len(charts), CHARTS), -1, -1):
+        page = _page(report, measures, charts[:count], len(charts) - count)
+        if len(page.encode()) < LARGEST:
+            break
+    return page
+
+
+def _page(report: Report, measures: list[Measure], charts: list[tuple[Measure, Markup]], left_out: int) -> str:
+    return _template().render(
+        report=report,
+        facts=report.facts,
+        style=Markup(svg.STYLE),
+        measures=measures,
+        charts=charts,
+        charted={measure.name for measure, _ in charts},
+        uncharted=left_out,
+        tally={verdict: sum(one.judged.verdict is verdict for one in measures) for verdict in Verdict},
+        pareto=Markup(_pareto(report.causes)) if report.causes else None,
+        words=_Words(report),
+        Verdict=Verdict,
+        State=State,
+        Severity=Severity,
+        marks=MARKS,
+        told_as=NOT_TOLD,
+        fewest_days=FEWEST_DAYS,
+    )
+
+
+class _Words:
+    """How figures are said in this report; instants by the clock on the site's wall."""
+
+    def __init__(self, report: Report) -> None:
+        self._zone = ZoneInfo(report.zone)
+
+    length = staticmethod(length_words)
+    target = staticmethod(target_words)
+    severity = staticmethod(severity_word)
+
+    def at(self, instant: datetime) -> str:
+        local = instant.astimezone(self._zone)
+        return f"{day_words(local.date())}, {local:%H:%M}"
+
+    def lasting(self, length: timedelta) -> str:
+        return length_words(length / timedelta(minutes=1))
+
+    def share(self, share: float | None) -> str:
+        return "–" if share is None else f"{100 * share:.1f}\u00a0%"
+
+    def day(self, one: date) -> str:
+        return f"{day_words(one)} {one.year}"
+
+    def spark(self, measure: Measure) -> Markup:
+        values = ", ".join("no work" if value is None else length_words(value / 60e6) for value in measure.weekly)
+        return Markup(svg.sparkline(f"s-{measure.name}", f"Median of eight weeks: {values}", measure.weekly))
+
+    def since(self, case: OpenCase) -> str:
+        return self.at(case.about.raised)
+
+
+def _short(one: date) -> str:
+    return f"{one.day} {one:%b}"
+
+
+def day_words(one: date) -> str:
+    return f"{one:%a} {one.day} {one:%b}"
+
+
+def _in_order(report: Report) -> list[Measure]:
+    """What changed first, the worst of it at the top; within that in the order of the table."""
+    verdicts = list(Verdict)
+    return sorted(report.measures, key=lambda one: verdicts.index(one.judged.verdict))
+
+
+def _charted(measures: list[Measure]) -> list[Measure]:
+    """The measures that have a chart: what changed, then what has a target, then the rest."""
+    drawn = [one for one in measures if one.chart and one.this and len(one.days) >= FEWEST_DAYS]
+    quiet = (Verdict.UNCHANGED, Verdict.UNKNOWN)
+    return sorted(drawn, key=lambda one: (one.judged.verdict in quiet, not (one.this and one.this.due)))
+
+
+def _chart(measure: Measure, monday: date) -> str:
+    assert measure.chart is not None
+    first = monday - timedelta(weeks=LOOKED_BACK - 1)
+    size, unit = _unit(measure.chart.limits.centre)
+    points = [
+        Point((day.day - first).days, _short(day.day), day.median / size, _told(day), outside)
+        for day, outside in zip(measure.days, measure.chart.outside, strict=True)
+    ]
+    steps = LOOKED_BACK * 7
+    lines = _lines(measure, size)
+    mondays = [(at, _short(first + timedelta(days=at))) for at in range(0, steps, 7)]
+    span = Span(steps - 7, steps - 1, "this week")
+    title = f"{measure.title}: median of each day"
+    return svg.line_chart(
+        f"c-{measure.name}", title, _described(measure), points, lines, steps=steps, span=span, unit=unit, axis=mondays
+    )
+
+
+def _unit(minutes: float) -> tuple[float, str]:
+    """(minutes in one, its sign) of the unit in which a length of that size is drawn."""
+    return max((one for one in _UNITS if one[0] * 2 <= minutes), default=_UNITS[0])
+
+
+def _told(day: Day) -> str:
+    return f"{day_words(day.day)}: {length_words(day.median)}, {day.n} done"
+
+
+def _lines(measure: Measure, size: float) -> list[Line]:
+    assert measure.chart is not None
+    match measure.chart.limits:
+        case Limits() as limits:
+            trial = "trial " if limits.trial else ""
+            drawn = [
+                Line("centre", limits.centre / size, f"mean {length_words(limits.centre)}"),
+                Line("limit", limits.upper / size, f"{trial}upper {length_words(limits.upper)}"),
+            ]
+            if limits.lower > 0:
+                drawn.append(Line("limit", limits.lower / size, f"{trial}lower {length_words(limits.lower)}"))
+            return drawn
+        case Refused() as refused:
+            return [Line("centre", refused.centre / size, f"mean {length_words(refused.centre)}")]
+
+
+def _described(measure: Measure) -> str:
+    """The chart in words, for whoever does not see it."""
+    assert measure.chart is not None
+    match measure.chart.limits:
+        case Limits() as limits:
+            lower = f"{length_words(limits.lower)} to " if limits.lower > 0 else "up to "
+            kind = "Trial limits" if limits.trial else "Limits"
+            said = f"{kind} {lower}{length_words(limits.upper)}; {sum(measure.chart.outside)} days outside."
+        case Refused():
+            said = "No limits are drawn."
+    return (
+        f"{len(measure.days)} days of eight weeks, mean {length_words(measure.chart.limits.centre)}. {said}"
+        f" This week: {measure.judged.verdict}, {measure.judged.reason}."
+    )
+
+
+def _pareto(bars: tuple[Bar[Cause], ...]) -> str:
+    shown = [Share(bar.cause.title, bar.count, bar.cumulative, bar.vital) for bar in bars[:CAUSES]]
+    rest = sum(bar.count for bar in bars[CAUSES:])
+    if rest:
+        shown.append(Share(f"{len(bars) - CAUSES} other causes", rest, 1.0, vital=False))
+    total = sum(bar.count for bar in bars)
+    most = bars[0]
+    words = f"{total} signals of {len(bars)} causes. Most often: {most.cause.title}, {most.count} of {total}."
+    return svg.pareto_chart("pareto", "Signals of the week by cause", words, shown)
+
+
+@cache
+def _template() -> Any:
+    folder = files("workflows") / "templates"
+    environment = Environment(
+        loader=FunctionLoader(lambda name: (folder / name).read_text("utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("week.html")

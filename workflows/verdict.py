@@ -1,0 +1,98 @@
+"""What a chart says of a week, in one word and one sentence with the rule that says so.
+
+A figure that went up is no news by itself. A measure has changed only if a day of the week lies outside the limits that
+eight weeks give, or if days keep to one side for longer than chance lets them. Where the chart cannot judge, the report
+says why instead of guessing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from metrics.spc import TRIAL_BELOW, Chart, Limits, Refused, Runs, Unfit, long_runs
+
+FEWEST_DAYS = 10
+"""Fewer points have no runs to judge (Anhoej and Olesen, PLoS ONE 2014;9:e113825)."""
+
+
+class Verdict(StrEnum):
+    """Of a turnaround: shorter is better."""
+
+    WORSE = "worse"
+    BETTER = "better"
+    CHANGED = "changed"
+    UNCHANGED = "not changed"
+    UNKNOWN = "cannot tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`reason` is part of a sentence, without a full stop."""
+
+    verdict: Verdict
+    reason: str
+
+
+def judged(days: Sequence[date], chart: Chart | None, monday: date) -> Judged:
+    """What the daily figures of eight weeks say of the week that begins on `monday`. `days` are those with figures, in
+    order, one for each value of the chart; `chart` is None where there are none."""
+    this_week = [index for index, day in enumerate(days) if day >= monday]
+    if chart is None or not this_week:
+        return Judged(Verdict.UNKNOWN, "there is no figure of this week")
+    if len(days) < FEWEST_DAYS:
+        return Judged(Verdict.UNKNOWN, f"only {_days(len(days))} of eight weeks have figures, {FEWEST_DAYS} are needed")
+    match chart.limits:
+        case Refused() as refused:
+            return Judged(Verdict.UNKNOWN, _refusal(refused))
+        case Limits() as limits:
+            return _by_limits(chart.values, this_week[0], limits, chart.runs)
+
+
+def _by_limits(values: Sequence[float], first: int, limits: Limits, runs: Runs) -> Judged:
+    """`first` is the place of the week's first value."""
+    week = values[first:]
+    above, below = sum(value > limits.upper for value in week), sum(value < limits.lower for value in week)
+    trial = f" (trial limits, from fewer than {TRIAL_BELOW} days)" if limits.trial else ""
+    if above and below:
+        reason = f"{_days(above)} above the upper limit and {below} below the lower one{trial}"
+        return Judged(Verdict.CHANGED, reason)
+    if above:
+        return Judged(Verdict.WORSE, f"{_days(above)} of this week above the upper limit{trial}")
+    if below:
+        return Judged(Verdict.BETTER, f"{_days(below)} of this week below the lower limit{trial}")
+    return _by_runs(values, first, limits, runs, trial)
+
+
+def _by_runs(values: Sequence[float], first: int, limits: Limits, runs: Runs, trial: str) -> Judged:
+    """A run says something of this week only if it reaches into it; one of before is said as what it is."""
+    reaching = [run for run in long_runs(values, limits.centre) if run.last >= first]
+    if reaching:
+        side = "above" if reaching[-1].above else "below"
+        days = sum(value != limits.centre for value in values[reaching[-1].first : reaching[-1].last + 1])
+        reason = f"{days} days in a row {side} the mean up to this week, chance allows {runs.longest_max}"
+        return Judged(Verdict.WORSE if reaching[-1].above else Verdict.BETTER, reason)
+    if runs.longest > runs.longest_max:
+        reason = (
+            f"{runs.longest} days in a row on one side of the mean before this week, chance allows {runs.longest_max}"
+        )
+        return Judged(Verdict.CHANGED, reason)
+    if runs.crossings < runs.crossings_min:
+        reason = f"eight weeks cross their mean {runs.crossings} times, chance gives at least {runs.crossings_min}"
+        return Judged(Verdict.CHANGED, reason)
+    return Judged(Verdict.UNCHANGED, f"every day of this week within the limits{trial}, runs as chance gives them")
+
+
+def _refusal(refused: Refused) -> str:
+    match refused.reason:
+        case Unfit.AUTOCORRELATED:
+            return (
+                f"one day resembles the next too much (lag-1 autocorrelation {refused.autocorrelation or 0:.2f}, at most"
+                " 0.30 in size), so limits would mislead"
+            )
+        case Unfit.TOO_FEW:
+            return "a single day gives no limits"
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count} days"
