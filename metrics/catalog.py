@@ -224,6 +224,14 @@ CONSOLE_REQUESTS = Metric(
     "503 grows: the database is away; 500: a fault of ours, its log says which; 401 or 403 grow: somebody without an"
     " account tries to get in.",
 )
+REPORTED = Metric(
+    "rxpulse_reports_reported_timestamp_seconds",
+    Shape.GAUGE,
+    ("site",),
+    "The end of the last week of a site of which a report was written; 0 while there is none.",
+    "More than 7 days 8 h ago: a report is missing; look whether the worker is behind, and at the log of the reports.",
+)
+
 CATALOG = (
     EVENTS,
     BATCH_SECONDS,
@@ -251,12 +259,13 @@ CATALOG = (
     INTAKE_DROPPED,
     INTAKE_UNKNOWN,
     CONSOLE_REQUESTS,
+    REPORTED,
 )
 
 
 def of_role(role: str) -> tuple[Metric, ...]:
-    """The figures that the role (`worker`, `dispatcher`, `intake`, `console`) shows. Raises ValueError for one that shows
-    none."""
+    """The figures that the role (`worker`, `dispatcher`, `intake`, `console`, `reports`) shows. Raises ValueError for one
+    that shows none."""
     found = tuple(metric for metric in CATALOG if metric.role == role)
     if not found:
         raise ValueError(f"no metric of the catalogue is of the role {role}")

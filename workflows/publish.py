@@ -7,6 +7,7 @@ revision more, in place of the file; which revisions there were stays in the sto
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,6 +20,8 @@ from workflows.render import render
 from workflows.report import Report, assemble, window, zone_of
 
 KIND = "week"
+OVERDUE_AFTER = timedelta(minutes=30)
+"""So long Prefect has to run what is due; then the role writes it without."""
 log = logging.getLogger("rxpulse.reports")
 
 
@@ -70,17 +73,59 @@ def asked_for(database_url: str, site: str, period: str | None) -> Edition:
         return edition(store, policies, Site(site), week)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the reports of a site stand. `waiting`: why its last week cannot be written yet, None where it can. `missing`:
+    nobody has written it; `overdue`: nor has for half an hour. `reported` is the end of the last week written, UTC."""
+
+    waiting: str | None
+    missing: bool
+    overdue: bool
+    reported: datetime | None
+
+
+def standing(database_url: str, site: str) -> Standing:
+    """How the reports of a site stand now. Raises DatabaseAway."""
+    with reporting(database_url) as store:
+        policies = store.policies()
+        if policies is None:
+            return Standing("the store holds no policy yet", False, False, None)
+        zone, now = zone_of(policies, site), store.now()
+        last = Week.reported_at(zone, now)
+        written = sorted(map(Week.parse, store.written(KIND, site)))
+        missing = last not in written
+        return Standing(
+            waiting=_behind(store, site, last, zone) if missing else None,
+            missing=missing,
+            overdue=missing and now >= last.reported(zone) + OVERDUE_AFTER,
+            reported=written[-1].ends(zone) if written else None,
+        )
+
+
+def declared(database_url: str) -> dict[str, str]:
+    """The sites that the policy declares, each with its time zone; none while there is no policy. Raises DatabaseAway."""
+    with reporting(database_url) as store:
+        policies = store.policies()
+        return {} if policies is None else {site: zone_of(policies, site) for site in policies.latest.sites}
+
+
+def _behind(store: Reporting, site: str, week: Week, zone: str) -> str | None:
+    if not store.seen(site):
+        return "nothing was heard of the site yet"
+    return store.behind(site, week.ends(zone), week.reported(zone))
+
+
 def write_due(database_url: str, folder: Path, site: str) -> list[Written] | Waiting:
     """Writes what is due of a site into `folder`/SITE/PERIOD.html and returns what was written: its last week, weeks that
     an outage left out, revisions of earlier ones. Reports that stand as they are stay untouched."""
     with reporting(database_url) as store:
         store.lock(site)
         policies = store.policies()
-        if policies is None or not store.seen(site):
-            return Waiting("nothing was heard of the site yet")
+        if policies is None:
+            return Waiting("the store holds no policy yet")
         zone = zone_of(policies, site)
         last = Week.reported_at(zone, store.now())
-        behind = store.behind(site, last.ends(zone), last.reported(zone))
+        behind = _behind(store, site, last, zone)
         if behind is not None:
             return Waiting(behind)
         known = store.written(KIND, site)

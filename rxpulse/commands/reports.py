@@ -1,0 +1,34 @@
+"""`rxpulse reports`: the role that writes the reports."""
+
+import asyncio
+import os
+
+import click
+
+from models.settings import Settings
+
+
+@click.command()
+def reports() -> None:
+    """Write the weekly report of every declared site into RXPULSE_HOME/reports. Set up by RXPULSE_... variables alone.
+
+    The schedule stands with Prefect (RXPULSE_PREFECT_URL): Mondays 06:05 by the clock of each site.
+
+    \b
+    Example: RXPULSE_DATABASE_URL_FILE=db.url RXPULSE_PREFECT_URL=http://prefect:4200/api rxpulse reports
+    """
+    settings = Settings.from_env(os.environ)
+    # In a container nobody has set Prefect's own variables; a stack on one machine has.
+    if settings.prefect_url:
+        os.environ.setdefault("PREFECT_API_URL", settings.prefect_url)
+    if settings.prefect_auth:
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", settings.prefect_auth)
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    from metrics import logbook
+    from workflows.reporting import report
+    from workflows.weekly import settle_logging
+
+    settle_logging()
+    with logbook.role("reports"):
+        asyncio.run(report(settings))

@@ -1,0 +1,129 @@
+"""The role that writes reports, as a process: with a real Prefect server, and with none."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from models.policy import Policies
+from models.store.policies import begin
+from streams.simulate import SiteSpec, simulate
+from tests.history import load
+from tests.integration.test_dispatcher import free_port
+from tests.integration.test_report import PARSED
+
+WITHIN = 120.0
+
+
+def until(look: Callable[[], Any], what: str) -> Any:
+    """Looks until there is something, and returns it."""
+    give_up = time.monotonic() + WITHIN
+    while not (found := look()):
+        assert time.monotonic() < give_up, f"not within {WITHIN:g} s: {what}"
+        time.sleep(0.1)
+    return found
+
+
+def said(url: str) -> httpx.Response | None:
+    """What an address answers, None where nobody does."""
+    try:
+        return httpx.get(url, timeout=5, trust_env=False)
+    except httpx.HTTPError:
+        return None
+
+
+@pytest.fixture
+def lived(database_url: str) -> str:
+    """A store in which a small hospital has lived for ten days, up to now."""
+    now = datetime.now(UTC)
+    begin(database_url, PARSED, "test")
+    pharmacies = simulate([SiteSpec("mercy", "inpatient", volume=0.02)], now - timedelta(days=15), 3)
+    load(database_url, Policies.only(PARSED.policy), takewhile(lambda event: event.recorded < now, pharmacies), now)
+    return database_url
+
+
+@pytest.fixture
+def prefect(tmp_path: Path) -> Iterator[str]:
+    """The API of a Prefect server of its own."""
+    port = free_port()
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    env |= {"PREFECT_HOME": str(tmp_path / "server"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with (tmp_path / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}/api"
+    try:
+        until(lambda: (answer := said(f"{url}/health")) and answer.status_code == 200, "Prefect answers")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@contextmanager
+def role(tmp_path: Path, database_url: str, prefect_url: str) -> "Iterator[tuple[subprocess.Popen[bytes], str]]":
+    """The role, and the address of its own server."""
+    port = free_port()
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("RXPULSE_", "PREFECT_"))}
+    env |= {
+        "RXPULSE_HOME": str(tmp_path / "home"),
+        "RXPULSE_DATABASE_URL": database_url,
+        "RXPULSE_PREFECT_URL": prefect_url,
+        "RXPULSE_PORT": str(port),
+        "PREFECT_HOME": str(tmp_path / "client"),
+        "DO_NOT_TRACK": "1",
+    }
+    with (tmp_path / "role.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rxpulse", "reports"], env=env, stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def test_at_its_start_the_role_writes_the_last_week_and_gives_prefect_the_schedule(
+    lived: str, prefect: str, tmp_path: Path
+) -> None:
+    with role(tmp_path, lived, prefect) as (process, url):
+        (file,) = until(lambda: list((tmp_path / "home" / "reports" / "mercy").glob("*.html")), "a report")
+        assert "Mercy Hospital" in file.read_text("utf-8")
+        until(lambda: (answer := said(f"{url}/readyz")) and answer.status_code == 200, "ready")
+        assert 'rxpulse_reports_reported_timestamp_seconds{site="mercy"} 1.' in httpx.get(f"{url}/metrics").text
+        (deployment,) = until(lambda: httpx.post(f"{prefect}/deployments/filter", json={}).json(), "a deployment")
+        assert deployment["name"] == "mercy"
+        schedule = deployment["schedules"][0]["schedule"]
+        assert (schedule["cron"], schedule["timezone"]) == ("5 6 * * 1", "America/New_York")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    (left,) = httpx.post(f"{prefect}/deployments/filter", json={}).json()
+    assert left["paused"] is False and left["schedules"][0]["active"] is True
+    runs = httpx.post(f"{prefect}/flow_runs/filter", json={"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}})
+    assert [run["name"] for run in runs.json()] == ["week of mercy"]
+    lines = (tmp_path / "role.log").read_text("utf-8").splitlines()
+    assert sum("of mercy written" in line for line in lines) == 1
+
+
+def test_without_prefect_reports_are_written_all_the_same_and_the_role_says_what_is_missing(
+    lived: str, tmp_path: Path
+) -> None:
+    with role(tmp_path, lived, f"http://127.0.0.1:{free_port()}/api") as (process, url):
+        until(lambda: list((tmp_path / "home" / "reports" / "mercy").glob("*.html")), "a report")
+        answer = until(
+            lambda: (found := said(f"{url}/readyz")) and found.text.startswith("Prefect") and found, "Prefect is missed"
+        )
+        assert answer.status_code == 503 and "does not take the schedule" in answer.text
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
