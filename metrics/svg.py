@@ -36,7 +36,7 @@ STYLE = """
 """What a page with charts puts into its style sheet, once."""
 
 _WIDTH, _HEIGHT = 720, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 104, 14, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 112, 14, 34
 _LABELS = 6
 _ROW = 26
 _APART = 14
@@ -124,7 +124,7 @@ def pareto_chart(name: str, title: str, description: str, bars: Sequence[Share])
         top = 4 + row * _ROW
         width = max(room * bar.count / most, 2.0)
         parts.append(
-            f'<text class="strong" x="{begins - 8}" y="{top + 16}" text-anchor="end">{escape(_cut(bar.label, 44))}</text>'
+            f'<text class="strong" x="{begins - 8}" y="{top + 16}" text-anchor="end">{escape(_cut(bar.label, 40))}</text>'
             f'<rect class="{"vital" if bar.vital else "other"}" x="{begins}" y="{top + 3}" width="{_n(width)}"'
             f' height="{_ROW - 8}"><title>{escape(bar.label)}: {bar.count}</title></rect>'
             f'<text class="strong" x="{_n(begins + width + 6)}" y="{top + 16}">{bar.count}</text>'

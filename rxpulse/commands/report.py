@@ -17,7 +17,7 @@ EXAMPLE = """Example:
 """
 
 
-@click.group()
+@click.group(epilog=EXAMPLE)
 def report() -> None:
     """Write a report of a site as one HTML file that needs nothing else."""
 

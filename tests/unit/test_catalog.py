@@ -23,7 +23,7 @@ def test_a_name_says_what_is_measured_in_which_unit(metric: Metric) -> None:
 
 def test_the_roles_share_the_catalogue_out_among_them() -> None:
     roles = {metric.role for metric in CATALOG}
-    assert roles == {"worker", "dispatcher", "console", "intake"}
+    assert roles == {"worker", "dispatcher", "console", "intake", "reports"}
     assert sum(len(of_role(role)) for role in roles) == len(CATALOG)
 
 
