@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from models.errors import CallerFault
 from models.policy import Policy
@@ -11,9 +11,6 @@ from models.policy_text import Fault, Parsed, PolicyFault, read, shipped_default
 from models.settings import Settings
 from rxpulse.output import say
 from rxpulse.running import running_plan, with_running_stack
-
-if TYPE_CHECKING:
-    from psycopg import Connection
 
 T = TypeVar("T")
 
@@ -79,7 +76,7 @@ def asked(ask: Callable[[], T]) -> T:
         raise CallerFault(f"{fault}; `rxpulse status` says how it is") from fault
 
 
-def held(connection: "Connection[Any]") -> Policy:
+def held(connection: Any) -> Policy:
     """The latest policy of the store: its people and channels hold at once. Raises CallerFault where there is none."""
     from models.store.policies import read_policies
 
