@@ -23,6 +23,8 @@ REMEMBERED = timedelta(weeks=8)
 """How far back gaps are learned from (`semantics.md` 19)."""
 CLOCKS = "clocks"
 """The name of the signal about a worker whose host's clock is astray."""
+WORKER = "worker"
+"""The name of the signal about a worker that does not judge."""
 _KNOWN_FOR = timedelta(weeks=1)
 _TIMES = 3
 _MINUTE = timedelta(minutes=1)
@@ -73,6 +75,11 @@ def astray(worker: str, site: Site, measured: datetime) -> Signal:
     """The signal, at one site, of a worker whose host's clock was found too far from the database's at `measured`:
     it judges no silence, so nobody is paged for a missed deadline."""
     return _signal(CLOCKS, site, Severity.S2, measured, CLOCKS, worker, site, measured.isoformat())
+
+
+def not_judging(site: Site, since: datetime, raised: datetime) -> Signal:
+    """The signal, at one site, that no silence has been judged since `since`, too long from `raised` on."""
+    return _signal(WORKER, site, Severity.S2, raised, WORKER, site, since.isoformat())
 
 
 def _signal(name: str, site: Site, severity: Severity, raised: datetime, *about: str) -> Signal:

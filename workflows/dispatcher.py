@@ -29,6 +29,8 @@ from models.store.linking import signing_key
 from models.store.messages import Voice, with_link
 from models.store.policies import read_policies
 from models.store.pool import Pool
+from models.store.stops import look_back
+from models.store.watchman import watch
 from workflows.escalate import Orchestration
 from workflows.notify.answer import Answer, Delivered, Notifier, Refused, RetryAfter
 
@@ -37,6 +39,7 @@ EVERY = 0.25
 _PROBE_EVERY = 1.0
 _PROBE_WITHIN = 0.5
 _POLICY_EVERY = 1.0
+_WATCH_EVERY = 1.0
 log = logging.getLogger("rxpulse.dispatcher")
 
 
@@ -69,6 +72,7 @@ class Dispatcher:
         self._policies: Policies | None = None
         self._policy_read = 0.0
         self._signing_key = b""
+        self._watched = 0.0
         self.fault: str | None = "the dispatcher has not looked yet"
 
     def missing(self) -> str | None:
@@ -101,6 +105,9 @@ class Dispatcher:
             desk = replace(desk, policy=await asyncio.to_thread(self._policy))
             while await asyncio.to_thread(self._decide, desk):
                 pass
+            if monotonic() - self._watched > _WATCH_EVERY:
+                self._watched = monotonic()
+                await asyncio.to_thread(self._watch, desk)
             for taken in await asyncio.to_thread(self._take):
                 task = asyncio.create_task(self._deliver(desk.policy, taken))
                 self._sending.add(task)
@@ -133,6 +140,12 @@ class Dispatcher:
             acted = act(connection, desk)
         self._recorder.add(catalog.SIGNALS_ATTENDED, attended)
         return attended + acted
+
+    def _watch(self, desk: Desk) -> None:
+        """What nobody else would notice: a worker that does not judge, and what a stop kept back."""
+        with self._pool.connection() as connection:
+            watch(connection, desk)
+            look_back(connection, desk)
 
     def _take(self) -> list[Taken]:
         with self._pool.connection() as connection:

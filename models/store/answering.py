@@ -29,6 +29,10 @@ from models.escalation import (
 from models.policy import Kind
 from models.store.history import add, announce, history, write
 
+_QUIET = """
+UPDATE signals SET quiet = true
+WHERE cleared IS NULL AND (id = %s OR id IN (SELECT signal FROM grouped WHERE escalation = %s))
+"""
 _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 
 
@@ -147,7 +151,7 @@ def resolve(
         row = cursor.fetchone()
         if row is None:
             return Unknown()
-        kind = None if row[0] is None else _lock_signal(cursor, row[0])[0]
+        kind = _lock_members(cursor, escalation) if row[0] is None else _lock_signal(cursor, row[0])[0]
         found = _lock(cursor, escalation)
         if not isinstance(found, Running):
             return found
@@ -236,13 +240,21 @@ def _lock_signal(cursor: "Cursor[Any]", signal: str) -> tuple[Kind | None, bool]
     return (None, False) if row is None else (Kind(row[0]), row[1])
 
 
+def _lock_members(cursor: "Cursor[Any]", escalation: str) -> None:
+    """The signals that are told as one, in the order in which everybody locks them."""
+    cursor.execute(
+        "SELECT 1 FROM signals WHERE id IN (SELECT signal FROM grouped WHERE escalation = %s) ORDER BY id FOR UPDATE",
+        [escalation],
+    )
+
+
 def _end(cursor: "Cursor[Any]", running: Running, kind: Kind | None, person: str, code: str, note: str) -> Ended:
     """Announcing takes the last lock, so everything else is written first."""
     signal, rule = running.escalation.signal, kind is Kind.RULE
     if signal is not None and rule:
         _clear(cursor, signal, person, code)
-    elif signal is not None:
-        cursor.execute("UPDATE signals SET quiet = true WHERE id = %s AND cleared IS NULL", [signal])
+    else:
+        cursor.execute(_QUIET, [signal, running.escalation.id])
     running.happens(Resolved(at=running.now, person=person), code=code, note=note)
     if signal is not None:
         announce(cursor, "signal", [signal])

@@ -36,7 +36,9 @@ SELECT DISTINCT ON (c.id) c.id, kind, name, severity, site, case_id, raised, c.k
     CASE WHEN r.cleared_by IS NOT NULL THEN 'person' ELSE reason END, revision,
     coalesce(r.told, CASE WHEN now() - c.known > %(within)s THEN 'old' WHEN c.cleared IS NOT NULL THEN 'cleared' END),
     r.signal IS NULL AND now() - coalesce(c.cleared, c.known) <= %(within)s
-        OR EXISTS (SELECT 1 FROM escalations e WHERE e.signal = c.id AND e.state <> 'resolved'),
+        OR EXISTS (SELECT 1 FROM escalations e WHERE e.signal = c.id AND e.state <> 'resolved')
+        OR EXISTS (SELECT 1 FROM grouped g JOIN escalations e ON e.id = g.escalation
+                   WHERE g.signal = c.id AND e.state <> 'resolved'),
     r.cleared_by, r.code, coalesce(r.quiet AND c.cleared IS NULL, false)
 FROM staged_signal_changes c LEFT JOIN remembered r ON r.signal = c.id AND c.known <= r.known
 ORDER BY c.id, revision DESC

@@ -14,6 +14,7 @@ from typing import Any
 from psycopg import Connection, Cursor
 from psycopg.types.json import Jsonb
 
+from models import feeds
 from models.escalation import (
     Delivery,
     Done,
@@ -33,7 +34,6 @@ from models.escalation import (
     decide,
     escalation_from_row,
     escalation_id,
-    escalation_to_row,
     fold,
     gives_up_after,
     ladder_for,
@@ -59,7 +59,8 @@ from models.store.answering import (
     resolve_many,
     resolve_signal,
 )
-from models.store.history import add, announce, happen, history, write
+from models.store.grouping import gather, join, leave, members, membership
+from models.store.history import add, announce, enter, happen, history, write
 from models.store.linking import Offer, Spent, acknowledge_by_link, offer
 from models.store.messages import Voice, feed_title, message
 from models.store.rows import signal_of
@@ -91,7 +92,7 @@ __all__ = [
 ]
 _BEHIND = timedelta(seconds=10)
 """A partition whose silence was last judged longer ago than this is not caught up."""
-_SIGNAL = "id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision"
+SIGNAL = "id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def attend(connection: "Connection[Any]", desk: Desk, limit: int = 200) -> int:
     """Looks at signals that ask for attention, and returns how many: opens, raises and ends escalations."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_SIGNAL}, told, quiet, now() FROM signals WHERE attention ORDER BY changed, id LIMIT %s"
+            f"SELECT {SIGNAL}, told, quiet, now() FROM signals WHERE attention ORDER BY changed, id LIMIT %s"
             " FOR UPDATE SKIP LOCKED",
             [limit],
         )
@@ -150,27 +151,43 @@ def _attend(cursor: "Cursor[Any]", desk: Desk, signal: Signal, told: str | None,
         "SELECT id, about FROM escalations WHERE signal = %s AND state <> 'resolved' FOR UPDATE", [signal.id]
     )
     running = cursor.fetchone()
+    group = membership(cursor, signal.id)
     if not signal.open:
         if running is not None:
             happen(cursor, EscalationId(running[0]), Resolved(at=now), now)
+        if group is not None:
+            leave(cursor, group.escalation, now)
         return told or "cleared"
     verdict = told_when(now, signal.known, desk.policy.tell_within)
-    ladder = _ladder(desk.policy, signal)
+    ladder = ladder_of(desk.policy, signal)
     if running is not None:
         whole = escalation_from_row(running[1])
         risen = signal.severity < fold(whole, history(cursor, whole.id)).severity
         if risen and verdict == "yes":
             happen(cursor, whole.id, Rose(at=now, severity=signal.severity, ladder=ladder), now)
         return told
+    if group is not None and (signal.severity >= group.severity or verdict != "yes"):
+        return told
     if verdict != "yes":
         return verdict.value
     if ladder is None:
         return "nobody"
-    _open(cursor, desk.policy, signal, ladder, now)
+    if signal.kind is Kind.FEED and signal.name == feeds.WORKER:
+        _gather_workers(cursor, desk.policy, signal, ladder, now)
+        return "yes"
+    open_escalation(cursor, desk.policy, signal, ladder, now)
     return "yes"
 
 
-def _open(cursor: "Cursor[Any]", policy: Policy, signal: Signal, ladder: Ladder, now: datetime) -> None:
+def _gather_workers(cursor: "Cursor[Any]", policy: Policy, signal: Signal, ladder: Ladder, now: datetime) -> None:
+    """One page a ladder, whatever the number of sites (semantics 24, Summaries)."""
+    if not join(cursor, Kind.FEED, signal.name, ladder, signal):
+        setting, title = setting_of(policy, signal), title_of(policy, signal)
+        gather(cursor, signal.id, Kind.FEED, signal.name, setting, ladder, [signal], now, title)
+
+
+def open_escalation(cursor: "Cursor[Any]", policy: Policy, signal: Signal, ladder: Ladder, now: datetime) -> None:
+    """Opens the escalation of one signal."""
     escalation = Escalation(
         id=escalation_id(signal.id, str(signal.revision)),
         signal=signal.id,
@@ -178,20 +195,12 @@ def _open(cursor: "Cursor[Any]", policy: Policy, signal: Signal, ladder: Ladder,
         name=signal.name,
         severity=signal.severity,
         site=signal.site,
-        setting=_setting(policy, signal),
+        setting=setting_of(policy, signal),
         case=signal.case,
         opened=now,
         ladder=ladder,
     )
-    cursor.execute(
-        "INSERT INTO escalations (id, signal, kind, name, severity, site, setting, case_id, title, ladder, state, opened,"
-        " due, about) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open', %s, %s, %s) ON CONFLICT DO NOTHING",
-        [
-            *(escalation.id, signal.id, signal.kind.value, signal.name, int(signal.severity), signal.site),
-            *(escalation.setting, signal.case, title_of(policy, signal), ladder.key, now, now),
-            Jsonb(escalation_to_row(escalation)),
-        ],
-    )
+    enter(cursor, escalation, title_of(policy, signal))
 
 
 def title_of(policy: Policy, signal: Signal) -> str:
@@ -209,18 +218,19 @@ def title_of(policy: Policy, signal: Signal) -> str:
             return signal.name
 
 
-def _ladder(policy: Policy, signal: Signal) -> Ladder | None:
+def ladder_of(policy: Policy, signal: Signal) -> Ladder | None:
+    """The ladder by which a signal is told; None: board only."""
     return ladder_for(
         policy,
         severity=signal.severity,
         site=signal.site,
-        setting=_setting(policy, signal),
+        setting=setting_of(policy, signal),
         kind=signal.kind,
         name=signal.name,
     )
 
 
-def _setting(policy: Policy, signal: Signal) -> str:
+def setting_of(policy: Policy, signal: Signal) -> str:
     """Of an undeclared site the kind of case says what it must be: the row of a signal holds no more."""
     return policy.setting(Site(signal.site), "retail" if (signal.case or "").startswith("fill/") else "inpatient")
 
@@ -264,8 +274,10 @@ def _deliver(
 ) -> None:
     gives_up = now + gives_up_after(state.severity)
     raised = _raised(cursor, escalation)
+    group = members(cursor, escalation.id) if escalation.signal is None else None
+    among = None if group is None else (group.count, group.signals)
     for one in entry.deliveries:
-        said = message(desk.voice, desk.policy, escalation, state, entry, one, now - raised)
+        said = message(desk.voice, desk.policy, escalation, state, entry, one, now - raised, among)
         cursor.execute(
             "INSERT INTO deliveries (key, escalation, signal, type, loop, step, person, channel, state, made, gives_up,"
             " due, message) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'pending', %s, %s, %s, %s)",
@@ -277,6 +289,8 @@ def _deliver(
 
 
 def _raised(cursor: "Cursor[Any]", escalation: Escalation) -> datetime:
+    if escalation.signal is None:
+        return members(cursor, escalation.id).since or escalation.opened
     cursor.execute("SELECT raised FROM signals WHERE id = %s", [escalation.signal])
     row = cursor.fetchone()
     return escalation.opened if row is None else row[0]

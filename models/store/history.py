@@ -11,13 +11,27 @@ from typing import Any
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
-from models.escalation import Entry, EscalationId, State, Status, from_row, to_row
+from models.escalation import Entry, Escalation, EscalationId, State, Status, escalation_to_row, from_row, to_row
 
 
 def history(cursor: "Cursor[Any]", escalation: EscalationId) -> list[Entry]:
     """Everything that happened to it, oldest first."""
     cursor.execute("SELECT entry FROM escalation_entries WHERE escalation = %s ORDER BY number", [escalation])
     return [from_row(entry) for (entry,) in cursor]
+
+
+def enter(cursor: "Cursor[Any]", escalation: Escalation, title: str) -> None:
+    """Enters a new escalation, to be looked at now. One that is there stays as it is."""
+    kind = "summary" if escalation.kind is None else escalation.kind.value
+    cursor.execute(
+        "INSERT INTO escalations (id, signal, kind, name, severity, site, setting, case_id, title, ladder, state, opened,"
+        " due, about) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open', %s, %s, %s) ON CONFLICT DO NOTHING",
+        [
+            *(escalation.id, escalation.signal, kind, escalation.name, int(escalation.severity)),
+            *(escalation.site or "*", escalation.setting, escalation.case, title, escalation.ladder.key),
+            *(escalation.opened, escalation.opened, Jsonb(escalation_to_row(escalation))),
+        ],
+    )
 
 
 def add(cursor: "Cursor[Any]", escalation: EscalationId, known: list[Entry], entry: Entry, **said: str) -> None:

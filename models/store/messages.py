@@ -4,6 +4,7 @@ It holds what a person needs to judge how urgent it is and where to look, and no
 is about, how late, a link.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,9 @@ from models.links import sign
 from models.policy import Kind, Policy
 from models.wire import stamp
 
+Group = tuple[int, Sequence[str]] | None
+"""How many signals a page is about, and the ids of the first of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -23,9 +27,17 @@ class Voice:
 
 
 def message(
-    voice: Voice, policy: Policy, escalation: Escalation, state: State, told: Told, one: Delivery, late: timedelta
+    voice: Voice,
+    policy: Policy,
+    escalation: Escalation,
+    state: State,
+    told: Told,
+    one: Delivery,
+    late: timedelta,
+    group: Group,
 ) -> dict[str, Any]:
-    """The CloudEvent of a delivery. `late` is how long ago the signal became true."""
+    """The CloudEvent of a delivery. `late` is how long ago the signal became true; `group` are the signals of a page
+    about several, None for one about a single one."""
     return {
         "specversion": "1.0",
         "id": one.key,
@@ -36,14 +48,9 @@ def message(
         "datacontenttype": "application/json",
         "data": {
             "escalation": escalation.id,
-            "signal": {
-                "id": escalation.signal,
-                "kind": None if escalation.kind is None else escalation.kind.value,
-                "name": escalation.name,
-                "severity": state.severity.name,
-            },
+            **_signals(escalation, state, group),
             "site": escalation.site,
-            "title": title(policy, escalation, state, told),
+            "title": title(policy, escalation, state, told, group),
             "late_seconds": max(late, timedelta()) / timedelta(seconds=1),
             "step": told.step,
             "loop": told.loop,
@@ -76,10 +83,19 @@ def with_link(voice: Voice, secret: bytes, message: dict[str, Any]) -> dict[str,
 _ASKING = frozenset(f"rx.escalation.{one.value}" for one in (Message.PAGE, Message.REMIND))
 
 
-def title(policy: Policy, escalation: Escalation, state: State, told: Told) -> str:
+def _signals(escalation: Escalation, state: State, group: Group) -> dict[str, Any]:
+    if group is not None:
+        count, names = group
+        return {"signal": None, "count": count, "signals": list(names)}
+    assert escalation.kind is not None
+    about = {"kind": escalation.kind.value, "name": escalation.name, "severity": state.severity.name}
+    return {"signal": {"id": escalation.signal, **about}}
+
+
+def title(policy: Policy, escalation: Escalation, state: State, told: Told, group: Group) -> str:
     """One line: what, where, how urgent, and what has changed."""
     site = policy.site(escalation.site).name if escalation.site else "several sites"
-    about = f"{state.severity.name} {site}: {_about(policy, escalation, state)}"
+    about = f"{state.severity.name} {site}: {_about(policy, escalation, state, group)}"
     match told.message:
         case Message.PAGE:
             return about
@@ -96,13 +112,15 @@ def feed_title(name: str) -> str:
     match name:
         case feeds.CLOCKS:
             return "Clocks of worker and database differ: missed deadlines are not seen"
-        case "worker":
+        case feeds.WORKER:
             return "The worker has not judged for a while: missed deadlines are not seen"
         case _:
             return f"Feed {name} is silent"
 
 
-def _about(policy: Policy, escalation: Escalation, state: State) -> str:
+def _about(policy: Policy, escalation: Escalation, state: State, group: Group) -> str:
+    if group is not None and escalation.kind is None:
+        return "nothing is open any more after the stop" if not group[0] else f"{group[0]} still open after a stop"
     clock = policy.clocks.get(escalation.name)
     if clock is not None:
         # A warning is one severity milder than the breach.

@@ -22,7 +22,7 @@ MADE: tuple[LiteralString, ...] = (
 """Tables whose rows follow from the events and the policy alone."""
 KEPT: tuple[LiteralString, ...] = (
     *("policies", "escalations", "escalation_entries", "deliveries", "announcements", "remembered"),
-    *("tokens", "links", "sessions", "signing_key", "used_links", "reports"),
+    *("tokens", "links", "sessions", "signing_key", "used_links", "reports", "grouped", "watch"),
 )
 """Tables that hold what people and programs did."""
 _TRIES = 100

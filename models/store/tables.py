@@ -355,6 +355,26 @@ class EscalationRow(SQLModel, table=True):
     about: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
 
 
+class Grouped(SQLModel, table=True):
+    """A signal that is told with others, under one escalation; `severity` is that at which it is."""
+
+    __tablename__ = "grouped"
+    __table_args__ = (Index("grouped_signal", "signal"),)
+    escalation: str = _text(key=True)
+    signal: str = _text(key=True)
+    severity: int = Field(sa_column=Column(SmallInteger, nullable=False))
+
+
+class WatchRow(SQLModel, table=True):
+    """The one seat of whoever watches the worker. `live_until` is the instant up to which every partition was listened to
+    when all of them last were; `sequence` numbers the changes of its own signals."""
+
+    __tablename__ = "watch"
+    seat: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    live_until: datetime | None = _instant(null=True)
+    sequence: int = _big(zero=True)
+
+
 class EscalationEntry(SQLModel, table=True):
     """One thing that happened to an escalation, numbered from 1. Never changed."""
 
