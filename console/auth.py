@@ -17,9 +17,10 @@ from fastapi import Depends, Request, Response
 from models.settings import Settings
 from models.store.access import LONGEST, Session
 from models.store.console import ConsoleStore
-from models.store.rights import EVERYTHING, Rights
+from models.store.rights import EVERYTHING, Rights, Role
 
 log = logging.getLogger("rxpulse.console")
+_FIELDS = 200
 _UNSAFE = ("cross-site", "same-site")
 
 
@@ -120,8 +121,18 @@ class Door:
         response.headers["clear-site-data"] = '"cache", "cookies", "storage"'
 
 
+def need(caller: "Caller", role: Role) -> None:
+    """Whether who asks may do what this role may. Raises Refused."""
+    if not caller.rights.include(role):
+        log.warning("refused what takes a %s to a %s", role.value, caller.rights.role.value)
+        raise Refused(
+            HTTPStatus.FORBIDDEN, f"that takes a {role.value}; you are signed in as a {caller.rights.role.value}"
+        )
+
+
 async def form(request: Request) -> dict[str, str]:
-    """The fields of a form of one of our own pages. Raises Refused for one that another site sent."""
+    """The fields of a form of one of our own pages; of one given several times all values, one a line. Raises Refused for
+    a form that another site sent."""
     if request.headers.get("sec-fetch-site") in _UNSAFE:
         log.warning("refused a form from another site")
         raise Refused(HTTPStatus.FORBIDDEN, "this form was sent by another site")
@@ -129,9 +140,12 @@ async def form(request: Request) -> dict[str, str]:
     if kind != "application/x-www-form-urlencoded":
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the form of the page")
     try:
-        fields = dict(parse_qsl((await request.body()).decode(), max_num_fields=20))
-        if any("\0" in value for value in fields.values()):
+        pairs = parse_qsl((await request.body()).decode(), max_num_fields=_FIELDS)
+        if any("\0" in value for _, value in pairs):
             raise ValueError("a null character")
+        fields: dict[str, str] = {}
+        for name, value in pairs:
+            fields[name] = f"{fields[name]}\n{value}" if name in fields else value
         return fields
     except ValueError:
         raise Refused(HTTPStatus.BAD_REQUEST, "this form cannot be read: load the page again") from None

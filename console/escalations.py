@@ -1,60 +1,34 @@
 """One escalation: its story, and what a person does about it here."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from console import auth
-from console.auth import Caller, Door, Refused, SignedIn
+from console.acting import LONGEST_NOTE, NOT_THERE, Acts, Result, refusal
+from console.auth import Door, SignedIn
 from console.listing import labels
 from console.pages import notice, page
-from console.showing import Words, age
+from console.showing import REASONS, Words, age
 from console.storytelling import sentences
 from models.store.console import ConsoleStore
-from models.store.desk import Over, Standing, Unknown
+from models.store.rights import Role
 
-LONGEST_NOTE = 500
-_NOT_THERE = "There is no such escalation, or none at the sites that you look after."
-_RESPONSES: dict[int | str, dict[str, object]] = {
-    401: {"description": "Nobody is signed in, and no key was given."},
-    403: {"description": "The request does not come from a page of the console, or your role does not allow it."},
-    404: {"description": "There is no such escalation."},
-    409: {"description": "The escalation is over; the detail says why."},
-}
-
-
-class Taken(BaseModel):
-    """Who takes an escalation on; `person` defaults to who is signed in."""
-
-    person: str | None = None
-    note: str = Field("", max_length=LONGEST_NOTE, pattern="^[^\\x00]*$")
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who has escalation `id` now, which may be somebody who was earlier, and until when (UTC; None: for good)."""
-
-    id: str
-    state: str
-    acknowledged_by: str
-    expires: datetime | None
+_Act = Callable[[SignedIn, str, dict[str, str]], Result]
 
 
 def router(store: ConsoleStore, door: Door) -> APIRouter:
-    """`/escalations/{id}` and what is done to it."""
-    routes = APIRouter()
+    """`/escalations/{id}` and the forms on it."""
+    routes = APIRouter(include_in_schema=False)
 
-    @routes.get("/escalations/{escalation}", include_in_schema=False)
+    @routes.get("/escalations/{escalation}")
     def show(escalation: str, request: Request) -> Response:
         who = door.signed_in(request)
         found = store.story(escalation, who.rights)
         if found is None:
-            return notice(HTTPStatus.NOT_FOUND, "Not found", _NOT_THERE)
+            return notice(HTTPStatus.NOT_FOUND, "Not found", NOT_THERE)
         words = Words(store.policy())
         return page(
             "escalation.html",
@@ -64,51 +38,66 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
             history=sentences(found, words),
             since=lambda instant: age(found.now - instant),
             labels=labels(),
+            may=allowed(who),
+            reasons=REASONS,
             session=who.session,
         )
 
-    @routes.post("/api/v1/escalations/{escalation}/ack", tags=["escalations"], responses=_RESPONSES)
-    def ack(escalation: str, taken: Taken, caller: Annotated[Caller, Depends(door.writer)]) -> Holder:
-        """Takes an escalation on. Where somebody else holds it already, he goes on holding it."""
-        match store.acknowledge(escalation, _who(store, caller, taken.person), taken.note):
-            case Standing(held, state, holder, expires):
-                return Holder(held, state, holder, expires)
-            case Over(reason):
-                raise Refused(HTTPStatus.CONFLICT, reason)
-            case Unknown():
-                raise Refused(HTTPStatus.NOT_FOUND, "there is no such escalation")
+    for name, act in _acts(Acts(store)).items():
+        routes.post(f"/escalations/{{escalation}}/{name}")(_form(door, act))
 
-    @routes.post("/escalations/{escalation}/ack", include_in_schema=False)
-    def ack_form(escalation: str, request: Request, fields: auth.Form) -> Response:
+    @routes.post("/signals/resolve")
+    def resolve_many(request: Request, fields: auth.Form) -> Response:
         who = door.signed_in(request)
         auth.check_word(fields, who)
-        person = _who(store, who, fields.get("person") or None)
-        answer = store.acknowledge(escalation, person, fields.get("note", "")[:LONGEST_NOTE])
-        return _shown(answer, fields.get("back") == "story")
+        chosen = [one for one in fields.get("signal", "").split("\n") if one]
+        if not chosen:
+            return notice(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "Nothing chosen", "Tick what is over, then press the button."
+            )
+        done = Acts(store).resolve_many(who, chosen, _person(fields), fields.get("code", ""), _note(fields))
+        refused = [found[1] for one in done.values() if (found := refusal(one))]
+        if refused:
+            text = f"{len(done) - len(refused)} of {len(done)} are over. The others: {'; '.join(sorted(set(refused)))}."
+            return notice(HTTPStatus.CONFLICT, "Not all are over", text)
+        return RedirectResponse("/signals?kind=rule", HTTPStatus.SEE_OTHER)
 
     return routes
 
 
-def _shown(answer: Standing | Over | Unknown, story: bool) -> Response:
-    match answer:
-        case Standing(escalation):
-            back = f"/escalations/{escalation}" if story else f"/board#escalation-{escalation}"
-            return RedirectResponse(back, HTTPStatus.SEE_OTHER)
-        case Over(reason):
-            return notice(HTTPStatus.CONFLICT, "It is over", f"Nothing to take on: {reason}.")
-        case Unknown():
-            return notice(HTTPStatus.NOT_FOUND, "Not found", "There is no such escalation.")
+def allowed(who: SignedIn) -> dict[str, bool]:
+    """What a page offers to who is signed in."""
+    return {"respond": who.rights.include(Role.RESPONDER), "supervise": who.rights.include(Role.SUPERVISOR)}
 
 
-def _who(store: ConsoleStore, caller: Caller, named: str | None) -> str:
-    """The person who takes it on: who is named, else who is signed in. Raises Refused for nobody, and for a stranger."""
-    match caller:
-        case SignedIn(_, session):
-            person = named or session.person
-        case _:
-            person = named or ""
-    known = [key for key, _ in Words(store.policy()).people()]
-    if person not in known:
-        wrong = f"there is no person '{person}' in the policy" if person else "say who takes it on (person)"
-        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"{wrong}; it knows: {', '.join(known) or 'nobody'}")
-    return person
+def _acts(acts: Acts) -> dict[str, _Act]:
+    return {
+        "ack": lambda who, ref, said: acts.acknowledge(who, ref, _person(said), _note(said)),
+        "release": lambda who, ref, said: acts.release(who, ref, _person(said), _note(said)),
+        "pass-on": lambda who, ref, said: acts.pass_on(who, ref, _person(said), said.get("to") or None, _note(said)),
+        "resolve": lambda who, ref, said: acts.resolve(who, ref, _person(said), said.get("code", ""), _note(said)),
+    }
+
+
+def _form(door: Door, act: _Act) -> Callable[..., Response]:
+    """The route of one form: whoever sent it is led back to where he was."""
+
+    def sent(escalation: str, request: Request, fields: auth.Form) -> Response:
+        who = door.signed_in(request)
+        auth.check_word(fields, who)
+        refused = refusal(act(who, escalation, fields))
+        if refused is not None:
+            return notice(refused[0], "It did not work", f"Nothing was done: {refused[1]}.")
+        story = fields.get("back") == "story"
+        back = f"/escalations/{escalation}" if story else f"/board#escalation-{escalation}"
+        return RedirectResponse(back, HTTPStatus.SEE_OTHER)
+
+    return sent
+
+
+def _person(fields: dict[str, str]) -> str | None:
+    return fields.get("person") or None
+
+
+def _note(fields: dict[str, str]) -> str:
+    return fields.get("note", "")[:LONGEST_NOTE]

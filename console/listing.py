@@ -11,10 +11,10 @@ from starlette.responses import HTMLResponse
 
 from console.auth import Caller, Door
 from console.pages import page
-from console.showing import CHANNELS, DELIVERED, KINDS, MESSAGES, SEVERITIES, STATES, TOLD, Words, age
+from console.showing import CHANNELS, DELIVERED, KINDS, MESSAGES, REASONS, SEVERITIES, STATES, TOLD, Words, age
 from models.store.board import LARGEST_PAGE, Asked, EscalationItem, Shown, SignalItem
 from models.store.console import ConsoleStore
-from models.store.rights import Rights
+from models.store.rights import Rights, Role
 from models.store.stories import Message
 
 _ROWS = 50
@@ -97,7 +97,8 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         who = door.signed_in(request)
         found = store.signals(chosen.asked(who.rights), _ROWS, after)
         told = _listed(store, who.rights, chosen, "/signals", found.next)
-        return page("signals.html", items=found.items, **told, session=who.session)
+        may = {"supervise": who.rights.include(Role.SUPERVISOR)}
+        return page("signals.html", items=found.items, may=may, reasons=REASONS, **told, session=who.session)
 
     @routes.get("/escalations", include_in_schema=False)
     def show_escalations(request: Request, chosen: Chosen, after: str | None = None) -> HTMLResponse:

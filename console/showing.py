@@ -20,6 +20,14 @@ TOLD = {
     "resolved": "not told: ended by hand",
     "cleared": "not told: over at once",
 }
+REASONS = {
+    "handled": "dealt with",
+    "false_alarm": "false alarm",
+    "known": "known and accepted",
+    "duplicate": "the same as another",
+    "test": "a test",
+}
+"""The codes that pages offer; programs may give others."""
 MESSAGES = {
     "page": "page",
     "remind": "reminder",

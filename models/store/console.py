@@ -13,8 +13,9 @@ from typing import Any
 from psycopg import Connection, OperationalError
 from psycopg.errors import UndefinedTable
 
+from models.links import LinkFault
 from models.policy import Policies, Policy
-from models.store import access, board, casebook, desk, live, stories
+from models.store import access, answering, board, casebook, desk, linking, live, stories
 from models.store.connecting import DatabaseAway
 from models.store.policies import read_policies
 from models.store.pool import Pool
@@ -125,10 +126,72 @@ class ConsoleStore:
         with self._snapshot() as connection:
             return casebook.casefile(connection, case, policies, rights)
 
-    def acknowledge(self, escalation: str, person: str, note: str) -> desk.Standing | desk.Over | desk.Unknown:
-        """As `desk.acknowledge`."""
+    def escalation(self, escalation: str, rights: Rights) -> board.EscalationItem | None:
+        """This escalation; None where there is none at any site of `rights`."""
         with self._connection() as connection:
-            return desk.acknowledge(connection, escalation, person, note)
+            found = board.escalations_of(connection, [escalation])
+        return found[0] if found and rights.at(found[0].site) else None
+
+    def signals_among(self, signals: Sequence[str], rights: Rights) -> list[str]:
+        """Those of these signals that are there, at the sites of `rights`."""
+        with self._connection() as connection:
+            return [one.id for one in board.signals_of(connection, signals) if rights.at(one.site)]
+
+    def acknowledge(
+        self, escalation: str, person: str, note: str
+    ) -> answering.Standing | answering.Over | answering.Unknown:
+        """As `answering.acknowledge`."""
+        with self._connection() as connection:
+            return answering.acknowledge(connection, escalation, person, note)
+
+    def release(
+        self, escalation: str, person: str, note: str
+    ) -> answering.Moved | answering.Free | answering.Over | answering.Unknown:
+        """As `answering.release`."""
+        with self._connection() as connection:
+            return answering.release(connection, escalation, person, note)
+
+    def pass_on(
+        self, escalation: str, person: str, to: str | None, note: str
+    ) -> answering.Moved | answering.Stranger | answering.Over | answering.Unknown:
+        """As `answering.pass_on`, to people of the latest policy."""
+        policy = self.policy()
+        people = policy.people if policy else ()
+        with self._connection() as connection:
+            return answering.pass_on(connection, escalation, person, to, people, note)
+
+    def resolve(
+        self, escalation: str, person: str, code: str, note: str
+    ) -> answering.Ended | answering.Over | answering.Unknown:
+        """As `answering.resolve`."""
+        with self._connection() as connection:
+            return answering.resolve(connection, escalation, person, code, note)
+
+    def resolve_signal(
+        self, signal: str, person: str, code: str, note: str
+    ) -> answering.Ended | answering.NotByHand | answering.Over | answering.Unknown:
+        """As `answering.resolve_signal`."""
+        with self._connection() as connection:
+            return answering.resolve_signal(connection, signal, person, code, note)
+
+    def resolve_many(
+        self, signals: Sequence[str], person: str, code: str, note: str
+    ) -> dict[str, answering.Ended | answering.NotByHand | answering.Over | answering.Unknown]:
+        """As `answering.resolve_many`."""
+        with self._connection() as connection:
+            return answering.resolve_many(connection, signals, person, code, note)
+
+    def offer(self, token: str) -> linking.Offer | LinkFault | linking.Spent | answering.Unknown:
+        """As `linking.offer`."""
+        with self._connection() as connection:
+            return linking.offer(connection, token)
+
+    def acknowledge_by_link(
+        self, token: str, note: str
+    ) -> answering.Standing | answering.Over | answering.Unknown | LinkFault | linking.Spent:
+        """As `linking.acknowledge_by_link`."""
+        with self._connection() as connection:
+            return linking.acknowledge_by_link(connection, token, note)
 
     def held(self) -> live.Held:
         """The numbers that the live feed holds."""

@@ -3,12 +3,15 @@ and without JavaScript."""
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
+from models.links import sign
+from models.store.linking import signing_key
 from tests.conftest import require_program
 from tests.console import Served, Story, a_shift, serving
 
@@ -207,11 +210,16 @@ def test_an_old_board_is_red(board: Open, story: Story) -> None:
 
 
 PAGES = ("/cases/order/7f3a1c9e", "/signals?state=all", "/escalations?state=all", "/escalations/{escalation}")
+OPEN_PAGES = ("/a/{link}",)
 
 
 def address(story: Story, path: str) -> str:
     """The path of a page, with what only the store knows put in."""
-    return path.format(escalation=story.escalation("signal-stat-verified"))
+    escalation = story.escalation("signal-stat-verified")
+    until = story.now + timedelta(hours=1)
+    secret = signing_key(story.connection)
+    link = sign(secret, escalation=escalation, person="manager", nonce="n", expires=until)
+    return path.format(escalation=escalation, link=link)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +258,7 @@ def test_nothing_in_the_way_of_people_with_disabilities_is_found(board: Open, co
     if not named:
         pytest.skip("RXPULSE_TEST_AXE is not set: it names axe.min.js of the npm package axe-core")
     page = board()
-    pages = [address(story, path) for path in PAGES]
+    pages = [address(story, path) for path in (*PAGES, *OPEN_PAGES)]
     for path in ("/board", "/board?refresh=off", "/leave", "/enter", console.link(), *pages):
         page.goto(path if path.startswith("http") else console.url + path)
         # Evaluated by the debugger, which the page's own policy for scripts does not bind.

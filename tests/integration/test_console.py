@@ -573,6 +573,11 @@ def test_the_interface_describes_itself(console: Served) -> None:
         "/api/v1/signals",
         "/api/v1/escalations",
         "/api/v1/escalations/{escalation}/ack",
+        "/api/v1/escalations/{escalation}/release",
+        "/api/v1/escalations/{escalation}/pass-on",
+        "/api/v1/escalations/{escalation}/resolve",
+        "/api/v1/signals/{signal}/resolve",
+        "/api/v1/signals/resolve",
         "/api/v1/feed",
     }
 

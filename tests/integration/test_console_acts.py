@@ -1,0 +1,190 @@
+"""What people do at the console: take on, give back, pass on, end; by its pages, by its interface, by the link in a message."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from models.links import sign
+from models.store.linking import signing_key
+from tests.console import Served, Story, serving
+
+
+@pytest.fixture
+def story(database_url: str) -> Iterator[Story]:
+    one = Story(database_url)
+    one.read(0, one.now)
+    yield one
+    one.connection.close()
+
+
+@pytest.fixture
+def console(story: Story, database_url: str) -> Iterator[Served]:
+    with serving(database_url) as served:
+        yield served
+
+
+@pytest.fixture
+def escalation(story: Story) -> str:
+    signal = story.signal("stat-verified", 1)
+    story.told()
+    return story.escalation(signal)
+
+
+def state(console: Served) -> str:
+    return console.api().get("/api/v1/escalations", params={"state": "all"}).json()["items"][0]["state"]
+
+
+def csrf_of(browser: httpx.Client) -> str:
+    return browser.get("/board").text.partition('name="csrf" value="')[2].partition('"')[0]
+
+
+def broken_rules(story: Story) -> list[str]:
+    found = [
+        story.signal("sold-before-final-check", 1, kind="rule", id=f"rule-{n}", case=f"fill/{n}") for n in range(3)
+    ]
+    story.told()
+    return found
+
+
+def test_what_was_taken_on_is_given_back(console: Served, escalation: str) -> None:
+    api = console.api()
+    path = f"/api/v1/escalations/{escalation}"
+    assert api.post(f"{path}/release", json={"person": "manager"}).status_code == 409
+    assert api.post(f"{path}/ack", json={"person": "manager"}).status_code == 200
+    released = api.post(f"{path}/release", json={"person": "manager", "note": "called away"})
+    assert (released.status_code, released.json()) == (200, {"id": escalation, "state": "open"})
+
+
+def test_it_is_passed_on_to_a_person(console: Served, escalation: str) -> None:
+    path = f"/api/v1/escalations/{escalation}/pass-on"
+    api = console.api()
+    assert api.post(path, json={"person": "manager", "to": "stranger"}).status_code == 422
+    assert api.post(path, json={"person": "manager", "to": "manager"}).status_code == 200
+    assert "passed it on to Pharmacy manager" in console.signed_in().get(f"/escalations/{escalation}").text
+
+
+def test_ending_it_wants_a_reason_and_leaves_a_clock_on_the_board(console: Served, escalation: str) -> None:
+    api = console.api()
+    path = f"/api/v1/escalations/{escalation}/resolve"
+    assert api.post(path, json={"person": "manager"}).status_code == 422
+    assert api.post(path, json={"person": "manager", "code": "two words"}).status_code == 422
+    assert api.post(path, json={"person": "manager", "code": "handled"}).json()["state"] == "resolved"
+    assert api.post(path, json={"person": "manager", "code": "handled"}).status_code == 409
+    assert [one["state"] for one in api.get("/api/v1/signals").json()["items"]] == ["open"]
+
+
+def test_many_signals_of_rules_are_ended_at_once(console: Served, story: Story) -> None:
+    rules = broken_rules(story)
+    clock = story.signal("stat-verified", 2)
+    asked = {"person": "manager", "code": "known", "signals": [*rules, clock, "none"]}
+    items = console.api().post("/api/v1/signals/resolve", json=asked).json()["items"]
+    assert [(one["id"], one["cleared"]) for one in items] == [
+        *((one, True) for one in rules),
+        (clock, False),
+        ("none", False),
+    ]
+    assert all(one["refused"] for one in items[3:])
+
+
+def test_one_signal_of_a_rule_is_ended_by_itself(console: Served, story: Story) -> None:
+    [rule, *_] = broken_rules(story)
+    answer = console.api().post(f"/api/v1/signals/{rule}/resolve", json={"person": "manager", "code": "handled"})
+    assert answer.json() == {"id": rule, "cleared": True, "refused": None}
+    assert console.api().post("/api/v1/signals/no/resolve", json={"person": "manager", "code": "a"}).status_code == 404
+
+
+def test_the_page_of_signals_ends_what_is_ticked(console: Served, story: Story) -> None:
+    rules = broken_rules(story)
+    browser = console.signed_in()
+    assert browser.get("/signals").text.count('type="checkbox"') == 3
+    form = {"csrf": csrf_of(browser), "person": "manager", "code": "known", "signal": rules[:2]}
+    assert browser.post("/signals/resolve", data=form).status_code == 303
+    assert [one["id"] for one in console.api().get("/api/v1/signals").json()["items"]] == rules[2:]
+    assert browser.post("/signals/resolve", data=form | {"signal": []}).status_code == 422
+
+
+@pytest.mark.parametrize("act", ["ack", "release", "pass-on", "resolve"])
+def test_every_act_of_a_page_wants_the_word_of_its_session(console: Served, escalation: str, act: str) -> None:
+    browser = console.signed_in()
+    form = {"person": "manager", "code": "handled"}
+    assert browser.post(f"/escalations/{escalation}/{act}", data=form).status_code == 403
+    cross = browser.post(
+        f"/escalations/{escalation}/{act}",
+        data=form | {"csrf": csrf_of(browser)},
+        headers={"sec-fetch-site": "cross-site"},
+    )
+    assert cross.status_code == 403 and state(console) == "open"
+
+
+def test_the_page_of_an_escalation_ends_it(console: Served, escalation: str) -> None:
+    browser = console.signed_in()
+    form = {"csrf": csrf_of(browser), "person": "manager", "code": "handled", "note": "given", "back": "story"}
+    assert browser.post(f"/escalations/{escalation}/resolve", data=form).headers["location"].endswith(escalation)
+    text = browser.get(f"/escalations/{escalation}").text
+    assert "Ended by Pharmacy manager" in text and "given" in text and "<button>Resolve" not in text
+
+
+# The link in a message
+
+
+def link(story: Story, escalation: str, hours: float = 1, nonce: str = "n1") -> str:
+    secret = signing_key(story.connection)
+    return "/a/" + sign(
+        secret, escalation=escalation, person="manager", nonce=nonce, expires=story.now + timedelta(hours=hours)
+    )
+
+
+def test_a_link_takes_on_without_signing_in_once_its_button_is_pressed(
+    console: Served, story: Story, escalation: str
+) -> None:
+    path, browser = link(story, escalation), console.browser()
+    for _ in range(2):
+        assert "Acknowledge as Pharmacy manager" in browser.get(path).text
+    assert state(console) == "open"
+    assert "Pharmacy manager has it until" in browser.post(path, data={"note": "coming"}).text
+    assert state(console) == "acknowledged"
+    for again in (browser.get(path), browser.post(path, data={"note": ""})):
+        assert again.status_code == 410 and "works once" in again.text
+
+
+def test_a_link_of_yesterday_opens_nothing(console: Served, story: Story, escalation: str) -> None:
+    path = link(story, escalation, hours=-0.1)
+    assert [console.browser().get(path).status_code, console.browser().post(path, data={"note": ""}).status_code] == [
+        410,
+        410,
+    ]
+    assert state(console) == "open"
+
+
+@pytest.mark.parametrize(
+    "change", [lambda path: path[:-2] + "AA", lambda path: path.replace(".", ""), lambda _: "/a/x.y"]
+)
+def test_a_link_that_was_changed_opens_nothing(console: Served, story: Story, escalation: str, change: object) -> None:
+    path = change(link(story, escalation))  # type: ignore[operator]
+    assert [console.browser().get(path).status_code, console.browser().post(path, data={"note": ""}).status_code] == [
+        410,
+        410,
+    ]
+    assert state(console) == "open"
+
+
+def test_a_link_to_what_is_over_or_gone_says_so(console: Served, story: Story, escalation: str) -> None:
+    gone = link(story, "none")
+    assert (
+        console.browser().get(gone).status_code == 404
+        and console.browser().post(gone, data={"note": ""}).status_code == 404
+    )
+    console.api().post(f"/api/v1/escalations/{escalation}/resolve", json={"person": "manager", "code": "handled"})
+    path = link(story, escalation)
+    assert (
+        console.browser().get(path).status_code == 409
+        and console.browser().post(path, data={"note": ""}).status_code == 409
+    )
+
+
+def test_another_site_cannot_press_the_button_of_a_link(console: Served, story: Story, escalation: str) -> None:
+    path = link(story, escalation)
+    answer = console.browser().post(path, data={}, headers={"sec-fetch-site": "cross-site"})
+    assert answer.status_code == 403 and state(console) == "open"
