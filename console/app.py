@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from console import acting, board, cases, entrance, escalations, feed, links, listing
+from console import acting, board, cases, entrance, escalations, feed, links, listing, quality, turnaround
 from console.auth import Door, Refused, SignInNeeded, log
 from console.pages import turned_down
 from console.shell import HEADERS, Limited, Strict
@@ -61,6 +61,8 @@ def create_app(settings: Settings, store: ConsoleStore, recorder: PrometheusReco
         escalations.router(store, door),
         acting.router(store, door),
         links.router(store),
+        quality.router(store, door),
+        turnaround.router(store, door),
         cases.router(store, door),
         feed.router(store, door, live),
     ):

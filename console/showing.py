@@ -104,6 +104,11 @@ class Words:
         found = self._policy.sites.values() if self._policy else ()
         return sorted(((one.site, one.name) for one in found), key=lambda one: one[1].casefold())
 
+    def zones(self) -> dict[str, str]:
+        """The time zone of every declared site."""
+        found = self._policy.sites.values() if self._policy else ()
+        return {one.site: one.working.timezone for one in found}
+
     def entry(self, kind: str, name: str) -> str:
         """A clock, rule, rate or feed by its title."""
         return self._title(kind, name)

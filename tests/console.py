@@ -102,6 +102,7 @@ class Story:
         self.connection = psycopg.connect(database_url, autocommit=True)
         self.policy = policy_text.read(DEMO).policy
         self.now: datetime = desk.now(self.connection)
+        self.sequence = 0
 
     def read(self, partition: int, judged: datetime | None) -> None:
         """A partition whose silence was listened to up to `judged`."""
@@ -163,6 +164,38 @@ class Story:
         )
         return str(given["id"])
 
+    def interval(self, clock: str, days: float, minutes: float, **more: object) -> None:
+        """A clock that stopped so many days ago and had shown so many minutes; in target up to 10."""
+        self.sequence += 1
+        given = {"id": f"i{self.sequence}", "site": "mercy", "revision": 1, "retracted": False, **more}
+        stopped = self.now - timedelta(days=days)
+        self.connection.execute(
+            "INSERT INTO intervals (partition, sequence, position, id, clock, site, priority, case_id, started, stopped,"
+            " net, target, in_target, revision, retracted) VALUES (0, %s, 0, %s, %s, %s, 'stat', 'order/1', %s, %s, %s, %s,"
+            " %s, %s, %s)",
+            [
+                *(self.sequence, given["id"], clock, given["site"], stopped - minutes * MINUTE, stopped),
+                *(int(minutes * 60e6), int(600e6), minutes <= 10, given["revision"], given["retracted"]),
+            ],
+        )
+
+    def feed(self, source: str, site: str, **counts: int) -> None:
+        """What partition 0 saw of a feed."""
+        given = {"events": 1000, "duplicates": 0, "unknown_types": 0, "dropped_fields": 0, "clock_skew": 0, **counts}
+        self.connection.execute(
+            "INSERT INTO feeds (source, site, partition, events, duplicates, unknown_types, dropped_fields, clock_skew,"
+            " last_time, last_recorded) VALUES (%s, %s, 0, %s, %s, %s, %s, %s, now(), now())",
+            [source, site, *given.values()],
+        )
+
+    def outcomes(self, rate: str, site: str, clean: int, late: int) -> None:
+        """The outcomes of a minute of a rate."""
+        self.connection.execute(
+            "INSERT INTO outcomes (site, rate, entry, minute, partition, clean, errors, late_clean, late_errors)"
+            " VALUES (%s, %s, 'e', now(), 0, %s, 0, %s, 0)",
+            [site, rate, clean, late],
+        )
+
     def told(self) -> None:
         """The dispatcher looks at everything, and everything it sends is accepted."""
         at_desk = desk.Desk(self.policy, self.now - timedelta(hours=1), Voice("http://127.0.0.1"))
@@ -204,6 +237,13 @@ def a_shift(database_url: str) -> Story:
     story.signal("order-to-verified", 3, 12, case="order/77aa")
     story.signal("/mercy/pis", 2, 2, kind="feed", case=None)
     story.told()
+    for days in range(14):
+        for minutes in (4, 6, 9, 12 + days):
+            story.interval("stat-verified", days + 0.5, minutes)
+            story.interval("order-to-verified", days + 0.5, minutes * 5, site="mercy")
+    story.feed("/mercy/pis", "mercy", events=41_200, duplicates=12, unknown_types=3, dropped_fields=40, clock_skew=1)
+    story.feed("/elm/pos", "elm")
+    story.outcomes("returned-to-entry", "elm", clean=30, late=10)
     return story
 
 

@@ -4,7 +4,7 @@ Each question borrows a connection and gives it back. While the database is away
 next one tries again.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +15,13 @@ from psycopg.errors import UndefinedTable
 
 from models.links import LinkFault
 from models.policy import Policies, Policy
-from models.store import access, answering, board, casebook, desk, linking, live, stories
+from models.store import access, answering, board, casebook, desk, linking, live, quality, stories, turnarounds
 from models.store.connecting import DatabaseAway
 from models.store.policies import read_policies
 from models.store.pool import Pool
+from models.store.quality import Quality
 from models.store.rights import EVERYTHING, Rights
+from models.store.turnarounds import Day, Turnaround
 
 CONNECTIONS = 6
 
@@ -125,6 +127,21 @@ class ConsoleStore:
             return None
         with self._snapshot() as connection:
             return casebook.casefile(connection, case, policies, rights)
+
+    def quality(self, rights: Rights) -> Quality:
+        """As `quality.quality`."""
+        with self._snapshot() as connection:
+            return quality.quality(connection, rights)
+
+    def turnarounds(self, rights: Rights) -> tuple[datetime, tuple[Turnaround, ...]]:
+        """As `turnarounds.turnarounds`."""
+        with self._connection() as connection:
+            return turnarounds.turnarounds(connection, rights)
+
+    def days(self, clock: str, zones: Mapping[str, str], rights: Rights) -> dict[str, list[Day]]:
+        """As `turnarounds.days`."""
+        with self._connection() as connection:
+            return turnarounds.days(connection, clock, zones, rights)
 
     def escalation(self, escalation: str, rights: Rights) -> board.EscalationItem | None:
         """This escalation; None where there is none at any site of `rights`."""

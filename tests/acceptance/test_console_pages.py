@@ -2,6 +2,7 @@
 and without JavaScript."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -209,7 +210,15 @@ def test_an_old_board_is_red(board: Open, story: Story) -> None:
     keep(page, "board-old")
 
 
-PAGES = ("/cases/order/7f3a1c9e", "/signals?state=all", "/escalations?state=all", "/escalations/{escalation}")
+PAGES = (
+    "/cases/order/7f3a1c9e",
+    "/signals?state=all",
+    "/escalations?state=all",
+    "/escalations/{escalation}",
+    "/quality",
+    "/turnaround",
+    "/turnaround?clock=stat-verified",
+)
 OPEN_PAGES = ("/a/{link}",)
 
 
@@ -231,7 +240,7 @@ def test_every_page_fits_its_screen(
 ) -> None:
     page = board(size)
     page.goto(console.url + address(story, path))
-    keep(page, f"{path.strip('/').partition('/')[0].partition('?')[0]}-{name}{'-one' if '{' in path else ''}")
+    keep(page, f"{re.sub('[^a-z]+', '-', path).strip('-')}-{name}")
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     assert page.evaluate(TOO_SMALL, SMALLEST_TARGET) == []
 

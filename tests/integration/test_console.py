@@ -578,6 +578,8 @@ def test_the_interface_describes_itself(console: Served) -> None:
         "/api/v1/escalations/{escalation}/resolve",
         "/api/v1/signals/{signal}/resolve",
         "/api/v1/signals/resolve",
+        "/api/v1/quality",
+        "/api/v1/turnaround",
         "/api/v1/feed",
     }
 

@@ -1,0 +1,109 @@
+"""The pages of figures over a real database: turnaround and data quality."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import console as package
+from metrics import svg
+from metrics.turnaround import figures
+from tests.console import Served, Story, serving
+
+
+@pytest.fixture
+def story(database_url: str) -> Iterator[Story]:
+    one = Story(database_url)
+    one.read(0, one.now)
+    yield one
+    one.connection.close()
+
+
+@pytest.fixture
+def console(story: Story, database_url: str) -> Iterator[Served]:
+    with serving(database_url) as served:
+        yield served
+
+
+# Turnaround
+
+
+def turnaround(console: Served) -> dict[tuple[str, str], dict[str, dict[str, float]]]:
+    found = console.api().get("/api/v1/turnaround").json()
+    return {(one["clock"], one["site"]): one for one in found}
+
+
+def test_turnaround_is_what_the_reports_would_say(console: Served, story: Story) -> None:
+    week, before = [3.0, 4.5, 11.0, 7.25, 30.0], [5.0, 20.0]
+    for number, minutes in enumerate(week):
+        story.interval("stat-verified", number, minutes)
+    for number, minutes in enumerate(before):
+        story.interval("stat-verified", 8 + number, minutes)
+    story.interval("stat-verified", 14.5, 99)
+    found = turnaround(console)["stat-verified", "mercy"]
+    for key, minutes in (("week", week), ("before", before)):
+        wanted = figures(minutes, [one <= 10 for one in minutes])
+        assert found[key]["n"] == wanted.n
+        assert found[key]["median_seconds"] == pytest.approx(wanted.p50 * 60)
+        assert found[key]["p90_seconds"] == pytest.approx(wanted.p90 * 60)
+        assert found[key]["in_target"] == pytest.approx(wanted.in_target)
+
+
+def test_only_the_latest_revision_of_an_interval_counts(console: Served, story: Story) -> None:
+    story.interval("stat-verified", 1, 5, id="a")
+    story.interval("stat-verified", 1, 8, id="a", revision=2)
+    story.interval("stat-verified", 1, 5, id="b")
+    story.interval("stat-verified", 1, 5, id="b", revision=2, retracted=True)
+    story.interval("stat-verified", 1, 5, id="c")
+    story.interval("stat-verified", 9, 5, id="c", revision=2)
+    found = turnaround(console)["stat-verified", "mercy"]
+    assert (found["week"]["n"], found["week"]["median_seconds"], found["before"]["n"]) == (1, 480, 1)
+
+
+def test_the_page_of_a_clock_shows_its_days_as_picture_and_table(console: Served, story: Story) -> None:
+    for days in (0.1, 1.1, 2.1):
+        story.interval("stat-verified", days, 5)
+    browser = console.signed_in()
+    text = browser.get("/turnaround", params={"clock": "stat-verified"}).text
+    assert "<svg" in text and "<desc" in text and text.count("5 min</td>") >= 3
+    assert "<svg" not in browser.get("/turnaround").text
+    assert "STAT order verified by a pharmacist" in browser.get("/turnaround", params={"clock": "nonsense"}).text
+
+
+def test_a_store_without_intervals_says_so(console: Served) -> None:
+    assert "No clock has stopped in the last 14 days" in console.signed_in().get("/turnaround").text
+
+
+def test_charts_look_as_they_do_in_reports() -> None:
+    css = (Path(package.__file__).parent / "static" / "console.css").read_text()
+    assert [line for line in svg.STYLE.strip().splitlines() if line not in css] == []
+
+
+# Data quality
+
+
+def test_data_quality_tells_what_each_feed_sent(console: Served, story: Story) -> None:
+    story.feed("/mercy/pis", "mercy", events=100, duplicates=4, unknown_types=3, dropped_fields=2, clock_skew=1)
+    story.connection.execute("UPDATE positions SET accepted = 96, duplicates = 4, rejected = 7, id_reused = 5")
+    found = console.api().get("/api/v1/quality").json()
+    [feed] = found["feeds"]
+    counted = {"events": 100, "duplicates": 4, "unknown_types": 3, "dropped_fields": 2, "clock_skew": 1}
+    assert counted.items() <= feed.items() and feed["silent"] is None
+    assert found["records"] == {"accepted": 96, "duplicates": 4, "id_reused": 5, "rejected": 7, "rerouted": 0}
+    text = console.signed_in().get("/quality").text
+    assert "/mercy/pis" in text and "dead letters" in text
+
+
+def test_a_feed_that_is_silent_is_shown_as_such(console: Served, story: Story) -> None:
+    story.feed("/mercy/pis", "mercy")
+    story.connection.execute(
+        "INSERT INTO silences (signal, source, site, since, raised) VALUES ('s', '/mercy/pis', 'mercy',"
+        " now() - interval '42 minutes', now())"
+    )
+    assert "silent for 42 min" in console.signed_in().get("/quality").text
+
+
+@pytest.mark.parametrize(("late", "said"), [(20, False), (21, True)])
+def test_more_than_a_fifth_of_late_outcomes_is_said(console: Served, story: Story, late: int, said: bool) -> None:
+    story.outcomes("returned-to-entry", "elm", clean=100 - late, late=late)
+    assert ("more than a fifth" in console.signed_in().get("/quality").text) is said
