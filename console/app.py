@@ -99,9 +99,10 @@ def _own_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(SignInNeeded)
     def sign_in_needed(request: Request, fault: SignInNeeded) -> Response:
-        api = request.url.path.startswith("/api/")
-        text = "sign in, or give the bearer token of this installation" if api else entrance.HOW
-        return turned_down(request, HTTPStatus.UNAUTHORIZED, "Sign in", text)
+        if request.url.path.startswith("/api/"):
+            text = "sign in, or give a bearer token"
+            return turned_down(request, HTTPStatus.UNAUTHORIZED, "Sign in", text)
+        return entrance.sign_in_page(HTTPStatus.UNAUTHORIZED)
 
     @app.exception_handler(Refused)
     def refused(request: Request, fault: Refused) -> Response:

@@ -18,6 +18,7 @@ from models.settings import Settings
 from models.store.access import LONGEST, Session
 from models.store.console import ConsoleStore
 from models.store.rights import EVERYTHING, Rights, Role
+from models.store.tokens import Token
 
 log = logging.getLogger("rxpulse.console")
 _FIELDS = 200
@@ -45,6 +46,28 @@ class KeyHolder:
     def rights(self) -> Rights:
         return EVERYTHING
 
+    @property
+    def name(self) -> str:
+        """Who it is, for the audit."""
+        return "key of the installation"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHolder:
+    """A program with a token: it reads, at the sites that the token is bound to."""
+
+    text: str
+    token: Token
+
+    @property
+    def rights(self) -> Rights:
+        return Rights(Role.VIEWER, tuple(sorted(self.token.sites)))
+
+    @property
+    def name(self) -> str:
+        """Who it is, for the audit."""
+        return f"token {self.token.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
@@ -57,8 +80,13 @@ class SignedIn:
     def rights(self) -> Rights:
         return self.session.rights
 
+    @property
+    def name(self) -> str:
+        """Who it is, for the audit."""
+        return self.session.person or "screen of several people"
 
-Caller = KeyHolder | SignedIn
+
+Caller = KeyHolder | TokenHolder | SignedIn
 
 
 class Door:
@@ -77,9 +105,12 @@ class Door:
         if authorization is None:
             return self.signed_in(request)
         scheme, _, given = authorization.partition(" ")
-        known = self._key is not None and hmac.compare_digest(given.strip().encode(), self._key.encode())
-        if scheme.lower() == "bearer" and known:
+        given = given.strip()
+        if scheme.lower() == "bearer" and self._key is not None and same(given, self._key):
             return KeyHolder()
+        token = self._store.token(given) if scheme.lower() == "bearer" and given else None
+        if token is not None:
+            return TokenHolder(given, token)
         log.warning("refused a bearer token")
         raise SignInNeeded
 
@@ -107,6 +138,8 @@ class Door:
         match caller:
             case SignedIn(cookie, _):
                 return self._store.session(cookie, touch=False) is not None
+            case TokenHolder(text, _):
+                return self._store.token(text) is not None
             case KeyHolder():
                 return True
 

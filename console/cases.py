@@ -120,6 +120,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         found, policies = store.casefile(case, who.rights), store.policies()
         if found is None or policies is None:
             return notice(HTTPStatus.NOT_FOUND, "Not found", NOT_THERE)
+        store.record(who.name, "case", case)
         return page("case.html", **said(found, policies), session=who.session)
 
     @routes.get("/api/v1/cases/{case:path}", tags=["cases"], responses={404: {"description": "There is no such case."}})
@@ -128,6 +129,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         found, policies = store.casefile(case, caller.rights), store.policies()
         if found is None or policies is None:
             raise Refused(HTTPStatus.NOT_FOUND, NOT_THERE)
+        store.record(caller.name, "case", case)
         return _answer(found, policies)
 
     return routes

@@ -5,6 +5,7 @@ cannot use a link up before its person does.
 """
 
 from http import HTTPStatus
+from threading import BoundedSemaphore
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -12,11 +13,21 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from console import auth
 from console.auth import Door, Refused
 from console.pages import notice, page
-from console.showing import Words
+from console.showing import Words, age
+from models.store.access import Opened
+from models.store.accounts import Closed, Wrong
 from models.store.console import ConsoleStore
 
 _OVER = "This link does not sign in: it was used already, or its half hour is over."
-HOW = "Ask for a link on the machine that runs RxPulse with: rxpulse console --link"
+HOW = "Without an account, ask for a link on the machine that runs RxPulse with: rxpulse console --link"
+_AT_ONCE = BoundedSemaphore(2)
+_PATIENCE_SECONDS = 5.0
+_LONGEST_NAME = 64
+
+
+def sign_in_page(status: HTTPStatus, wrong: str = "") -> HTMLResponse:
+    """The page that asks for name and password; `wrong` says what did not work."""
+    return page("signin.html", status, wrong=wrong, how=HOW)
 
 
 def router(store: ConsoleStore, door: Door) -> APIRouter:
@@ -26,13 +37,16 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
     @routes.get("/enter")
     def ask(link: str = "") -> HTMLResponse:
         if not link:
-            return notice(HTTPStatus.OK, "Sign in", HOW)
+            return sign_in_page(HTTPStatus.OK)
         if not store.link_holds(link):
             return notice(HTTPStatus.GONE, "Sign in", f"{_OVER} {HOW}")
         return page("enter.html", link=link, people=Words(store.policy()).people())
 
     @routes.post("/enter")
     def enter(fields: auth.Form) -> Response:
+        return _by_link(fields) if "link" in fields else _by_password(fields)
+
+    def _by_link(fields: dict[str, str]) -> Response:
         person = fields.get("person", "")
         if person and person not in dict(Words(store.policy()).people()):
             raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "there is no such person in the policy")
@@ -40,7 +54,34 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         if opened is None:
             auth.log.warning("refused a link")
             return notice(HTTPStatus.GONE, "Sign in", f"{_OVER} {HOW}")
-        auth.log.info("signed in: %r", person)
+        store.record(person or "screen of several people", "sign-in by link")
+        return _welcome(opened)
+
+    def _by_password(fields: dict[str, str]) -> Response:
+        name = fields.get("name", "").strip()
+        match _checked(name, fields.get("password", "")):
+            case Opened() as opened:
+                return _welcome(opened)
+            case Closed(after):
+                answer = sign_in_page(
+                    HTTPStatus.TOO_MANY_REQUESTS, f"Too many wrong passwords: try again in {age(after)}."
+                )
+                answer.headers["retry-after"] = str(max(int(after.total_seconds()), 1))
+                return answer
+            case _:
+                return sign_in_page(HTTPStatus.UNAUTHORIZED, "That is not right: name or password.")
+
+    def _checked(name: str, password: str) -> Opened | Wrong | Closed:
+        # A password costs memory and time: many at once would take both from everybody.
+        if not _AT_ONCE.acquire(timeout=_PATIENCE_SECONDS):
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "many sign in just now: try again in a moment")
+        try:
+            return store.sign_in(name[:_LONGEST_NAME], password)
+        finally:
+            _AT_ONCE.release()
+
+    def _welcome(opened: Opened) -> Response:
+        auth.log.info("signed in: %r", opened.session.person)
         answer = RedirectResponse("/board", HTTPStatus.SEE_OTHER)
         door.let_in(answer, opened.cookie)
         return answer

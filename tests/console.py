@@ -18,14 +18,16 @@ from models import policy_text
 from models.event import CaseId, Data, Event, EventType, Source
 from models.policy import Policies
 from models.settings import Secret, Settings
-from models.store import deliveries, desk, mint_first_link, policies
+from models.store import accounts, deliveries, desk, mint_first_link, policies
 from models.store.console import ConsoleStore
 from models.store.messages import Voice
 from models.store.records import case_row
+from models.store.rights import Rights, Role
 from models.tracking import Watched, tick, track
 
 DEMO = Path(policy_text.__file__).parent.parent / "defaults" / "demo.toml"
 KEY = "a-key-of-this-installation-0123"
+PASSWORD = "correct horse battery staple"
 MINUTE = timedelta(minutes=1)
 
 
@@ -59,6 +61,14 @@ class Served:
         browser = self.browser()
         token = self.link().partition("link=")[2]
         answer = browser.post("/enter", data={"link": token, "person": person})
+        assert answer.status_code == 303, answer.text
+        return browser
+
+    def account(self, name: str, role: Role, *sites: str) -> httpx.Client:
+        """A browser signed in with an account that was just made."""
+        accounts.add(self.database_url, name, Rights(role, sites or None), PASSWORD)
+        browser = self.browser()
+        answer = browser.post("/enter", data={"name": name, "password": PASSWORD})
         assert answer.status_code == 303, answer.text
         return browser
 

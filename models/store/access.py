@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from psycopg import Connection
 
 from models.store.connecting import connect
-from models.store.rights import EVERYTHING, Rights
+from models.store.rights import Rights, Role
 
 LINK_HOLDS = timedelta(minutes=30)
 IDLE = timedelta(hours=12)
@@ -33,7 +33,7 @@ class Session:
     person: str
     csrf: str
     expires: datetime
-    rights: Rights = EVERYTHING
+    rights: Rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +61,44 @@ def link_holds(connection: "Connection[Any]", token: str) -> bool:
 
 def enter(connection: "Connection[Any]", token: str, person: str = "") -> Opened | None:
     """Uses a link up and opens a session, in the transaction of `connection`; None for a link that is used, over or none
-    of ours. Of two that use it at once, one gets in."""
+    of ours. Of two that use it at once, one gets in. Who says who he is has the machine's word for it and may do
+    everything; a screen that several people use may respond."""
     using = "UPDATE links SET used = now() WHERE hash = %s AND used IS NULL AND expires > now()"
     if connection.execute(using, [_hash(token)]).rowcount == 0:
         return None
+    return open_session(connection, person, role=Role.ADMIN if person else Role.RESPONDER)
+
+
+def open_session(
+    connection: "Connection[Any]", person: str, *, account: str | None = None, role: Role | None = None
+) -> Opened:
+    """A new session of an account, or with a role of its own."""
     connection.execute("DELETE FROM sessions WHERE expires < now() - %s", [_KEPT])
     cookie, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    opened = connection.execute(
-        "INSERT INTO sessions (hash, person, csrf, expires) VALUES (%s, %s, %s, now() + %s) RETURNING expires",
-        [_hash(cookie), person, csrf, LONGEST],
-    ).fetchone()
+    connection.execute(
+        "INSERT INTO sessions (hash, person, csrf, expires, account, role) VALUES (%s, %s, %s, now() + %s, %s, %s)",
+        [_hash(cookie), person, csrf, LONGEST, account, None if role is None else role.value],
+    )
+    opened = session(connection, cookie)
     assert opened is not None
-    return Opened(cookie, Session(person, csrf, opened[0]))
+    return Opened(cookie, opened)
 
 
 def session(connection: "Connection[Any]", cookie: str, *, touch: bool = True) -> Session | None:
-    """The session of a cookie; None where it is over or none of ours. With `touch` it counts as busy from now."""
+    """The session of a cookie; None where it is over, its account disabled, or none of ours. With `touch` it counts as busy
+    from now. What it may do is what its account says now."""
     row = connection.execute(
-        "SELECT person, csrf, expires, now() - seen > %s FROM sessions"
-        " WHERE hash = %s AND expires > now() AND seen > now() - %s",
+        "SELECT s.person, s.csrf, s.expires, coalesce(a.role, s.role), a.sites, now() - s.seen > %s FROM sessions s"
+        " LEFT JOIN accounts a ON a.name = s.account WHERE s.hash = %s AND s.expires > now() AND s.seen > now() - %s"
+        " AND (s.account IS NULL OR (a.name IS NOT NULL AND a.disabled IS NULL))",
         [_SEEN_EVERY, _hash(cookie), IDLE],
     ).fetchone()
     if row is None:
         return None
-    *about, stale = row
+    person, csrf, expires, role, sites, stale = row
     if touch and stale:
         connection.execute("UPDATE sessions SET seen = now() WHERE hash = %s", [_hash(cookie)])
-    return Session(*about)
+    return Session(person, csrf, expires, Rights(Role(role), None if sites is None else tuple(sites)))
 
 
 def leave(connection: "Connection[Any]", cookie: str) -> None:

@@ -15,7 +15,21 @@ from psycopg.errors import UndefinedTable
 
 from models.links import LinkFault
 from models.policy import Policies, Policy
-from models.store import access, answering, board, casebook, desk, linking, live, quality, stories, turnarounds
+from models.store import (
+    access,
+    accounts,
+    answering,
+    auditing,
+    board,
+    casebook,
+    desk,
+    linking,
+    live,
+    quality,
+    stories,
+    tokens,
+    turnarounds,
+)
 from models.store.connecting import DatabaseAway
 from models.store.policies import read_policies
 from models.store.pool import Pool
@@ -229,6 +243,21 @@ class ConsoleStore:
         """As `access.enter`."""
         with self._connection() as connection, connection.transaction():
             return access.enter(connection, token, person)
+
+    def sign_in(self, name: str, password: str) -> access.Opened | accounts.Wrong | accounts.Closed:
+        """As `accounts.sign_in`."""
+        with self._connection() as connection:
+            return accounts.sign_in(connection, name, password)
+
+    def record(self, person: str, what: str, ref: str | None = None) -> None:
+        """As `auditing.record`."""
+        with self._connection() as connection:
+            auditing.record(connection, person, what, ref)
+
+    def token(self, text: str) -> tokens.Token | None:
+        """The token of this text; None where it is none of ours, or taken back."""
+        with self._connection() as connection:
+            return tokens.standing(connection).get(tokens.hashed(text))
 
     def session(self, cookie: str, *, touch: bool = True) -> access.Session | None:
         """As `access.session`."""

@@ -464,15 +464,45 @@ class UsedLink(SQLModel, table=True):
 
 
 class SessionRow(SQLModel, table=True):
-    """Somebody signed in at the console; only the cookie's hash is kept."""
+    """Somebody signed in at the console; only the cookie's hash is kept. `account` null: by a link, with `role`; else the
+    account says what he may do."""
 
     __tablename__ = "sessions"
     hash: str = _text(key=True)
     person: str = _text()
+    account: str | None = _text(null=True)
+    role: str | None = _text(null=True)
     csrf: str = _text()
     made: datetime = _instant(now=True)
     seen: datetime = _instant(now=True)
     expires: datetime = _instant()
+
+
+class AccountRow(SQLModel, table=True):
+    """Somebody who signs in with a password; only its hash is kept, with how it was made. `sites` null: all."""
+
+    __tablename__ = "accounts"
+    name: str = _text(key=True)
+    role: str = _text()
+    sites: list[str] | None = Field(sa_column=Column(ARRAY(Text), nullable=True))
+    salt: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    cost: str = _text()
+    made: datetime = _instant(now=True)
+    disabled: datetime | None = _instant(null=True)
+
+
+class AuditRow(SQLModel, table=True):
+    """Somebody looked something up, did something, or tried to come in. Only ever added to: the database refuses anything
+    else. `ref` is the hash of what it was about."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("audit_person", "person", "at"),)
+    number: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    at: datetime = _instant(now=True)
+    person: str = _text()
+    what: str = _text()
+    ref: str | None = _text(null=True)
 
 
 class ReportRow(SQLModel, table=True):
