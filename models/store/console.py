@@ -142,6 +142,11 @@ class ConsoleStore:
         with self._snapshot() as connection:
             return casebook.casefile(connection, case, policies, rights)
 
+    def known(self, cases: Sequence[str], rights: Rights) -> list[str]:
+        """As `casebook.known`."""
+        with self._connection() as connection:
+            return casebook.known(connection, list(cases), rights)
+
     def quality(self, rights: Rights) -> Quality:
         """As `quality.quality`."""
         with self._snapshot() as connection:

@@ -216,6 +216,7 @@ PAGES = (
     "/escalations?state=all",
     "/escalations/{escalation}",
     "/quality",
+    "/search",
     "/turnaround",
     "/turnaround?clock=stat-verified",
 )

@@ -151,6 +151,8 @@ MATRIX: dict[tuple[str, str], Role | None] = {
     ("GET", "/cases/{case:path}"): Role.VIEWER,
     ("GET", "/quality"): Role.VIEWER,
     ("GET", "/turnaround"): Role.VIEWER,
+    ("GET", "/search"): Role.VIEWER,
+    ("POST", "/search"): Role.VIEWER,
     ("GET", "/api/v1/board"): Role.VIEWER,
     ("GET", "/api/v1/signals"): Role.VIEWER,
     ("GET", "/api/v1/escalations"): Role.VIEWER,

@@ -1,0 +1,72 @@
+"""`rxpulse pseudonym`: own numbers to the ids of their cases, for whoever holds the key."""
+
+import csv
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from models.errors import UsageFault
+from models.event_types import KINDS
+from models.pseudonym import actor, case_of
+from models.settings import Settings
+from rxpulse.output import json_option, print_json
+from rxpulse.running import with_running_stack
+
+EXAMPLE = """Example:
+
+    rxpulse pseudonym --list orders.txt --kind order
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.option(
+    "--list",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A file with one number a line; - for standard input.",
+)
+@click.option(
+    "--kind", type=click.Choice([*KINDS, "actor"]), default="order", show_default=True, help="What the numbers are of."
+)
+@json_option
+def pseudonym(file: Path, kind: str, as_json: bool) -> None:
+    """Print number and pseudonym of each line of a file, as CSV.
+
+    The table tells whose case is whose: keep it as safe as the key (RXPULSE_PSEUDONYM_KEY; of a running stack the one in
+    its home).
+    """
+    key = _key()
+    made = [
+        (number, actor(key, number) if kind == "actor" else case_of(key, kind, number)) for number in _numbers(file)
+    ]
+    if as_json:
+        print_json([{"number": number, "pseudonym": code} for number, code in made])
+        return
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(("number", "pseudonym"))
+    out.writerows(made)
+
+
+def _numbers(file: Path) -> Iterator[str]:
+    """The lines that are not empty, without the spaces around them. Raises UsageFault."""
+    try:
+        text = click.get_text_stream("stdin").read() if str(file) == "-" else file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise UsageFault(
+            f"--list {file} cannot be read ({fault}): give a file in UTF-8 with one number a line"
+        ) from fault
+    return (line.strip() for line in text.splitlines() if line.strip())
+
+
+def _key() -> str:
+    settings = with_running_stack(Settings.from_env(os.environ), os.environ)
+    if settings.pseudonym_key is None:
+        raise UsageFault(
+            "no key for pseudonyms: set RXPULSE_PSEUDONYM_KEY_FILE to the file that holds it (of a stack"
+            " keys/pseudonym.key in its home), or run this where the stack runs"
+        )
+    return settings.pseudonym_key
