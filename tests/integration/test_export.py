@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner, Result
@@ -29,6 +31,24 @@ def live(stack: RunningStack, database_url: str, tmp_path: Path) -> Iterator[Liv
 
 def run(live: Live, *arguments: str) -> Result:
     return CliRunner().invoke(main, [*arguments], env=live.env, catch_exceptions=False)
+
+
+@contextmanager
+def interruptible(*arguments: str, to: IO[bytes], live: Live) -> Iterator[subprocess.Popen[bytes]]:
+    """The command as it runs in the foreground of a terminal: where these tests run in the background of a shell without
+    job control, Ctrl-C is ignored, and what they start would inherit that."""
+    one = subprocess.Popen(
+        [sys.executable, "-m", "rxpulse", *arguments],
+        env=live.env,
+        stdout=to,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    with one:
+        try:
+            yield one
+        finally:
+            one.kill()
 
 
 def exported(live: Live, what: str, *options: str) -> list[dict[str, str]]:
@@ -149,15 +169,16 @@ def test_a_topic_that_is_not_there_is_said_with_those_that_are(live: Live) -> No
 
 def test_following_a_topic_goes_on_until_it_is_interrupted(live: Live) -> None:
     out = live.folder / "followed"
-    with out.open("wb") as stream:
-        argv = [sys.executable, "-m", "rxpulse", "topics", "tail", "rx.events", "--follow"]
-        following = subprocess.Popen(argv, env=live.env, stdout=stream, stderr=subprocess.PIPE)
+    with (
+        out.open("wb") as stream,
+        interruptible("topics", "tail", "rx.events", "--follow", to=stream, live=live) as one,
+    ):
         for number in (1, 2):
             live.send(stat(number, now()))
             until(lambda number=number: f"order/{number}" in out.read_text())
-        following.send_signal(signal.SIGINT)
-        assert following.communicate(timeout=10)[1] == b""
-    assert following.returncode == 0
+        one.send_signal(signal.SIGINT)
+        assert one.communicate(timeout=10)[1] == b""
+    assert one.returncode == 0
 
 
 def test_every_field_of_an_event_has_its_column() -> None:
