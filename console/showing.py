@@ -6,10 +6,17 @@ from zoneinfo import ZoneInfo
 
 from models.policy import Policy
 from models.store.board import EscalationItem, SignalItem
+from models.store.rights import SEVERAL
 
 SEVERITIES = {"S1": "critical", "S2": "urgent", "S3": "soon", "S4": "note"}
 PRIORITIES = {"stat": "STAT", "now": "Now", "urgent": "Urgent", "routine": "Routine", "prn": "PRN"}
-KINDS = {"clock": "deadline", "rule": "rule broken", "rate": "more often than usual", "feed": "feed"}
+KINDS = {
+    "clock": "deadline",
+    "rule": "rule broken",
+    "rate": "more often than usual",
+    "feed": "feed",
+    "summary": "summary",
+}
 STATES = {"open": "nobody has it", "exhausted": "nobody answered", "acknowledged": "taken on", "resolved": "over"}
 TOLD = {
     "yes": "told",
@@ -65,9 +72,11 @@ class Words:
         self._policy = policy
 
     def site(self, key: str) -> str:
-        """A site by its name; an empty key stands for several."""
+        """A site by its name."""
+        if key == SEVERAL:
+            return "Several sites"
         profile = self._profile(key)
-        return profile.name if profile else key or "several sites"
+        return profile.name if profile else key
 
     def title(self, one: SignalItem | EscalationItem) -> str:
         """What it is about, in a line."""

@@ -20,9 +20,11 @@ from models.policy import Policies
 from models.settings import Secret, Settings
 from models.store import accounts, deliveries, desk, mint_first_link, policies
 from models.store.console import ConsoleStore
+from models.store.grouping import SUMMARY, gather
 from models.store.messages import Voice
 from models.store.records import case_row
 from models.store.rights import Rights, Role
+from models.store.rows import signal_of
 from models.tracking import Watched, tick, track
 
 DEMO = Path(policy_text.__file__).parent.parent / "defaults" / "demo.toml"
@@ -213,6 +215,21 @@ class Story:
         desk.act(self.connection, at_desk)
         for one in deliveries.take(self.connection):
             deliveries.accepted(self.connection, one.key, "in the inbox")
+
+    def summary(self, *signals: str) -> str:
+        """One escalation about several signals that a stop kept back; its id."""
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT {desk.SIGNAL} FROM signals WHERE id = ANY(%s)", [list(signals)])
+            found = [signal_of(row) for row in cursor.fetchall()]
+            ladder = self.policy.ladders[0]
+            about = (SUMMARY, None, SUMMARY, "inpatient", ladder, found, self.now, "Still open after a stop")
+            gather(cursor, *about)
+            cursor.execute("UPDATE signals SET told = 'summary', attention = false WHERE id = ANY(%s)", [list(signals)])
+            cursor.execute("SELECT id FROM escalations WHERE kind = 'summary'")
+            row = cursor.fetchone()
+        assert row is not None
+        self.told()
+        return row[0]
 
     def escalation(self, signal: str) -> str:
         """The id of the escalation about a signal."""

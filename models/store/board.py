@@ -137,6 +137,14 @@ class EscalationItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Members:
+    """The signals under a summary that may be seen, and how many there are `elsewhere`, at sites of others."""
+
+    signals: tuple[SignalItem, ...]
+    elsewhere: int
+
+
+@dataclass(frozen=True, slots=True)
 class InboxMessage:
     """A message that reached a person here, on the console. `message` is what his webhook would have got."""
 
@@ -183,7 +191,7 @@ def signals(
     page's `next`, and for a severity that does not exist."""
     where: dict[Shown, LiteralString] = {Shown.CURRENT: _CURRENT, Shown.UNTOLD: _UNTOLD, Shown.ALL: "true"}
     query = (
-        f"{_SIGNAL} WHERE {where[asked.shown]} AND {_CHOSEN} AND {_AFTER_SIGNAL}"
+        f"{_SIGNAL} WHERE {where[asked.shown]} AND {_AT} AND {_CHOSEN} AND {_AFTER_SIGNAL}"
         " ORDER BY raised DESC, id DESC LIMIT %(limit)s"
     )
     rows = connection.execute(query, asked.values() | _window(limit, after) | {"recent": RECENT}).fetchall()
@@ -203,7 +211,7 @@ def escalations(
     """A page of escalations, newest first; as `signals`. UNTOLD shows none: an escalation is about telling."""
     where: dict[Shown, LiteralString] = {Shown.CURRENT: "state <> 'resolved'", Shown.UNTOLD: "false", Shown.ALL: "true"}
     query = (
-        f"{_ESCALATION} WHERE {where[asked.shown]} AND {_CHOSEN} AND {_AFTER_ESCALATION}"
+        f"{_ESCALATION} WHERE {where[asked.shown]} AND {_AT_ONE_OF} AND {_CHOSEN} AND {_AFTER_ESCALATION}"
         " ORDER BY opened DESC, id DESC LIMIT %(limit)s"
     )
     rows = connection.execute(query, asked.values() | _window(limit, after)).fetchall()
@@ -220,14 +228,26 @@ def escalations_of(connection: "Connection[Any]", ids: Sequence[str]) -> list[Es
     return [_escalation(row) for row in connection.execute(f"{_ESCALATION} WHERE id = ANY(%s)", [list(ids)])]
 
 
+def members(connection: "Connection[Any]", escalation: str, rights: Rights) -> Members:
+    """What is told under one escalation about several signals, worst first."""
+    query = f"{_SIGNAL} WHERE id IN (SELECT signal FROM grouped WHERE escalation = %s) ORDER BY severity, raised, id"
+    found = [_signal(row) for row in connection.execute(query, [escalation])]
+    mine = tuple(one for one in found if rights.at(one.site))
+    return Members(mine, len(found) - len(mine))
+
+
 def inbox(connection: "Connection[Any]", limit: int = 20, rights: Rights = EVERYTHING) -> list[InboxMessage]:
     """The latest messages that were accepted by the inbox, newest first."""
     return [InboxMessage(*row) for row in connection.execute(_INBOX, {"limit": limit, "scope": _scope(rights)})]
 
 
-_IN_SCOPE: LiteralString = "(%(scope)s::text[] IS NULL OR site = ANY(%(scope)s) OR site = '')"
-_CHOSEN: LiteralString = f"""(cardinality(%(sites)s::text[]) = 0 OR site = ANY(%(sites)s))
-    AND (cardinality(%(kinds)s::text[]) = 0 OR kind = ANY(%(kinds)s))
+_IN_SCOPE: LiteralString = "(%(scope)s::text[] IS NULL OR site = ANY(%(scope)s) OR site = '*')"
+_AT: LiteralString = "(cardinality(%(sites)s::text[]) = 0 OR site = ANY(%(sites)s))"
+# What concerns several sites belongs to the list of each that it concerns.
+_AT_ONE_OF: LiteralString = """(cardinality(%(sites)s::text[]) = 0 OR site = ANY(%(sites)s) OR site = '*' AND EXISTS (
+    SELECT FROM grouped g JOIN signals s ON s.id = g.signal WHERE g.escalation = escalations.id
+    AND s.site = ANY(%(sites)s) AND (%(scope)s::text[] IS NULL OR s.site = ANY(%(scope)s))))"""
+_CHOSEN: LiteralString = f"""(cardinality(%(kinds)s::text[]) = 0 OR kind = ANY(%(kinds)s))
     AND (cardinality(%(severities)s::int[]) = 0 OR severity = ANY(%(severities)s))
     AND (%(name)s::text = '' OR name = %(name)s) AND (%(case)s::text = '' OR case_id = %(case)s) AND {_IN_SCOPE}"""
 _BUCKET: LiteralString = "CASE WHEN priority = ANY(%(known)s) THEN priority ELSE 'other' END"
@@ -235,7 +255,7 @@ _QUEUES: LiteralString = f"""
 SELECT site, kind, waits, {_BUCKET} AS bucket, count(*), min(since),
     count(*) FILTER (WHERE pace = 'at_risk'), count(*) FILTER (WHERE pace = 'late')
 FROM cases
-WHERE finished IS NULL AND (cardinality(%(sites)s::text[]) = 0 OR site = ANY(%(sites)s))
+WHERE finished IS NULL AND {_AT}
     AND (cardinality(%(kinds)s::text[]) = 0 OR kind = ANY(%(kinds)s)) AND {_IN_SCOPE}
 GROUP BY site, kind, waits, bucket
 ORDER BY site, kind, waits, array_position(%(known)s::text[], {_BUCKET})
@@ -246,14 +266,17 @@ SELECT id, kind, name, severity, site, case_id, CASE WHEN cleared IS NULL THEN '
 _ESCALATION: LiteralString = """
 SELECT id, kind, name, severity, site, case_id, state, opened, title, signal, ladder, acknowledged_by, expires, resolved
 FROM escalations"""
-_CURRENT: LiteralString = "cleared IS NULL AND (told = 'yes' OR raised > now() - %(recent)s)"
-_UNTOLD: LiteralString = "cleared IS NULL AND told IS DISTINCT FROM 'yes' AND raised <= now() - %(recent)s"
+# What a summary told, and what a person was told and ended, stays on the board like any other (semantics 16, 24).
+_TOLD: LiteralString = "coalesce(told IN ('yes', 'summary', 'resolved'), false)"
+_CURRENT: LiteralString = f"cleared IS NULL AND ({_TOLD} OR raised > now() - %(recent)s)"
+_UNTOLD: LiteralString = f"cleared IS NULL AND NOT {_TOLD} AND raised <= now() - %(recent)s"
 _AFTER_SIGNAL: LiteralString = "(%(at)s::timestamptz IS NULL OR (raised, id) < (%(at)s, %(id)s))"
 _AFTER_ESCALATION: LiteralString = "(%(at)s::timestamptz IS NULL OR (opened, id) < (%(at)s, %(id)s))"
 _INBOX: LiteralString = f"""
 SELECT key, escalation, person, type, coalesce(last_attempt, made), message FROM deliveries d
 WHERE channel = 'inbox' AND state = 'sent'
-    AND (%(scope)s::text[] IS NULL OR EXISTS (SELECT FROM escalations e WHERE e.id = d.escalation AND {_IN_SCOPE}))
+    AND (%(scope)s::text[] IS NULL OR d.escalation = ''
+        OR EXISTS (SELECT FROM escalations e WHERE e.id = d.escalation AND {_IN_SCOPE}))
 ORDER BY coalesce(last_attempt, made) DESC, key LIMIT %(limit)s
 """
 

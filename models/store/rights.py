@@ -20,6 +20,8 @@ class Role(StrEnum):
 
 
 _ORDER = tuple(Role)
+SEVERAL = "*"
+"""The site of what concerns several at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class Rights:
         return _ORDER.index(self.role) >= _ORDER.index(needed)
 
     def at(self, site: str) -> bool:
-        """Whether they hold at a site; an empty one stands for several, which concern everybody."""
-        return self.sites is None or not site or site in self.sites
+        """Whether they hold at a site; SEVERAL concern everybody."""
+        return self.sites is None or site in (*self.sites, SEVERAL)
 
 
 EVERYTHING = Rights(Role.ADMIN)

@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 from psycopg import Connection
 
 from models.escalation import Entry, from_row
-from models.store.board import EscalationItem, SignalItem, escalations_of, signals_of
+from models.store.board import EscalationItem, Members, SignalItem, escalations_of, members, signals_of
 from models.store.rights import Rights
 
 
@@ -47,10 +47,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """An escalation with all that happened to it, oldest first. `signal` None: a summary, or it is gone."""
+    """An escalation with all that happened to it, oldest first. `signal` None: it is about several, or it is gone;
+    `members` are those several."""
 
     escalation: EscalationItem
     signal: SignalItem | None
+    members: Members
     history: tuple[Happened, ...]
     messages: tuple[Message, ...]
     now: datetime
@@ -67,7 +69,8 @@ def story(connection: "Connection[Any]", escalation: str, rights: Rights) -> Sto
     ).fetchall()
     history = tuple(Happened(number, at, from_row(row), row.get("note", "")) for number, at, row in entries)
     now = connection.execute("SELECT now()").fetchall()[0][0]
-    return Story(found[0], about[0] if about else None, history, tuple(messages(connection, [escalation])), now)
+    among = members(connection, escalation, rights)
+    return Story(found[0], about[0] if about else None, among, history, tuple(messages(connection, [escalation])), now)
 
 
 def messages(connection: "Connection[Any]", escalations: Sequence[str]) -> list[Message]:

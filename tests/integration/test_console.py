@@ -288,6 +288,19 @@ def test_signals_shown_are_open_and_told_or_new(console: Served, story: Story) -
     assert unasked["items"][0]["severity"] == "S2" and unasked["items"][0]["state"] == "open"
 
 
+def test_what_a_summary_told_and_what_a_person_ended_stays_on_the_board(console: Served, story: Story) -> None:
+    for told in ("summary", "resolved", "held", "nobody", None):
+        story.signal(f"told-{told}", 2, 8 * 24 * 60)
+        story.connection.execute("UPDATE signals SET told = %s WHERE name = %s", [told, f"told-{told}"])
+    api = console.api()
+    shown = {
+        state: {one["told"] for one in api.get("/api/v1/signals", params={"state": state}).json()["items"]}
+        for state in ("current", "untold")
+    }
+    assert shown == {"current": {"summary", "resolved"}, "untold": {"held", "nobody", None}}
+    assert "3 older ones</a> are recorded" in console.signed_in().get("/board").text
+
+
 def test_pages_of_a_list_show_each_entry_once(console: Served, story: Story) -> None:
     # Some at the same instant: a page may end between them.
     made = {story.signal(f"s{number}", 2, number // 3) for number in range(11)}

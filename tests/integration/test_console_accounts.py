@@ -267,6 +267,33 @@ def test_who_is_bound_to_a_site_sees_and_changes_nothing_of_another(console: Ser
     assert console.api().get("/api/v1/escalations", params={"site": "elm"}).json()["items"][0]["state"] == "open"
 
 
+def test_a_summary_of_several_sites_is_shown_to_each_of_them_with_its_own_part(console: Served, story: Story) -> None:
+    mine = story.signal("stat-verified", 2, 600, id="mine", site="mercy", case="order/mine")
+    other = story.signal("sold-before-final-check", 2, 600, kind="rule", id="other", site="elm", case="fill/foreign")
+    summary = story.summary(mine, other)
+    browser = console.account("ana", Role.VIEWER, "mercy")
+    for path in ("/board", "/escalations", "/escalations?site=mercy", f"/escalations/{summary}"):
+        text = browser.get(path).text
+        assert "Still open after a stop" in text and "Several sites" in text, path
+        assert "fill/foreign" not in text and 'scope="rowgroup">Elm' not in text, path
+    text = browser.get(f"/escalations/{summary}").text
+    assert "order/mine" in text and "1 more at sites that you do not look after" in text
+    [item] = browser.get("/api/v1/escalations", params={"kind": "summary"}).json()["items"]
+    assert (item["id"], item["site"], item["kind"], item["case"]) == (summary, "*", "summary", None)
+    assert browser.get("/api/v1/escalations", params={"site": "elm"}).json()["items"] == []
+    with browser.stream("GET", "/api/v1/feed", headers={"last-event-id": "0"}, timeout=20) as stream:
+        told = next(line for line in stream.iter_lines() if line.startswith("data:"))
+    assert json.loads(told[5:])["id"] == summary
+    assert "2 still open after a stop" in browser.get("/board").text.partition('id="inbox-title"')[2]
+
+
+def test_a_summary_is_in_the_list_of_the_sites_that_it_is_about(console: Served, story: Story) -> None:
+    summary = story.summary(*(story.signal("x", 2, 600, id=site, site=site) for site in ("mercy", "elm")))
+    api = console.api()
+    found = {site: api.get("/api/v1/escalations", params={"site": site}).json()["items"] for site in ("elm", "oak")}
+    assert [one["id"] for one in found["elm"]] == [summary] and found["oak"] == []
+
+
 def test_a_case_of_another_site_is_not_there(console: Served, story: Story) -> None:
     case = a_late_order(story)
     browser = console.account("ana", Role.ADMIN, "elm")
