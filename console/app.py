@@ -14,7 +14,20 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from console import acting, board, cases, entrance, escalations, feed, links, listing, quality, search, turnaround
+from console import (
+    acting,
+    board,
+    cases,
+    entrance,
+    escalations,
+    feed,
+    links,
+    listing,
+    quality,
+    reports,
+    search,
+    turnaround,
+)
 from console.auth import Door, Refused, SignInNeeded, log
 from console.pages import turned_down
 from console.shell import HEADERS, Limited, Strict
@@ -62,6 +75,7 @@ def create_app(settings: Settings, store: ConsoleStore, recorder: PrometheusReco
         acting.router(store, door),
         links.router(store),
         quality.router(store, door),
+        reports.router(store, door, settings.home / "reports"),
         search.router(store, door, settings.pseudonym_key),
         turnaround.router(store, door),
         cases.router(store, door),

@@ -23,6 +23,11 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
+DOCUMENT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline';"
+    " frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox"
+)
+"""For a report, which is one file with its style inside: it may show itself and do nothing, least of all run anything."""
 _TLS_ONLY = {"strict-transport-security": "max-age=31536000"}
 
 

@@ -208,6 +208,17 @@ class Story:
             [site, rate, clean, late],
         )
 
+    def report(self, folder: Path, site: str, period: str, html: str, revision: int = 1, **more: str) -> Path:
+        """A report that was written into `folder`; its file. `path`: recorded under another one."""
+        path = folder / site / f"{period}.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(html, "utf-8")
+        self.connection.execute(
+            "INSERT INTO reports (kind, site, period, revision, digest, path) VALUES ('week', %s, %s, %s, 'd', %s)",
+            [site, period, revision, more.get("path", str(path))],
+        )
+        return path
+
     def told(self) -> None:
         """The dispatcher looks at everything, and everything it sends is accepted."""
         at_desk = desk.Desk(self.policy, self.now - timedelta(hours=1), Voice("http://127.0.0.1"))

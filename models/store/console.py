@@ -26,6 +26,7 @@ from models.store import (
     linking,
     live,
     quality,
+    reporting,
     stories,
     tokens,
     turnarounds,
@@ -151,6 +152,11 @@ class ConsoleStore:
         """As `quality.quality`."""
         with self._snapshot() as connection:
             return quality.quality(connection, rights)
+
+    def published(self, rights: Rights) -> list[reporting.Published]:
+        """As `reporting.published`."""
+        with self._connection() as connection:
+            return reporting.published(connection, rights)
 
     def turnarounds(self, rights: Rights) -> tuple[datetime, tuple[Turnaround, ...]]:
         """As `turnarounds.turnarounds`."""

@@ -18,6 +18,7 @@ from models.policy import Policies
 from models.store import scores
 from models.store.connecting import DatabaseAway, connect
 from models.store.policies import read_policies
+from models.store.rights import Rights
 
 WORST = 10
 """Cases still open that are named."""
@@ -174,6 +175,14 @@ class Written:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A report that can be read, and when (UTC) its latest revision was made."""
+
+    written: Written
+    made: datetime
+
+
 @contextmanager
 def reporting(database_url: str) -> "Generator[Reporting]":
     """The store as reports see it, in one transaction. Raises DatabaseAway."""
@@ -275,9 +284,22 @@ def all_written(connection: "Connection[Any]") -> list[Written]:
     return [Written(*row) for row in connection.execute(f"{_LATEST} {_ORDER}")]
 
 
+def published(connection: "Connection[Any]", rights: Rights) -> list[Published]:
+    """The latest revision of every report of the sites of `rights`: by site, the newest week first."""
+    scope = None if rights.sites is None else list(rights.sites)
+    rows = connection.execute(_PUBLISHED, {"scope": scope})
+    return [Published(Written(*row[:-1]), row[-1]) for row in rows]
+
+
 _LATEST: LiteralString = (
     "SELECT DISTINCT ON (kind, site, period) kind, site, period, revision, digest, path FROM reports"
 )
+_PUBLISHED: LiteralString = """
+SELECT * FROM (
+    SELECT DISTINCT ON (kind, site, period) kind, site, period, revision, digest, path, made FROM reports
+    WHERE %(scope)s::text[] IS NULL OR site = ANY(%(scope)s) ORDER BY kind, site, period, revision DESC
+) latest ORDER BY site, kind, period DESC
+"""
 _ORDER: LiteralString = "ORDER BY kind, site, period, revision DESC"
 # A case lies in one partition, and the id of an interval names its case: later revisions are found by the case.
 _INTERVALS: LiteralString = """

@@ -152,6 +152,8 @@ MATRIX: dict[tuple[str, str], Role | None] = {
     ("GET", "/cases/{case:path}"): Role.VIEWER,
     ("GET", "/quality"): Role.VIEWER,
     ("GET", "/turnaround"): Role.VIEWER,
+    ("GET", "/reports"): Role.VIEWER,
+    ("GET", "/reports/{kind}/{site:path}/{period}"): Role.VIEWER,
     ("GET", "/search"): Role.VIEWER,
     ("POST", "/search"): Role.VIEWER,
     ("GET", "/api/v1/board"): Role.VIEWER,
@@ -159,6 +161,7 @@ MATRIX: dict[tuple[str, str], Role | None] = {
     ("GET", "/api/v1/escalations"): Role.VIEWER,
     ("GET", "/api/v1/cases/{case:path}"): Role.VIEWER,
     ("GET", "/api/v1/quality"): Role.VIEWER,
+    ("GET", "/api/v1/reports"): Role.VIEWER,
     ("GET", "/api/v1/turnaround"): Role.VIEWER,
     ("GET", "/api/v1/feed"): Role.VIEWER,
     ("POST", "/escalations/{escalation}/ack"): RESPOND,
@@ -212,6 +215,7 @@ def act(browser: httpx.Client, escalation: str, name: str) -> httpx.Response:
 def ask(browser: httpx.Client, method: str, path: str, escalation: str, site: str = "mercy") -> int:
     """What one who is signed in is answered on a route, everything in order but perhaps his role or his sites."""
     where = path.replace("{escalation}", escalation).replace("{signal}", f"rule-{site}")
+    where = where.replace("{kind}/{site:path}/{period}", f"week/{site}/2026-W46")
     where = where.replace("{case:path}", "order/7f3a1c9e")
     if method == "GET":
         return browser.get(where).status_code
