@@ -22,8 +22,9 @@ from rxpulse.process import Command, end, last_lines, rotate, spawn
 STARTS_IN_VAIN = 6
 """So many starts in a row without ever being healthy and a part is given up."""
 LONGEST_PAUSE_SECONDS = 30.0
-STEADY_SECONDS = 30.0
-"""After so long in health the next restart comes quickly again."""
+STEADY_SECONDS = 10.0
+"""After so long in health the next restart comes quickly again: a part that works and is ended from outside, however
+often, must not be kept waiting like one that fails by itself."""
 _ASK_EVERY_SECONDS = 0.1
 _LOOK_AT_LOGS_EVERY_SECONDS = 60.0
 
@@ -83,8 +84,8 @@ class Phase(StrEnum):
 
 @dataclass(slots=True)
 class Life:
-    """What has become of a unit so far. `in_vain` counts starts in a row that never became healthy, `restarts` all
-    that followed the first; `detail` is the last mishap in words."""
+    """What has become of a unit so far. `in_vain` counts starts in a row that never became healthy, `hasty` ends in
+    quick succession, `restarts` all starts that followed the first; `detail` is the last mishap in words."""
 
     unit: Unit
     phase: Phase = Phase.WAITING
@@ -105,6 +106,12 @@ class Life:
 def pause_seconds(hasty: int) -> float:
     """Seconds before the next start after `hasty` (1 or more) ends in quick succession: 0.5, 1, 2, 4, 8, 16, 30, 30."""
     return min(0.5 * 2 ** min(hasty - 1, 10), LONGEST_PAUSE_SECONDS)
+
+
+def hasty_after(hasty: int, healthy_seconds: float) -> int:
+    """How many ends in quick succession there were, once a start has ended that was healthy for so long (0: never):
+    one more than before, or the first again."""
+    return 1 if healthy_seconds >= STEADY_SECONDS else hasty + 1
 
 
 class Supervisor:
@@ -190,7 +197,7 @@ class Supervisor:
             self._turn(life, Phase.DONE, f"done {self._after()}")
             return True
         life.in_vain += 1
-        life.hasty += 1
+        life.hasty = hasty_after(life.hasty, 0.0)
         self._note_end(life, code)
         return False
 
@@ -225,14 +232,14 @@ class Supervisor:
         life.up.set()
         self._turn(life, Phase.HEALTHY, f"ready {self._after()}{f'  {service.url}' if service.url else ''}")
         await asyncio.shield(exited)
-        life.hasty = 1 if time.monotonic() - healthy_since > STEADY_SECONDS else life.hasty + 1
+        life.hasty = hasty_after(life.hasty, time.monotonic() - healthy_since)
 
     async def _in_vain(
         self, life: Life, service: Service, asked: "asyncio.Task[None]", exited: "asyncio.Task[int]"
     ) -> None:
         assert life.process is not None
         life.in_vain += 1
-        life.hasty += 1
+        life.hasty = hasty_after(life.hasty, 0.0)
         if not exited.done():
             reason = asked.exception()
             if reason is not None and not isinstance(reason, NotReady):

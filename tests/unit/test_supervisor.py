@@ -11,7 +11,18 @@ import psutil
 import pytest
 
 from rxpulse.process import Command, last_lines, rotate, run_once
-from rxpulse.supervisor import Life, NotReady, Phase, Service, StackFailed, Supervisor, Task, pause_seconds
+from rxpulse.supervisor import (
+    STEADY_SECONDS,
+    Life,
+    NotReady,
+    Phase,
+    Service,
+    StackFailed,
+    Supervisor,
+    Task,
+    hasty_after,
+    pause_seconds,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -297,6 +308,21 @@ def test_needs_that_do_not_exist_or_go_in_a_circle_are_refused(tmp_path: Path) -
 
 def test_pauses_double_up_to_half_a_minute() -> None:
     assert [pause_seconds(n) for n in (1, 2, 3, 6, 7, 8, 5000)] == [0.5, 1.0, 2.0, 16.0, 30.0, 30.0, 30.0]
+
+
+def paused(*healthy_seconds: float) -> list[float]:
+    """The pauses after starts that were healthy for so long each."""
+    pauses, hasty = [], 0
+    for seconds in healthy_seconds:
+        hasty = hasty_after(hasty, seconds)
+        pauses.append(pause_seconds(hasty))
+    return pauses
+
+
+def test_health_for_a_while_forgets_the_pauses_however_often_a_part_is_ended() -> None:
+    assert paused(*[STEADY_SECONDS] * 20) == [0.5] * 20
+    assert paused(0, 1, 2, 3, STEADY_SECONDS + 1, 0) == [0.5, 1.0, 2.0, 4.0, 0.5, 1.0]
+    assert paused(*[STEADY_SECONDS - 1] * 8)[-1] == 30.0
 
 
 def test_a_long_log_is_moved_aside_and_the_writer_goes_on(tmp_path: Path) -> None:
