@@ -20,7 +20,7 @@ from models.errors import CallerFault, RxPulseError
 from models.settings import Settings
 from models.store.connecting import DatabaseAway
 from workflows.publish import Standing, declared, standing, write_due
-from workflows.weekly import serve, weekly_report
+from workflows.weekly import NotYet, serve, weekly_report
 
 SOON, SELDOM = 3.0, 30.0
 """Seconds between two looks: while something waits to be written, and else."""
@@ -93,7 +93,12 @@ class Reports:
         if found.waiting is not None:
             return False
         if site not in self._begun or found.overdue:
-            await self._write(site)
+            try:
+                await self._write(site)
+            except NotYet as fault:
+                # The worker went on between the two looks: the next one is soon.
+                log.info("the report of %s waits: %s", site, fault)
+                return False
             self._begun.add(site)
             self._show(site, await asyncio.to_thread(standing, self._database_url, site))
         return True

@@ -5,7 +5,6 @@ written and leaves it alone.
 """
 
 import asyncio
-import logging
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -14,8 +13,6 @@ from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import EntrypointType
-from prefect.logging.configuration import setup_logging
-from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.runner import Runner
 from prefect.schedules import Cron
 
@@ -52,13 +49,6 @@ async def weekly_report(site: str) -> list[str]:
     if found:
         await acreate_markdown_artifact(_markdown(found), key=_key(site), description=f"Weekly reports of {site}")
     return [one.path for one in found]
-
-
-def settle_logging() -> None:
-    """Lets Prefect set up its logging now, and leaves out its console: our own lines hold everything, each once."""
-    setup_logging()
-    root = logging.getLogger()
-    root.handlers = [one for one in root.handlers if not isinstance(one, PrefectConsoleHandler)]
 
 
 async def serve(zones: Mapping[str, str], taken: Callable[[], None]) -> None:

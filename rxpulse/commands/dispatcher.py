@@ -20,7 +20,9 @@ def dispatcher() -> None:
     os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     from metrics import logbook
+    from workflows.plain_logging import settle_logging
     from workflows.serve import dispatch
 
+    settle_logging()
     with logbook.role("dispatcher"):
         asyncio.run(dispatch(Settings.from_env(os.environ)))

@@ -26,8 +26,8 @@ def reports() -> None:
     os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     from metrics import logbook
+    from workflows.plain_logging import settle_logging
     from workflows.reporting import report
-    from workflows.weekly import settle_logging
 
     settle_logging()
     with logbook.role("reports"):

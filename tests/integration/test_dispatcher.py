@@ -163,6 +163,9 @@ def test_a_signal_becomes_a_signed_webhook_and_its_end_another(dispatcher: Runni
     dispatcher.signal(cleared=dispatcher.rows("SELECT now()")[0][0], reason=Cleared.STOP, revision=2)
     until(lambda: receiver.types() == ["rx.escalation.page", "rx.escalation.resolved"], "word of the end")
     assert dispatcher.kill(signal.SIGTERM) == 0
+    # Every line once and as our own kind of line: Prefect's console stands not beside it.
+    lines = [json.loads(line) for line in (dispatcher.home / "log").read_text().splitlines()]
+    assert [line["message"] for line in lines].count("stopped") == 1
 
 
 def test_the_secret_is_readable_by_its_owner_alone(dispatcher: Running, receiver: Receiver) -> None:

@@ -15,12 +15,16 @@ from typing import Any
 import httpx
 import pytest
 
+from metrics.recorder import MemoryRecorder
 from models.policy import Policies
 from models.store.policies import begin
 from streams.simulate import SiteSpec, simulate
 from tests.history import load
 from tests.integration.test_dispatcher import free_port
 from tests.integration.test_report import PARSED
+from workflows import reporting
+from workflows.publish import Standing
+from workflows.weekly import NotYet
 
 WITHIN = 120.0
 
@@ -127,3 +131,24 @@ def test_without_prefect_reports_are_written_all_the_same_and_the_role_says_what
         assert answer.status_code == 503 and "does not take the schedule" in answer.text
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+@pytest.mark.anyio
+async def test_facts_that_arrive_between_the_look_and_the_writing_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def begun_too_soon(_: str) -> None:
+        raise NotYet("its rates are not judged yet")
+
+    monkeypatch.setattr(reporting, "standing", lambda *_: Standing(None, True, False, None))
+    reports = reporting.Reports("postgresql://nobody", tmp_path, MemoryRecorder())
+    monkeypatch.setattr(reports, "_write", begun_too_soon)
+    assert await reports._site("mercy") is False
+    written: list[str] = []
+
+    async def in_time(site: str) -> None:
+        written.append(site)
+
+    monkeypatch.setattr(reports, "_write", in_time)
+    assert await reports._site("mercy") is True
+    assert written == ["mercy"]
