@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 from threading import Event as Flag
 
+from models.errors import CallerFault
 from models.settings import Settings
 from rxpulse.output import say
 from rxpulse.stack import Stack
@@ -13,14 +15,16 @@ _LOOK_EVERY = 0.5
 
 async def play(settings: Settings, stack: Stack) -> None:
     """Says where to look, plays the pharmacies, marks the history as loaded, and goes on until it is cancelled.
-    `settings` are complete."""
+    `settings` are complete. Raises CallerFault where the events of somebody else lie in the topic already."""
+    file = settings.home / "demo.json"
+    await asyncio.to_thread(check_topic, settings, file)
     for part in ("console", "intake", "prefect"):
         if part in stack.supervisor.lives:
             say(f"  {part:<10} {stack.url(part)}")
     if link := await asyncio.to_thread(first_link, settings):
         say(f"  sign in    {link}  (once)")
     stop, sent = Flag(), asyncio.get_running_loop().create_future()
-    playing = asyncio.create_task(asyncio.to_thread(_perform, settings, stop, _told(sent)))
+    playing = asyncio.create_task(asyncio.to_thread(_perform, settings, file, stop, _told(sent)))
     loading = asyncio.create_task(_load(settings, stack, sent, stop))
     try:
         await playing
@@ -40,11 +44,25 @@ def first_link(settings: Settings) -> str | None:
     return mint(settings.required_database_url(), settings.public_url) if mint else None
 
 
-def _perform(settings: Settings, stop: Flag, caught_up: object) -> None:
+def check_topic(settings: Settings, file: Path) -> None:
+    """A broker of one's own outlives homes: a demo that is new (nothing is in `file`) begins on an empty topic only.
+    Blocks. Raises CallerFault."""
+    from streams.lag import ends
+
+    if file.exists():
+        return
+    if held := sum(ends(settings).values()):
+        raise CallerFault(
+            f"{held} events lie in Kafka at {settings.required_kafka()} that no demo of this home sent, and invented"
+            " ones must not mix with them: unset RXPULSE_KAFKA, or give a broker for the demo alone"
+        )
+
+
+def _perform(settings: Settings, file: Path, stop: Flag, caught_up: object) -> None:
     from streams.demonstration import perform
 
     assert callable(caught_up)
-    perform(settings, settings.home / "demo.json", stop, caught_up)
+    perform(settings, file, stop, caught_up)
 
 
 def _told(sent: "asyncio.Future[int]") -> object:

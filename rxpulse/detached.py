@@ -11,7 +11,7 @@ from pathlib import Path
 from models.errors import CallerFault
 from models.settings import PREFIX, Settings
 from rxpulse import home as homes
-from rxpulse.home import StackState
+from rxpulse.home import Purpose, StackState
 from rxpulse.output import Say
 from rxpulse.process import last_lines, rotate
 from rxpulse.running import running_state
@@ -20,17 +20,19 @@ from rxpulse.supervisor import Phase
 WITHIN_SECONDS = 300.0
 
 
-def start(settings: Settings, environ: Mapping[str, str], only: Sequence[str], say: Say) -> None:
+def start(settings: Settings, environ: Mapping[str, str], only: Sequence[str], say: Say, purpose: Purpose) -> None:
     """Returns when every part is healthy. Raises CallerFault when the stack ended, when a part stays down, or when
     some are still not healthy after five minutes (then the stack goes on)."""
     home = settings.home
-    homes.open_home(home)
+    homes.open_home(home, purpose)
     if (state := running_state(home)) is not None:
         raise CallerFault(f"a stack is already running as pid {state.pid} in {home}: `rxpulse status` shows it")
     log = home / "logs" / "up.log"
     rotate(log)
     said = log.stat().st_size if log.exists() else 0
-    process = _launch(home, environ, only, log)
+    options = [word for part in only for word in ("--only", part)]
+    options += ["--demo-home"] if purpose is Purpose.DEMO else []
+    process = _launch(home, environ, options, log)
     try:
         _wait(process, home, log, said, say)
     except KeyboardInterrupt:
@@ -39,8 +41,7 @@ def start(settings: Settings, environ: Mapping[str, str], only: Sequence[str], s
         raise
 
 
-def _launch(home: Path, environ: Mapping[str, str], only: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
-    options = [word for part in only for word in ("--only", part)]
+def _launch(home: Path, environ: Mapping[str, str], options: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
     with log.open("ab", buffering=0) as out:
         return subprocess.Popen(
             [sys.executable, "-m", "rxpulse", "up", *options],

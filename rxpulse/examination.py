@@ -70,7 +70,8 @@ def _home(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
         what, _, remedy = warning.partition(": ")
         yield Finding(Level.WARNING, what, remedy)
     free, held = shutil.disk_usage(home).free / 2**30, homes.size_bytes(home) / 2**20
-    yield Finding(Level.GOOD, f"{home} holds {held:.0f} MiB; {free:.1f} GiB are free")
+    whose = " of the demo" if homes.purpose_of(home) is homes.Purpose.DEMO else ""
+    yield Finding(Level.GOOD, f"{home} holds {held:.0f} MiB{whose}; {free:.1f} GiB are free")
 
 
 def _keys(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:

@@ -2,7 +2,8 @@
 
 `stack.json` is written anew at every turn of a part: who runs, on which ports, how each part is. From it `status` and
 `down` find a running stack, and the next start finds what a killed one left behind. A lock on `stack.lock`, which the
-system gives back whatever happens, keeps a second stack out. A folder without the marker file is never emptied.
+system gives back whatever happens, keeps a second stack out. A folder without the marker file is never emptied. The
+marker also says what the home is for: the demo's invented history and a pharmacy's own events never lie in one home.
 """
 
 import fcntl
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,17 @@ from rxpulse.process import kill_session
 MARKER = ".rxpulse-home"
 _MARKER_TEXT = "This folder holds the data of an RxPulse stack. `rxpulse reset` deletes it.\n"
 _STATE, _LOCK = "stack.json", "lock"
+_PLAYED = "demo.json"
 _REAP_SECONDS = 15.0
 LOW_SPACE, NO_SPACE = 2 * 2**30, 256 * 2**20
 """Free bytes below which a start warns, and below which it refuses: Kafka and PostgreSQL both stop on a full disk."""
+
+
+class Purpose(StrEnum):
+    """What a home is for: a pharmacy's own events, or the invented ones of the demo."""
+
+    WORK = "work"
+    DEMO = "demo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +91,45 @@ def lives(pid: int, since: float) -> bool:
         return False
 
 
-def open_home(home: Path) -> None:
-    """Makes the folder, or checks that it is one of ours. Raises CallerFault."""
+def purpose_of(home: Path) -> Purpose | None:
+    """What the home is for; None where nothing says so: there is none yet, or no stack ever started in it. A home of an
+    earlier release says it by what lies in it."""
+    marker = home / MARKER
+    said = marker.read_text("utf-8") if marker.is_file() else ""
+    for purpose in Purpose:
+        if f"purpose: {purpose}" in said.splitlines():
+            return purpose
+    if (home / _PLAYED).exists():
+        return Purpose.DEMO
+    return Purpose.WORK if (home / _STATE).exists() else None
+
+
+def check_purpose(home: Path, purpose: Purpose) -> None:
+    """Raises CallerFault where the home is for something else than `purpose`: what was mixed nobody can part again."""
+    held = purpose_of(home)
+    if held is Purpose.WORK and purpose is Purpose.DEMO:
+        raise CallerFault(
+            f"{home} belongs to `rxpulse up`, and the demo would pour nine weeks of invented history into it: set"
+            " RXPULSE_HOME to another folder for the demo, or delete this one with `rxpulse down; rxpulse reset`"
+        )
+    if held is Purpose.DEMO and purpose is Purpose.WORK:
+        raise CallerFault(
+            f"{home} holds the invented history of the demo, and real events must not mix with it: set RXPULSE_HOME to"
+            " another folder, or delete this one with `rxpulse down; rxpulse reset`; `rxpulse up --demo-home` runs on"
+            " what the demo left, to look at it"
+        )
+
+
+def open_home(home: Path, purpose: Purpose = Purpose.WORK) -> None:
+    """Makes the folder, or checks that it is one of ours, for this purpose. Raises CallerFault."""
     try:
         if home.exists() and not (home / MARKER).exists() and any(home.iterdir()):
             raise CallerFault(
                 f"{home} is not empty and holds no {MARKER}: it is no home of RxPulse; set RXPULSE_HOME elsewhere"
             )
+        check_purpose(home, purpose)
         home.mkdir(parents=True, exist_ok=True, mode=0o711)
-        (home / MARKER).write_text(_MARKER_TEXT)
+        (home / MARKER).write_text(f"{_MARKER_TEXT}purpose: {purpose}\n", "utf-8")
         # As root the database runs under another account, which has to pass through.
         home.chmod(0o711 if os.geteuid() == 0 else 0o700)
         for folder in ("logs", "state"):

@@ -18,7 +18,7 @@ from models.errors import CallerFault
 from models.settings import KafkaSecurity, Settings
 from rxpulse import home as homes
 from rxpulse import kafka, parts, ports, postgres, services
-from rxpulse.home import PartState, StackState
+from rxpulse.home import PartState, Purpose, StackState
 from rxpulse.keys import ensure
 from rxpulse.output import Say
 from rxpulse.plan import Plan, decide, url
@@ -68,13 +68,19 @@ class _Prepared:
 
 
 def run_stack(
-    settings: Settings, environ: Mapping[str, str], say: Say, play: Play | None = None, only: Sequence[str] = ()
+    settings: Settings,
+    environ: Mapping[str, str],
+    say: Say,
+    play: Play | None = None,
+    only: Sequence[str] = (),
+    purpose: Purpose = Purpose.WORK,
 ) -> None:
     """Runs the stack until a signal ends it or `play`, called once all parts are healthy, returns. `only` names the
-    parts to run, empty for all. Raises CallerFault where it cannot start, StackFailed where it cannot go on."""
+    parts to run, empty for all; `purpose` what the home must be for. Raises CallerFault where it cannot start,
+    StackFailed where it cannot go on."""
     _check_outside(settings)
     os.umask(0o077)  # what the parts write is for nobody else on this machine
-    homes.open_home(settings.home)
+    homes.open_home(settings.home, purpose)
     began = time.monotonic()
     with homes.alone(settings.home):
         prepared = _prepare(settings, environ, say, only)

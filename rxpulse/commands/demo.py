@@ -24,18 +24,20 @@ POLICY = Path(models.__file__).parent / "defaults" / "demo.toml"
 def demo(seconds: float | None, as_json: bool) -> None:
     """Run everything on this machine with the demo's policy: history first, then a live pharmacy. Ctrl-C stops it.
 
-    With --for, the exit code is 0 when every part was healthy to the end; what it made stays in RXPULSE_HOME.
+    With --for, the exit code is 0 when every part was healthy to the end; what it made stays in RXPULSE_HOME. A home in
+    which `rxpulse up` keeps a pharmacy's own events is refused.
 
     \b
     Example: rxpulse demo --for 60 --json
     """
+    from rxpulse.home import Purpose
     from rxpulse.stack import run_stack
 
     settings = Settings.from_env(os.environ)
     if settings.policy is None and POLICY.is_file():
         settings = replace(settings, policy=POLICY)
     show = _Show(settings, os.environ, seconds)
-    run_stack(settings, os.environ, say, play=show.play)
+    run_stack(settings, os.environ, say, play=show.play, purpose=Purpose.DEMO)
     if seconds is None:
         return
     if show.document is None:

@@ -5,6 +5,7 @@ import os
 import click
 
 from models.settings import Settings
+from rxpulse.home import Purpose
 from rxpulse.output import say
 from rxpulse.plan import PARTS
 
@@ -12,21 +13,24 @@ from rxpulse.plan import PARTS
 @click.command()
 @click.option("--detach", is_flag=True, help="Return when all parts are healthy; `rxpulse down` stops them.")
 @click.option("--only", multiple=True, type=click.Choice(PARTS), help="Start this part alone; may be repeated.")
-def up(detach: bool, only: tuple[str, ...]) -> None:
+@click.option("--demo-home", is_flag=True, help="Run on what `rxpulse demo` left in this home, to look at it.")
+def up(detach: bool, only: tuple[str, ...], demo_home: bool) -> None:
     """Start Kafka, PostgreSQL and every role on this machine. Ctrl-C stops all of it.
 
-    Data lies in RXPULSE_HOME. RXPULSE_KAFKA, RXPULSE_DATABASE_URL and RXPULSE_PREFECT_URL put servers of your own in
+    Data lies in RXPULSE_HOME. A home of the demo is refused, unless --demo-home says so: invented history and real events
+    must not mix. RXPULSE_KAFKA, RXPULSE_DATABASE_URL and RXPULSE_PREFECT_URL put servers of your own in
     the place of those that the stack brings.
 
     \b
     Example: rxpulse up --detach && rxpulse status
     """
     settings = Settings.from_env(os.environ)
+    purpose = Purpose.DEMO if demo_home else Purpose.WORK
     if detach:
         from rxpulse import detached
 
-        detached.start(settings, os.environ, only, say)
+        detached.start(settings, os.environ, only, say, purpose)
     else:
         from rxpulse.stack import run_stack
 
-        run_stack(settings, os.environ, say, only=only)
+        run_stack(settings, os.environ, say, only=only, purpose=purpose)
