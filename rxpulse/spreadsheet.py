@@ -1,4 +1,4 @@
-"""Facts as a table that other programs open: text separated by commas, or Apache Parquet where that is installed.
+"""Facts as a table that other programs open: text separated by commas, or Apache Parquet.
 
 A file appears under its name only when it is whole.
 """
@@ -10,7 +10,6 @@ from datetime import datetime
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from models.errors import UsageFault
 
@@ -43,8 +42,6 @@ def check(out: Path) -> None:
         raise UsageFault(f"--out {out}: end the name in .csv or .parquet")
     if not out.parent.is_dir():
         raise UsageFault(f"--out {out}: there is no folder {out.parent}; make it, or give another")
-    if out.suffix == ".parquet":
-        _pyarrow()
 
 
 def write(table: Table, out: Path) -> int:
@@ -84,7 +81,10 @@ def _text(value: Value) -> str:
 
 
 def _write_parquet(table: Table, file: Path) -> int:
-    pyarrow, parquet = _pyarrow()
+    # Large, and needed here alone: no other command waits for it.
+    import pyarrow
+    from pyarrow import parquet
+
     types = {
         Holds.TEXT: pyarrow.string(),
         Holds.WHOLE: pyarrow.int64(),
@@ -104,15 +104,3 @@ def _write_parquet(table: Table, file: Path) -> int:
             ]
             writer.write_table(pyarrow.Table.from_arrays(columns, schema=schema))
     return written
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise UsageFault(
-            "a .parquet file needs the package pyarrow, which is not installed: `pip install pyarrow` beside RxPulse, or"
-            " give --out FILE.csv"
-        ) from None
-    return pyarrow, parquet

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
 import pytest
 from click.testing import CliRunner, Result
+from pyarrow import parquet
 
 from models import policy_text
 from models.event import Event
@@ -194,8 +195,36 @@ def test_a_file_that_cannot_be_written_is_said_before_anything_is_read(tmp_path:
     assert remedy in found.stderr
 
 
-def test_parquet_names_the_package_that_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    found = CliRunner().invoke(main, ["export", "intervals", "--out", str(tmp_path / "facts.parquet")])
-    assert found.exit_code == 2
-    assert "pip install pyarrow" in found.stderr
+def test_a_parquet_file_holds_what_the_csv_file_holds_with_types(live: Live) -> None:
+    live.worker()
+    live.send(*simulated(), stat(1, now() - timedelta(minutes=11)))
+    live.await_applied()
+    for what, instants, numbers in (
+        ("intervals", {"started", "stopped"}, {"net_seconds", "target_seconds"}),
+        ("signals", {"raised", "cleared", "known"}, set[str]()),
+        ("events", {"time", "recorded", "promised"}, {"qty", "amount", "value"}),
+    ):
+        text, out = exported(live, what), live.folder / f"{what}.parquet"
+        found = run(live, "export", what, "--out", str(out))
+        assert found.exit_code == 0, found.output
+        table = parquet.read_table(out)
+        assert table.num_rows == len(text) > 0
+        assert table.column_names == list(text[0])
+        kinds = {name: str(table.schema.field(name).type) for name in table.column_names}
+        assert {name for name, kind in kinds.items() if kind == "timestamp[us, tz=UTC]"} == instants
+        assert {name for name, kind in kinds.items() if kind == "double"} == numbers
+        assert [[as_text(value) for value in row.values()] for row in table.to_pylist()] == [
+            list(row.values()) for row in text
+        ]
+
+
+def as_text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case datetime():
+            return value.isoformat()
+        case _:
+            return str(value)
