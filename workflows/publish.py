@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 from models.errors import CallerFault, UsageFault
 from models.event import Site
+from models.period import REPORTED_AFTER, Week, due_weeks
 from models.policy import Policies
-from models.store.reporting import Reporting, Written, reporting
-from workflows.period import REPORTED_AFTER, Week, due_weeks
+from models.store.reporting import Reporting, Window, Written, reporting
 from workflows.render import render
-from workflows.report import Report, assemble, window, zone_of
+from workflows.report import Report, assemble, zone_of
 
 KIND = "week"
 OVERDUE_AFTER = timedelta(minutes=30)
@@ -44,7 +44,7 @@ class Waiting:
 
 def edition(store: Reporting, policies: Policies, site: Site, week: Week) -> Edition:
     """The report of a week as it now is: under the last revision written if its facts are the same, else the next."""
-    facts = store.facts(window(site, zone_of(policies, site), week))
+    facts = store.facts(Window.of(site, zone_of(policies, site), week))
     last = store.written(KIND, site).get(week.label)
     news = last is None or last.digest != facts.digest
     revision = (last.revision if last else 0) + news

@@ -13,23 +13,20 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from metrics import svg
+from metrics.day_chart import day_chart, day_words, length_words
 from metrics.pareto import Bar
-from metrics.spc import Limits, Refused
-from metrics.svg import Line, Point, Share, Span
+from metrics.svg import Share
+from metrics.verdict import FEWEST_DAYS, Verdict
 from models.policy import Severity
-from workflows.period import LOOKED_BACK
 from workflows.report import (
     Cause,
-    Day,
     Measure,
     OpenCase,
     Report,
     State,
-    length_words,
     severity_word,
     target_words,
 )
-from workflows.verdict import FEWEST_DAYS, Verdict
 
 LARGEST = 200_000
 """Bytes that a report stays below: a mail server takes it, a phone shows it."""
@@ -55,7 +52,6 @@ NOT_TOLD = {
     "cleared": "over at once, so not told",
     None: "not decided when this was written",
 }
-_UNITS = ((1 / 60, " s"), (1.0, " min"), (60.0, " h"), (1440.0, " d"))
 
 
 def render(report: Report) -> str:
@@ -121,14 +117,6 @@ class _Words:
         return self.at(case.about.raised)
 
 
-def _short(one: date) -> str:
-    return f"{one.day} {one:%b}"
-
-
-def day_words(one: date) -> str:
-    return f"{one:%a} {one.day} {one:%b}"
-
-
 def _in_order(report: Report) -> list[Measure]:
     """What changed first, the worst of it at the top; within that in the order of the table."""
     verdicts = list(Verdict)
@@ -144,61 +132,8 @@ def _charted(measures: list[Measure]) -> list[Measure]:
 
 def _chart(measure: Measure, monday: date) -> str:
     assert measure.chart is not None
-    first = monday - timedelta(weeks=LOOKED_BACK - 1)
-    size, unit = _unit(measure.chart.limits.centre)
-    points = [
-        Point((day.day - first).days, _short(day.day), day.median / size, _told(day), outside)
-        for day, outside in zip(measure.days, measure.chart.outside, strict=True)
-    ]
-    steps = LOOKED_BACK * 7
-    lines = _lines(measure, size)
-    mondays = [(at, _short(first + timedelta(days=at))) for at in range(0, steps, 7)]
-    span = Span(steps - 7, steps - 1, "this week")
     title = f"{measure.title}: median of each day"
-    return svg.line_chart(
-        f"c-{measure.name}", title, _described(measure), points, lines, steps=steps, span=span, unit=unit, axis=mondays
-    )
-
-
-def _unit(minutes: float) -> tuple[float, str]:
-    """(minutes in one, its sign) of the unit in which a length of that size is drawn."""
-    return max((one for one in _UNITS if one[0] * 2 <= minutes), default=_UNITS[0])
-
-
-def _told(day: Day) -> str:
-    return f"{day_words(day.day)}: {length_words(day.median)}, {day.n} done"
-
-
-def _lines(measure: Measure, size: float) -> list[Line]:
-    assert measure.chart is not None
-    match measure.chart.limits:
-        case Limits() as limits:
-            trial = "trial " if limits.trial else ""
-            drawn = [
-                Line("centre", limits.centre / size, f"mean {length_words(limits.centre)}"),
-                Line("limit", limits.upper / size, f"{trial}upper {length_words(limits.upper)}"),
-            ]
-            if limits.lower > 0:
-                drawn.append(Line("limit", limits.lower / size, f"{trial}lower {length_words(limits.lower)}"))
-            return drawn
-        case Refused() as refused:
-            return [Line("centre", refused.centre / size, f"mean {length_words(refused.centre)}")]
-
-
-def _described(measure: Measure) -> str:
-    """The chart in words, for whoever does not see it."""
-    assert measure.chart is not None
-    match measure.chart.limits:
-        case Limits() as limits:
-            lower = f"{length_words(limits.lower)} to " if limits.lower > 0 else "up to "
-            kind = "Trial limits" if limits.trial else "Limits"
-            said = f"{kind} {lower}{length_words(limits.upper)}; {sum(measure.chart.outside)} days outside."
-        case Refused():
-            said = "No limits are drawn."
-    return (
-        f"{len(measure.days)} days of eight weeks, mean {length_words(measure.chart.limits.centre)}. {said}"
-        f" This week: {measure.judged.verdict}, {measure.judged.reason}."
-    )
+    return day_chart(measure.name, title, measure.days, measure.chart, measure.judged, monday)
 
 
 def _pareto(bars: tuple[Bar[Cause], ...]) -> str:

@@ -8,16 +8,17 @@ and how far the figures can be trusted. The same facts give the same report, whe
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from metrics.day_chart import Day, length_words
 from metrics.pareto import Bar, pareto
 from metrics.spc import Chart, chart
+from metrics.verdict import Judged, judged
 from models.event import Site
+from models.period import LOOKED_BACK, Week
 from models.policy import BusinessDays, ByField, Clock, Kind, Policies, Policy, Rate, Severity, Within
-from models.store.reporting import Facts, Raised, Shifted, StillOpen, Trials, Turnaround, Window
-from workflows.period import LOOKED_BACK, Week
-from workflows.verdict import Judged, judged
+from models.store.reporting import Facts, Raised, Shifted, StillOpen, Trials, Turnaround
 
 _MINUTE = 60e6
 
@@ -39,15 +40,6 @@ class Lengths:
     in_target: float | None
     median: float
     p90: float
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """The median of one day's lengths, in minutes."""
-
-    day: date
-    n: int
-    median: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +109,6 @@ class Report:
     open_cases: tuple[OpenCase, ...]
     rates: tuple[ErrorRate, ...]
     facts: Facts
-
-
-def window(site: str, zone: str, week: Week) -> Window:
-    """What a report of a week looks at."""
-    weeks = tuple(week.before(back).begins(zone) for back in range(LOOKED_BACK - 1, -1, -1))
-    return Window(site, zone, weeks, week.ends(zone), week.reported(zone))
 
 
 def zone_of(policies: Policies, site: str) -> str:
@@ -271,21 +257,6 @@ def target_words(clock: Clock | None) -> str:
             return f"by the time {name.replace('_', ' ')}{later}"
         case None:
             return ""
-
-
-def length_words(minutes: float) -> str:
-    """A length in the unit that suits it, with at most two units."""
-    if minutes < 1:
-        return f"{minutes * 60:.0f} s"
-    if minutes < 10:
-        return f"{minutes:.1f}".removesuffix(".0") + " min"
-    if minutes < 120:
-        return f"{minutes:.0f} min"
-    hours = minutes / 60
-    if hours < 48:
-        whole = round(minutes)
-        return f"{whole // 60} h {whole % 60:02}" if whole % 60 else f"{whole // 60} h"
-    return f"{hours / 24:.1f}".removesuffix(".0") + " d"
 
 
 def severity_word(severity: Severity) -> str:

@@ -14,6 +14,7 @@ from typing import Any, LiteralString
 
 from psycopg import Connection, OperationalError
 
+from models.period import LOOKED_BACK, Week
 from models.policy import Policies
 from models.store import scores
 from models.store.connecting import DatabaseAway, connect
@@ -35,6 +36,12 @@ class Window:
     weeks: tuple[datetime, ...]
     ends: datetime
     known: datetime
+
+    @classmethod
+    def of(cls, site: str, zone: str, week: Week) -> "Window":
+        """What a report of this week looks at: the week, and the seven before it."""
+        weeks = tuple(week.before(back).begins(zone) for back in range(LOOKED_BACK - 1, -1, -1))
+        return cls(site, zone, weeks, week.ends(zone), week.reported(zone))
 
     @property
     def begins(self) -> datetime:

@@ -15,19 +15,19 @@ import pytest
 from metrics.turnaround import quantile
 from models import policy_text
 from models.event import Site
+from models.period import Week
 from models.policy import Policies
 from models.store.connecting import connect
 from models.store.facts import snapshot
 from models.store.ledger import Advance, Batch, IntervalFact
 from models.store.policies import begin
-from models.store.reporting import all_written, reporting
+from models.store.reporting import Window, all_written, reporting
 from models.store.sql import SqlLedger
 from rxpulse.status import store_figures
 from streams.simulate import SiteSpec, simulate
 from tests.history import CLUSTER, load
-from workflows.period import Week
 from workflows.publish import Waiting, asked_for, edition, write_due
-from workflows.report import window, zone_of
+from workflows.report import zone_of
 
 ZONE = "America/New_York"
 PARSED = policy_text.read(
@@ -177,7 +177,7 @@ def test_a_case_that_was_open_at_the_weeks_end_stays_so_when_it_gets_worse_or_en
     with reporting(lived) as store:
         policies = store.policies()
         assert policies is not None
-        seen = window("mercy", zone_of(policies, "mercy"), _last(lived))
+        seen = Window.of("mercy", zone_of(policies, "mercy"), _last(lived))
         before = store.facts(seen)
     (worst,) = _rows(
         lived,

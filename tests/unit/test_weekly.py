@@ -4,17 +4,18 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from metrics.day_chart import length_words
 from metrics.spc import chart
+from metrics.verdict import Judged, Verdict, judged
 from models.errors import UsageFault
 from models.event import Site
+from models.period import Week, due_weeks
 from models.policy import Policies, Severity
 from models.store.reporting import Corrections, Facts, Raised, Shifted, StillOpen, Telling, Trials, Turnaround
 from tests.heart import RETURNED, policy
-from workflows.period import Week, due_weeks
 from workflows.publish import file_of
 from workflows.render import LARGEST, render
-from workflows.report import Report, State, assemble, length_words
-from workflows.verdict import Judged, Verdict, judged
+from workflows.report import Report, State, assemble
 
 _W46 = Week(date(2026, 11, 9))
 _STEADY = [10.0, 12.0, 11.0, 9.0, 12.0, 10.0, 8.0] * 8
