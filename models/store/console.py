@@ -158,6 +158,16 @@ class ConsoleStore:
         with self._connection() as connection:
             return reporting.published(connection, rights)
 
+    def sites_seen(self, rights: Rights) -> list[str]:
+        """The sites of `rights` that the store has heard of."""
+        with self._connection() as connection:
+            return [site for site in reporting.Reporting(connection).sites() if rights.at(site)]
+
+    def lengths(self, windows: Sequence[reporting.Window], clock: str) -> list[tuple[reporting.Turnaround, ...]]:
+        """As `reporting.turnaround`, of each of these windows."""
+        with self._snapshot() as connection:
+            return [reporting.turnaround(connection, window, clock) for window in windows]
+
     def turnarounds(self, rights: Rights) -> tuple[datetime, tuple[Turnaround, ...]]:
         """As `turnarounds.turnarounds`."""
         with self._connection() as connection:

@@ -252,7 +252,7 @@ class Reporting:
     def facts(self, window: Window) -> Facts:
         """What is known of a site's weeks."""
         return Facts(
-            turnaround=self._turnaround(window),
+            turnaround=turnaround(self._connection, window),
             raised=tuple(Raised(*row) for row in self._rows(_RAISED, window)),
             told=tuple((told, count) for told, count in self._rows(_TOLD, window)),
             still_open=tuple(StillOpen(*row) for row in self._rows(f"{_OPEN} LIMIT %(worst)s", window)),
@@ -264,26 +264,31 @@ class Reporting:
             corrections=Corrections(*self._rows(_CORRECTIONS, window)[0]),
         )
 
-    def _turnaround(self, window: Window) -> tuple[Turnaround, ...]:
-        return tuple(Turnaround(*row) for row in self._rows(_TURNAROUND, window))
-
     def _rows(self, query: LiteralString, window: Window) -> list[tuple[Any, ...]]:
-        values = {
-            "site": window.site,
-            "zone": window.zone,
-            "first": window.weeks[0],
-            "previous": window.before,
-            "begins": window.begins,
-            "ends": window.ends,
-            "known": window.known,
-            "worst": WORST,
-        }
-        return self._connection.execute(query, values).fetchall()
+        return self._connection.execute(query, _values(window)).fetchall()
 
     def _one(self, query: LiteralString, **values: object) -> tuple[Any, ...]:
         row = self._connection.execute(query, values).fetchone()
         assert row is not None
         return row
+
+
+def turnaround(connection: "Connection[Any]", window: Window, clock: str = "") -> tuple[Turnaround, ...]:
+    """How long work took in the weeks of a window, by clock, day and week. `clock`: of this one alone."""
+    return tuple(Turnaround(*row) for row in connection.execute(_TURNAROUND, _values(window) | {"clock": clock}))
+
+
+def _values(window: Window) -> dict[str, object]:
+    return {
+        "site": window.site,
+        "zone": window.zone,
+        "first": window.weeks[0],
+        "previous": window.before,
+        "begins": window.begins,
+        "ends": window.ends,
+        "known": window.known,
+        "worst": WORST,
+    }
 
 
 def all_written(connection: "Connection[Any]") -> list[Written]:
@@ -316,7 +321,7 @@ AND NOT EXISTS (SELECT FROM intervals n WHERE n.case_id = i.case_id AND n.id = i
 _TURNAROUND: LiteralString = f"""
 WITH stopped AS (
     SELECT clock, net, target, in_target, (stopped AT TIME ZONE %(zone)s)::date AS day FROM ({_INTERVALS}) i
-    WHERE NOT retracted
+    WHERE NOT retracted AND (%(clock)s::text = '' OR clock = %(clock)s)
 ), dated AS (SELECT *, date_trunc('week', day::timestamp)::date AS monday FROM stopped)
 SELECT clock, coalesce(day, monday), day IS NULL, count(*), count(in_target), count(*) FILTER (WHERE in_target),
     percentile_cont(0.5) WITHIN GROUP (ORDER BY net), percentile_cont(0.9) WITHIN GROUP (ORDER BY net)
