@@ -2,6 +2,10 @@
 
 import asyncio
 import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event as Flag
 
@@ -21,11 +25,10 @@ async def play(settings: Settings, stack: Stack) -> None:
     for part in ("console", "intake", "prefect"):
         if part in stack.supervisor.lives:
             say(f"  {part:<10} {stack.url(part)}")
-    if link := await asyncio.to_thread(first_link, settings):
-        say(f"  sign in    {link}  (once)")
-    stop, sent = Flag(), asyncio.get_running_loop().create_future()
-    playing = asyncio.create_task(asyncio.to_thread(_perform, settings, file, stop, _told(sent)))
-    loading = asyncio.create_task(_load(settings, stack, sent, stop))
+    say(f"  sign in    {await asyncio.to_thread(first_link, settings)}  (once)")
+    stop, loaded, sent = Flag(), Flag(), asyncio.get_running_loop().create_future()
+    playing = asyncio.create_task(asyncio.to_thread(_perform, settings, file, stop, _told(sent), loaded))
+    loading = asyncio.create_task(_load(settings, stack, sent, stop, loaded))
     try:
         await playing
     finally:
@@ -36,12 +39,11 @@ async def play(settings: Settings, stack: Stack) -> None:
             await asyncio.gather(playing, loading, return_exceptions=True)
 
 
-def first_link(settings: Settings) -> str | None:
-    """A link to the console that signs in once; None where the store of this installation makes none. Blocks."""
-    from models import store
+def first_link(settings: Settings) -> str:
+    """A link to the console that signs in once. Blocks."""
+    from models.store import mint_first_link
 
-    mint = getattr(store, "mint_first_link", None)
-    return mint(settings.required_database_url(), settings.public_url) if mint else None
+    return mint_first_link(settings.required_database_url(), settings.public_url)
 
 
 def check_topic(settings: Settings, file: Path) -> None:
@@ -58,14 +60,13 @@ def check_topic(settings: Settings, file: Path) -> None:
         )
 
 
-def _perform(settings: Settings, file: Path, stop: Flag, caught_up: object) -> None:
+def _perform(settings: Settings, file: Path, stop: Flag, caught_up: Callable[[int], None], loaded: Flag) -> None:
     from streams.demonstration import perform
 
-    assert callable(caught_up)
-    perform(settings, file, stop, caught_up)
+    perform(settings, file, stop, caught_up, loaded)
 
 
-def _told(sent: "asyncio.Future[int]") -> object:
+def _told(sent: "asyncio.Future[int]") -> Callable[[int], None]:
     loop = asyncio.get_running_loop()
 
     def tell(events: int) -> None:
@@ -74,8 +75,8 @@ def _told(sent: "asyncio.Future[int]") -> object:
     return tell
 
 
-async def _load(settings: Settings, stack: Stack, sent: "asyncio.Future[int]", stop: Flag) -> None:
-    """Marks the history as loaded once the worker has applied everything that was sent of it."""
+async def _load(settings: Settings, stack: Stack, sent: "asyncio.Future[int]", stop: Flag, loaded: Flag) -> None:
+    """Marks the history as loaded once the worker has applied everything that was sent of it, and says what to try."""
     began = asyncio.get_running_loop().time()
     say("  the history loads; the board shows how far")
     events = await sent
@@ -83,7 +84,28 @@ async def _load(settings: Settings, stack: Stack, sent: "asyncio.Future[int]", s
         return
     seconds = asyncio.get_running_loop().time() - began
     say(f"  history    {events} events loaded in {seconds:.0f} s; from here on it is live")
+    for line in invitation(stack.url("console"), stack.supervisor.lives["worker"].pid, _command(os.environ, settings)):
+        say(line)
+    loaded.set()
     stack.loaded.set()
+
+
+def invitation(console: str, worker: int | None, command: str) -> list[str]:
+    """Five lines: what to try while it runs. `command` is what a person types for `rxpulse` in another terminal."""
+    return [
+        "Now, while it runs:",
+        f"  1 answer  a STAT order at Mercy is late; its page is in the inbox: say who you are, press Acknowledge  {console}/",
+        f"  2 watch   overlooked orders are found and their signals clear; Elm Street's data entry slips  {console}/signals",
+        f"  3 read    the report of last week, and charts that do not cry wolf  {console}/reports",
+        f"  4 break   kill -9 {worker}  (the worker; it comes back), then  {command} verify  finds 0 differences",
+        f"  5 ask     {command} policy explain stat-verified  says why ten minutes; more: docs/getting-started.md",
+    ]
+
+
+def _command(environ: Mapping[str, str], settings: Settings) -> str:
+    """What a person types: the program as this one was called, in this home."""
+    program = os.path.relpath(sys.argv[0]) if os.sep in sys.argv[0] else sys.argv[0]
+    return f"RXPULSE_HOME={shlex.quote(str(settings.home))} {program}" if "RXPULSE_HOME" in environ else program
 
 
 def _applied(settings: Settings, stop: Flag) -> bool:

@@ -6,17 +6,20 @@ between is sent as well, for a pharmacy does not stand still while nobody looks.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import dropwhile
 from pathlib import Path
 from threading import Event as Flag
+from typing import Any
 
 from models.errors import CallerFault
+from models.event import Event
 from models.settings import Settings
 from models.wire import stamp
 from streams.producing import Feeding
-from streams.simulate import Incident, demo_sites, simulate
+from streams.simulate import Incident, Simulation, demo_sites, simulate
 
 HISTORY = timedelta(days=63)
 """Nine weeks: eight whole weeks for a report, whatever day it is."""
@@ -24,7 +27,13 @@ SEED = 7
 EMERGENCY_BEFORE = timedelta(minutes=8, seconds=30)
 """An emergency begins so long before a start: its first STAT order is late after ten minutes, when the history is
 loaded and somebody looks."""
+OVERLOOKED_BEFORE = timedelta(minutes=12)
+"""Orders that nobody saw are late when the history is loaded, and are found, one after another, within the minutes after."""
+SURGE_AFTER = timedelta(seconds=15)
+"""A store reads in a bad batch so long after it is live: an error rate that shifts while somebody looks."""
 _STAT_ORDERS = 4
+_FOUND_AFTER_MINUTES = 14.5
+_ENTRIES = 66
 _OVERLAP = timedelta(minutes=1)
 """Events sent again after a stop: some may not have been confirmed, and the others change nothing."""
 _NOTED_EVERY = timedelta(seconds=10)
@@ -33,13 +42,13 @@ _PATIENCE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """Where the simulation started, up to which `recorded` its events were sent (None: none yet), and when its
-    emergencies began: the same ones again give the same events again."""
+    """Where the simulation started, up to which `recorded` its events were sent (None: none yet), and what was planted
+    in the order in which it begins: the same again gives the same events again."""
 
     start: datetime
     seed: int
     sent: datetime | None
-    emergencies: tuple[datetime, ...] = ()
+    planted: tuple[Incident, ...] = ()
 
 
 def resume(file: Path, now: datetime) -> Played:
@@ -55,7 +64,7 @@ def resume(file: Path, now: datetime) -> Played:
             datetime.fromisoformat(said["start"]),
             int(said["seed"]),
             datetime.fromisoformat(sent) if sent else None,
-            tuple(map(datetime.fromisoformat, said["emergencies"])),
+            tuple(_incident(entry) for entry in said["planted"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise CallerFault(
@@ -63,11 +72,22 @@ def resume(file: Path, now: datetime) -> Played:
         ) from fault
 
 
-def emergency(played: Played, now: datetime) -> Played:
-    """The play with one emergency more. It begins after whatever was sent: that cannot be changed any more."""
-    begins = now - EMERGENCY_BEFORE
-    begins = begins if played.sent is None else max(begins, played.sent)
-    return replace(played, emergencies=(*played.emergencies, begins))
+def before(played: Played, now: datetime) -> Played:
+    """The play with what begins before a start at `now`: STAT orders that are overlooked, then an emergency. Neither
+    begins before what was sent already: that cannot be changed any more."""
+    hospital = demo_sites()[0].site
+    overlooked = Incident("stat-overlooked", hospital, _not_sent(played, now - OVERLOOKED_BEFORE), _FOUND_AFTER_MINUTES)
+    emergency = Incident("late-stat-night", hospital, _not_sent(played, now - EMERGENCY_BEFORE), _STAT_ORDERS)
+    return replace(played, planted=(*played.planted, overlooked, emergency))
+
+
+def surge(now: datetime) -> Incident:
+    """What happens soon after the play has become live at `now`: a store reads in a batch, a third of it wrong."""
+    return Incident("kickback-surge", demo_sites()[1].site, now + SURGE_AFTER, _ENTRIES)
+
+
+def _not_sent(played: Played, begins: datetime) -> datetime:
+    return begins if played.sent is None else max(begins, played.sent)
 
 
 def note(file: Path, played: Played) -> None:
@@ -78,44 +98,75 @@ def note(file: Path, played: Played) -> None:
         "start": stamp(played.start),
         "seed": played.seed,
         "sent": sent,
-        "emergencies": [stamp(begun) for begun in played.emergencies],
+        "planted": [asdict(incident) | {"start": stamp(incident.start)} for incident in played.planted],
     }
     half.write_text(json.dumps(said), "utf-8")
     half.replace(file)
 
 
-def perform(settings: Settings, file: Path, stop: Flag, caught_up: Callable[[int], None]) -> None:
+def perform(settings: Settings, file: Path, stop: Flag, caught_up: Callable[[int], None], loaded: Flag) -> None:
     """Plays until `stop` is set. `caught_up` is called once, with the number of events sent, when the history has been
-    sent and confirmed. Raises CallerFault where Kafka does not take an event."""
-    played = resume(file, datetime.now(UTC))
-    skip = None if played.sent is None else played.sent - _OVERLAP
-    played = emergency(played, datetime.now(UTC))
+    sent and confirmed; once `loaded` is set, the history has been applied and the surge begins. Raises CallerFault where
+    Kafka does not take an event."""
+    resumed = resume(file, datetime.now(UTC))
+    played = before(resumed, datetime.now(UTC))
     note(file, played)
-    feeding, live, noted = Feeding(settings), False, datetime.now(UTC)
-    for event in simulate(demo_sites(), played.start, played.seed, _incidents(played)):
-        if skip is not None and event.recorded < skip:
-            continue
-        ahead = event.recorded - datetime.now(UTC)
-        if ahead > timedelta():
+    simulation = simulate(demo_sites(), played.start, played.seed, played.planted)
+    stage = _Stage(file, played, simulation, Feeding(settings), datetime.now(UTC))
+    live = surged = False
+    for event in _from(simulation, resumed.sent):
+        if event.recorded > datetime.now(UTC):
             if not live:
                 live = True
-                caught_up(feeding.finish())
+                caught_up(stage.feeding.finish())
             _wait(event.recorded, stop)
         if stop.is_set():
             break
-        feeding.send(event)
-        played = replace(played, sent=event.recorded)
-        if live and datetime.now(UTC) - noted > _NOTED_EVERY:
-            noted = datetime.now(UTC)
-            feeding.finish()
-            note(file, played)
-    feeding.finish()
-    note(file, played)
+        stage.send(event)
+        if live and not surged and loaded.is_set():
+            surged = True
+            stage.plant(surge(datetime.now(UTC)))
+    stage.finish()
 
 
-def _incidents(played: Played) -> list[Incident]:
-    hospital = demo_sites()[0].site
-    return [Incident("late-stat-night", hospital, begins, _STAT_ORDERS) for begins in played.emergencies]
+@dataclass(slots=True)
+class _Stage:
+    """What is played, how far, and when that was last written down."""
+
+    file: Path
+    played: Played
+    simulation: Simulation
+    feeding: Feeding
+    noted: datetime
+
+    def send(self, event: Event) -> None:
+        self.feeding.send(event)
+        self.played = replace(self.played, sent=event.recorded)
+        if datetime.now(UTC) - self.noted > _NOTED_EVERY:
+            self.finish()
+
+    def plant(self, incident: Incident) -> None:
+        """Noted at once, as it really begins: played again without it, the events after it would be others."""
+        planted = self.simulation.plant(incident).incident
+        self.played = replace(self.played, planted=(*self.played.planted, planted))
+        note(self.file, self.played)
+
+    def finish(self) -> None:
+        """Notes how far it was played, once the broker has it all."""
+        self.noted = datetime.now(UTC)
+        self.feeding.finish()
+        note(self.file, self.played)
+
+
+def _from(simulation: Simulation, sent: datetime | None) -> Iterator[Event]:
+    """The events that were not sent before, and a minute's more."""
+    if sent is None:
+        return simulation
+    return dropwhile(lambda event: event.recorded < sent - _OVERLAP, simulation)
+
+
+def _incident(said: dict[str, Any]) -> Incident:
+    return Incident(str(said["name"]), str(said["site"]), datetime.fromisoformat(said["start"]), float(said["size"]))
 
 
 def _wait(until: datetime, stop: Flag) -> None:

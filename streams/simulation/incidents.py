@@ -20,6 +20,7 @@ from streams.simulation.staff import going_home, present
 
 SURGE_SECONDS = 45
 NIGHT_AWAY_MINUTES = 40
+OVERLOOKED_EVERY_MINUTES = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,17 @@ def _stat_night(site: Pharmacy, end: int, size: float) -> Process:
     crew.return_to_work()
 
 
+def _overlooked(site: Pharmacy, end: int, size: float) -> Process:
+    """Three STAT orders come in one after another by a way that nobody watches; each is found `size` minutes later."""
+    for _ in range(3):
+        site.start(inpatient.overlooked(site, inpatient.drawn(site, "stat"), size * 60))
+        yield OVERLOOKED_EVERY_MINUTES * 60
+
+
+def _found(site: Pharmacy, start: int, size: float) -> int:
+    return start + int((size + 2 * OVERLOOKED_EVERY_MINUTES) * 60_000)
+
+
 def _away(site: Pharmacy, start: int, size: float) -> int:
     return start + max(NIGHT_AWAY_MINUTES, ceil(size)) * 60_000
 
@@ -176,5 +188,9 @@ KINDS = {
     "late-stat-night": Sort(
         "STAT orders", 4, 1, 200, frozenset({"inpatient"}), 2, _away, _stat_night,
         "all pharmacists are away; one STAT order a minute is entered meanwhile",
+    ),
+    "stat-overlooked": Sort(
+        "minutes", 14.5, 1, 240, frozenset({"inpatient"}), 9, _found, _overlooked,
+        "three STAT orders reach no queue; each is asked for, and verified, after this time",
     ),
 }  # fmt: skip

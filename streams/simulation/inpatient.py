@@ -122,6 +122,18 @@ def life(site: Pharmacy, order: Order, *, by_pharmacist: bool = False) -> Proces
     site.say("rx.order.stopped" if whole else "rx.order.discontinued", order.case, site.feeds["pis"])
 
 
+def overlooked(site: Pharmacy, order: Order, seconds: float) -> Process:
+    """One order that no queue shows, until somebody asks for it after `seconds` and a pharmacist verifies it at once."""
+    _enter(site, order)
+    yield seconds
+    site.say(
+        "rx.order.verified", order.case, site.feeds["pis"], actor=site.pseudonym("pharmacist/ward"), role="pharmacist"
+    )
+    order.verified = True
+    yield from _course(site, order)
+    site.say("rx.order.stopped", order.case, site.feeds["pis"])
+
+
 def _enter(site: Pharmacy, order: Order) -> None:
     site.say(
         "rx.order.entered",
