@@ -4,6 +4,7 @@ events and follows the live feed."""
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -20,7 +21,7 @@ from rxpulse.bench.rig import Rig, standing
 from tests.conftest import require_program
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "prometheus" / "scrape.yml"
-ROLES = ("worker", "dispatcher", "console", "intake")
+ROLES = ("worker", "dispatcher", "reports", "console", "intake")
 WITHIN = 60.0
 Found = TypeVar("Found")
 
@@ -36,8 +37,8 @@ def until(look: Callable[[], Found], what: str) -> Found:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Rig]:
-    """A stack of its own with every role but Prefect and the reports: what others feed would be scraped too."""
-    with standing(os.environ, only=("kafka", "postgres", *ROLES)) as rig:
+    """A stack of its own with every role: what others feed would be scraped too."""
+    with standing(os.environ, only=("kafka", "postgres", "prefect", *ROLES)) as rig:
         yield rig
 
 
@@ -66,7 +67,10 @@ def prometheus(stack: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     ports = {str(7400 + offset): str(stack.plan.base + offset) for offset in range(9)}
     moved = re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: ports[port[0]], SHIPPED.read_text("utf-8"))
     config = folder / "scrape.yml"
-    config.write_text(moved.replace("scrape_interval: 15s", "scrape_interval: 1s"), "utf-8")
+    quick = moved.replace("scrape_interval: 15s", "scrape_interval: 1s").replace("[rules.yml]", "[quick.yml]")
+    config.write_text(quick, "utf-8")
+    rules = (SHIPPED.parent / "rules.yml").read_text("utf-8")
+    (folder / "quick.yml").write_text(rules.replace("interval: 15s", "interval: 1s"), "utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -94,7 +98,7 @@ def test_the_configuration_that_ships_names_every_role_and_is_without_a_fault() 
     program = require_program("promtool", "prometheus")
     found = subprocess.run([program, "check", "config", str(SHIPPED)], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
-    assert {metric.role for metric in CATALOG} == {*ROLES, "reports"}
+    assert {metric.role for metric in CATALOG} == set(ROLES)
     assert set(re.findall(r"role: (\w+)", SHIPPED.read_text("utf-8"))) == set(ROLES)
 
 
@@ -153,6 +157,33 @@ def test_whom_the_console_turns_away_is_counted_and_who_asks_for_its_health_is_n
 
 def _metrics(url: str) -> str:
     return httpx.get(f"{url}/metrics").text
+
+
+def alerts(prometheus: httpx.Client) -> dict[str, str]:
+    """The alerts that are pending or firing."""
+    return {one["labels"]["alertname"]: one["state"] for one in prometheus.get("/alerts").json()["data"]["alerts"]}
+
+
+def test_the_alerts_find_nothing_to_say_of_a_stack_that_works(prometheus: httpx.Client) -> None:
+    assert len(_rules(prometheus)) == 8
+    until(lambda: all(one["health"] == "ok" for one in _rules(prometheus)), "every rule evaluated")
+    # What was found while the roles came up is over by now.
+    until(lambda: not alerts(prometheus), "no alert")
+
+
+def test_a_dispatcher_that_stands_still_is_noticed_and_its_return_too(prometheus: httpx.Client, stack: Rig) -> None:
+    until(lambda: not alerts(prometheus), "no alert")
+    pid = stack.parts()["dispatcher"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        until(lambda: "RxPulseDispatcherDead" in alerts(prometheus), "the alert")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    until(lambda: not alerts(prometheus), "no alert")
+
+
+def _rules(prometheus: httpx.Client) -> list[dict[str, Any]]:
+    return [rule for group in prometheus.get("/rules").json()["data"]["groups"] for rule in group["rules"]]
 
 
 # kcat
