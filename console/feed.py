@@ -75,10 +75,9 @@ class Feed:
                 yield _BACK_AFTER + f"id: {at}\n\n".encode()
             else:
                 at = held.last
-                for event in await run_in_threadpool(self._present, at, rights):
-                    yield event
-            async for event in self._from(at, rights, welcome):
-                yield event
+                yield b"".join(await run_in_threadpool(self._present, at, rights))
+            async for events in self._from(at, rights, welcome):
+                yield events
         except DatabaseAway:
             return  # Who listens comes back, and says what he saw last.
         finally:
@@ -88,10 +87,13 @@ class Feed:
         quiet_since = asyncio.get_running_loop().time()
         beginning = self._beginnings
         while not self._ended and beginning == self._beginnings:
-            for one in await self._after(at):
-                at = one.number
-                if one.item is not None and rights.at(one.item.site):
-                    yield _event(one.topic, one.number, _item.dump_json(one.item))
+            news = await self._after(at)
+            at = news[-1].number if news else at
+            shown = [one for one in news if one.item is not None and rights.at(one.item.site)]
+            if shown:
+                # In one piece: a line that was cut is noticed between two pieces only, and each further one that is
+                # written into it before is a complaint of the server's in the log.
+                yield b"".join(_event(one.topic, one.number, _item.dump_json(one.item)) for one in shown)
             await self._wait(at)
             if asyncio.get_running_loop().time() - quiet_since >= KEEP_ALIVE_SECONDS:
                 quiet_since = asyncio.get_running_loop().time()

@@ -1,5 +1,6 @@
 """The console over a real database: its doors, its lists, its live feed."""
 
+import asyncio
 import json
 import os
 import signal
@@ -8,18 +9,23 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
 from click.testing import CliRunner
 
+from console.feed import Feed
 from models.errors import CallerFault
 from models.settings import Settings
 from models.store import access
+from models.store.board import SignalItem
 from models.store.connecting import connect
 from models.store.console import ConsoleStore
+from models.store.live import Happening, Held
+from models.store.rights import EVERYTHING
 from rxpulse.cli import main
 from rxpulse.commands.console import check_exposure
 from tests.conftest import require_program
@@ -469,6 +475,40 @@ def test_the_feed_ends_with_its_session(console: Served, story: Story, monkeypat
         while True:
             listener.block()
     listener.close()
+
+
+class Announcing:
+    """A store in which many changes were announced at once."""
+
+    def __init__(self) -> None:
+        self.announced = 0
+
+    def held(self) -> Held:
+        return Held(1 if self.announced else 0, self.announced)
+
+    def since(self, number: int) -> list[Happening]:
+        return [Happening(n, "signal", ITEM) for n in range(number + 1, self.announced + 1)]
+
+
+AT = datetime(2026, 11, 1, tzinfo=UTC)
+ITEM = SignalItem("s", "clock", "stat-verified", "S2", "mercy", "order/1", "open", AT, "yes", None, None)
+
+
+@pytest.mark.anyio
+async def test_what_happened_at_once_is_sent_in_one_piece_so_that_a_cut_line_is_noticed() -> None:
+    store = Announcing()
+    feed = Feed(cast("ConsoleStore", store))
+    running = asyncio.create_task(feed.run())
+    pieces = feed.listen(None, store.held(), EVERYTHING, lambda: True)
+    assert (await anext(pieces)).endswith(b"id: 0\n\n")
+    waiting = asyncio.ensure_future(anext(pieces))
+    await asyncio.sleep(0)
+    store.announced = 60
+    async with asyncio.timeout(10):
+        assert (await waiting).count(b"event: signal") == 60
+    feed.end()
+    assert [one async for one in pieces] == []
+    await running
 
 
 def test_no_more_listen_than_the_console_can_bear(console: Served, monkeypatch: pytest.MonkeyPatch) -> None:
