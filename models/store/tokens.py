@@ -1,4 +1,4 @@
-"""Keys that feeds and scripts bring along: each bound to the sources and sites that it may speak for.
+"""Keys that feeds and scripts bring along: each reads the console at its sites, and sends events of its sources there.
 
 A token is a random number of 256 bits with a prefix that a search for leaked secrets can find. It is given out once and
 only its hash is kept, so that whoever reads the database can use none. A name stands for one token for good: what it did
@@ -22,7 +22,7 @@ PREFIX = "rxp_"
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token may do: send events of its `sources` at its `sites`. Without sources it may only read there."""
+    """What a token may do: read the console at its `sites`, and send events of its `sources` there, where it has any."""
 
     name: str
     sources: frozenset[Source]

@@ -4,6 +4,7 @@
 # ruff: noqa: A005
 import os
 import re
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from models.event import Site, Source
 from models.settings import Settings
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
+
+if TYPE_CHECKING:
+    from models.store.tokens import Token
 
 ADD_EXAMPLE = """Example:
 
@@ -31,12 +35,15 @@ def token() -> None:
 @token.command(epilog=ADD_EXAMPLE)
 @click.argument("name")
 @click.option("--source", "sources", multiple=True, help="A source that it may send events of; may be repeated.")
-@click.option("--site", "sites", multiple=True, required=True, help="A site that it may speak for; may be repeated.")
+@click.option(
+    "--site", "sites", multiple=True, required=True, help="A site that it reads and sends of; may be repeated."
+)
 @json_option
 def add(name: str, sources: tuple[str, ...], sites: tuple[str, ...], as_json: bool) -> None:
     """Make a token and print it, once: only its hash is kept.
 
-    Events of other sources or sites are refused with it. Without --source it may read, and send nothing.
+    Every token reads the console's JSON interface, at its sites. With --source it also sends events of these sources at
+    these sites to the intake; all others are refused with it.
     """
     from models.store import tokens
 
@@ -50,10 +57,8 @@ def add(name: str, sources: tuple[str, ...], sites: tuple[str, ...], as_json: bo
         print_json({"name": name, "token": text, "sources": sorted(made.sources), "sites": sorted(made.sites)})
         return
     click.echo(text)
-    say(
-        f"{name} may send {', '.join(sorted(sources)) or 'nothing'} of {', '.join(sorted(sites))}. Keep it now: it is not"
-    )
-    say(f"shown again. `rxpulse token revoke {name}` takes it back")
+    say(f"{name} {may(made)}.")
+    say(f"Keep it now: it is not shown again. `rxpulse token revoke {name}` takes it back")
 
 
 @token.command(epilog=REVOKE_EXAMPLE)
@@ -68,6 +73,13 @@ def revoke(name: str, as_json: bool) -> None:
         print_json({"name": name, "revoked": was_good})
     else:
         say(f"{name} is taken back" if was_good else f"{name} had been taken back before")
+
+
+def may(token: "Token") -> str:
+    """What a token is good for, in words."""
+    sites = ", ".join(sorted(token.sites))
+    sends = f"sends events of {', '.join(sorted(token.sources))} to the intake" if token.sources else "sends nothing"
+    return f"reads the console at {sites} and {sends}"
 
 
 def database_url() -> str:

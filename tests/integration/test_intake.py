@@ -460,6 +460,9 @@ def test_the_command_gives_a_token_once_and_takes_it_back(intake: Intake, tmp_pa
     code, _, err = run("revoke", "nobody")
     assert code == 1 and "no token is called nobody" in err
     assert run("add", "a b", "--site", "oak")[0] == 2
+    code, reader, err = run("add", "wall-screen", "--site", "oak")
+    assert code == 0 and "wall-screen reads the console at oak and sends nothing" in err
+    wait_until(lambda: intake.post(sent, key=reader.strip()).status_code == 403, 2)
 
 
 # What stands behind the door
