@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "dispatcher": ("rxpulse.commands.dispatcher", "dispatcher", "Run the dispatcher: tell people."),
     "reports": ("rxpulse.commands.reports", "reports", "Run the reports on their schedule."),
     "console": ("rxpulse.commands.console", "console", "Serve the board and its pages."),
-    "intake": ("rxpulse.commands.intake", "intake", "Serve the intake: take events by HTTP and MLLP."),
+    "intake": ("rxpulse.commands.intake", "intake", "Serve the intake: take events by HTTP."),
     "topics": ("rxpulse.commands.topics", "topics", "Create and tail topics; print event types and schemas."),
     "import": ("rxpulse.commands.imports", "imports", "Turn foreign records into events."),
     "simulate": ("rxpulse.commands.simulate", "simulate", "Write the events of a simulated pharmacy."),

@@ -30,7 +30,8 @@ def start(settings: Settings, environ: Mapping[str, str], only: Sequence[str], s
     log = home / "logs" / "up.log"
     rotate(log)
     said = log.stat().st_size if log.exists() else 0
-    options = [word for part in only for word in ("--only", part)]
+    options = ["--in-background"]
+    options += [word for part in only for word in ("--only", part)]
     options += ["--demo-home"] if purpose is Purpose.DEMO else []
     process = _launch(home, environ, options, log)
     try:

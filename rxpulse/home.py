@@ -216,10 +216,17 @@ def _strays(home: Path, sessions: set[int]) -> list[psutil.Process]:
     return found
 
 
-def delete(home: Path) -> None:
-    """Deletes the home. Raises CallerFault where it is no home of ours, or in use."""
+def check_deletable(home: Path) -> None:
+    """Raises CallerFault where it is no home of ours, or a stack runs in it."""
     if not (home / MARKER).is_file():
         raise CallerFault(f"{home} holds no {MARKER}: it is no home of RxPulse, and nothing was deleted")
+    with alone(home):
+        return
+
+
+def delete(home: Path) -> None:
+    """Deletes the home. Raises CallerFault where it is no home of ours, or in use."""
+    check_deletable(home)
     with alone(home):
         reap(home, read_state(home))
         shutil.rmtree(home)

@@ -1,10 +1,11 @@
 """One stack, decided: its addresses, its keys, and for each part the question that shows that it works."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from models.errors import UsageFault
 from models.settings import Secret, Settings
 from rxpulse import ports
 from rxpulse.keys import Keys
@@ -38,6 +39,35 @@ class Plan:
     def ports(self) -> dict[str, int]:
         """The nine ports by name."""
         return ports.block(self.base)
+
+
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "worker": ("kafka", "postgres"),
+    "prefect": ("postgres",),
+    "dispatcher": ("postgres",),
+    "reports": ("postgres", "prefect"),
+    "console": ("postgres",),
+    "intake": ("kafka", "postgres"),
+}
+"""The servers without which a part cannot work."""
+
+
+def check_only(given: Settings, only: Sequence[str]) -> None:
+    """Whether the parts `only` (empty: all) have the servers that they need: beside them, or one of the settings. Raises
+    UsageFault."""
+    outside = {
+        "kafka": ("KAFKA", given.kafka),
+        "postgres": ("DATABASE_URL", given.database_url),
+        "prefect": ("PREFECT_URL", given.prefect_url),
+    }
+    for part in only:
+        missing = [need for need in NEEDS.get(part, ()) if need not in only and outside[need][1] is None]
+        if missing:
+            settings = " and ".join(f"RXPULSE_{outside[need][0]}" for need in missing)
+            raise UsageFault(
+                f"--only {part} needs {' and '.join(missing)}: add {' '.join(f'--only {need}' for need in missing)}, or"
+                f" set {settings} to {'servers' if len(missing) > 1 else 'a server'} of your own"
+            )
 
 
 def decide(given: Settings, keys: Keys, base: int, cluster: str | None, environ: Mapping[str, str]) -> Plan:

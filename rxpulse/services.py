@@ -15,7 +15,7 @@ from pathlib import Path
 from models.settings import PREFIX
 from rxpulse import cli, kafka, postgres
 from rxpulse.keys import API_KEY, PREFECT_AUTH, PSEUDONYM_KEY
-from rxpulse.plan import PREFECT, Plan, question, url
+from rxpulse.plan import NEEDS, PREFECT, Plan, question, url
 from rxpulse.process import Command
 from rxpulse.supervisor import Service, Task, Unit
 
@@ -23,6 +23,11 @@ ROLES = ("worker", "dispatcher", "reports", "console", "intake")
 STOPPED_ON_PURPOSE = 3
 """Exit code of a worker that must not be started again before somebody has looked."""
 _ESSENTIAL_ROLES = ("worker", "dispatcher")
+_TASKS = {
+    "migrate": {role for role in ROLES if "postgres" in NEEDS[role]},
+    "topics": {role for role in ROLES if "kafka" in NEEDS[role]},
+}
+"""What has to be made before these roles start."""
 _PATHS = ("POLICY", "TLS_CERT", "TLS_KEY", "KAFKA_CA", "CACHE")
 
 
@@ -43,7 +48,7 @@ def units(plan: Plan, java: Sequence[Path], programs: Path | None, only: Sequenc
     wanted.extend(_role(plan, role) for role in ROLES if cli.exists(role))
     if only:
         chosen = {*only, *(("provision",) if "postgres" in only else ())}
-        chosen |= {"migrate", "topics"} if chosen & set(ROLES) else set()
+        chosen |= {task for task, users in _TASKS.items() if chosen & users}
         wanted = [unit for unit in wanted if unit.name in chosen]
     names = {unit.name for unit in wanted}
     return [replace(unit, needs=tuple(need for need in unit.needs if need in names)) for unit in wanted]

@@ -24,6 +24,8 @@ from rxpulse.output import Say
 from rxpulse.plan import Plan, decide, url
 from rxpulse.supervisor import Life, Phase, Service, StackFailed, Supervisor
 
+CTRL_C = "Ctrl-C stops everything"
+
 
 @dataclass(frozen=True, slots=True)
 class Stack:
@@ -74,10 +76,11 @@ def run_stack(
     play: Play | None = None,
     only: Sequence[str] = (),
     purpose: Purpose = Purpose.WORK,
+    ending: str = CTRL_C,
 ) -> None:
     """Runs the stack until a signal ends it or `play`, called once all parts are healthy, returns. `only` names the
-    parts to run, empty for all; `purpose` what the home must be for. Raises CallerFault where it cannot start,
-    StackFailed where it cannot go on."""
+    parts to run, empty for all; `purpose` is what the home must be for; `ending` tells people how to stop it. Raises
+    CallerFault where it cannot start, StackFailed where it cannot go on."""
     _check_outside(settings)
     os.umask(0o077)  # what the parts write is for nobody else on this machine
     homes.open_home(settings.home, purpose)
@@ -85,11 +88,13 @@ def run_stack(
     with homes.alone(settings.home):
         prepared = _prepare(settings, environ, say, only)
         say(f"  {'parts':<10} fetched and checked after {time.monotonic() - began:.1f} s")
-        asyncio.run(_run(prepared, say, play, only, began))
+        asyncio.run(_run(prepared, say, play, only, began, ending))
     say("stopped")
 
 
-async def _run(prepared: _Prepared, say: Say, play: Play | None, only: Sequence[str], began: float) -> None:
+async def _run(
+    prepared: _Prepared, say: Say, play: Play | None, only: Sequence[str], began: float, ending: str
+) -> None:
     plan, logs = prepared.plan, prepared.plan.home / "logs"
     with _signals() as stop:
         if not await _unless(stop, asyncio.ensure_future(asyncio.gather(*_files(prepared)))):
@@ -101,7 +106,7 @@ async def _run(prepared: _Prepared, say: Say, play: Play | None, only: Sequence[
 
         async def once_healthy() -> None:
             book.complete(supervisor.lives)
-            say(f"RxPulse is up after {time.monotonic() - began:.1f} s: {_where(stack)}")
+            say(f"RxPulse is up after {time.monotonic() - began:.1f} s: {_where(stack, ending)}")
             await (play(stack) if play else asyncio.Event().wait())
 
         try:
@@ -111,10 +116,10 @@ async def _run(prepared: _Prepared, say: Say, play: Play | None, only: Sequence[
             raise
 
 
-def _where(stack: Stack) -> str:
+def _where(stack: Stack, ending: str) -> str:
     lives = stack.supervisor.lives
     running = ", ".join(name for name, life in lives.items() if isinstance(life.unit, Service))
-    return f"{stack.url('console')}  (Ctrl-C stops everything)" if "console" in lives else running
+    return f"{stack.url('console') if 'console' in lives else running}  ({ending})"
 
 
 def _check_outside(settings: Settings) -> None:

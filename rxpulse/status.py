@@ -16,6 +16,8 @@ from rxpulse.running import running_state
 from rxpulse.supervisor import NotReady
 
 Document = dict[str, Any]
+STOPPED = "stopped"
+"""What is said of a part of a stack that does not run, unless there is more to say."""
 
 
 def document(settings: Settings, environ: Mapping[str, str]) -> Document:
@@ -28,7 +30,7 @@ async def gather(settings: Settings, environ: Mapping[str, str]) -> Document:
     state = running_state(settings.home)
     if state is None:
         parts = _parts_at_rest(homes.read_state(settings.home))
-        return {"healthy": False, "parts": parts, **store_figures(None)}
+        return {"healthy": False, "running": False, "parts": parts, **store_figures(None)}
     plan = decide(settings, ensure(settings.home), state.base, state.cluster, environ)
     parts = await _parts(plan, state)
     up = {part["name"] for part in parts if part["healthy"]}
@@ -36,24 +38,26 @@ async def gather(settings: Settings, environ: Mapping[str, str]) -> Document:
     if "postgres" in up:
         await asyncio.to_thread(_note_policy, parts, settings, environ)
     counted = await asyncio.to_thread(store_figures, database_url, plan.settings if "kafka" in up else None)
-    return {"healthy": bool(parts) and all(part["healthy"] for part in parts), "parts": parts, **counted}
+    healthy = bool(parts) and all(part["healthy"] for part in parts)
+    return {"healthy": healthy, "running": True, "parts": parts, **counted}
 
 
 def store_figures(database_url: Secret | None, kafka: Settings | None = None) -> Document:
-    """What the store counts: feeds, lag, cases, signals, escalations, reports. All empty where `database_url` is None or
-    the database has no tables yet; the lag counts only where `kafka` names the broker that answers."""
+    """What the store counts: feeds, lag, cases, signals, escalations, reports. Figures are null and lists empty where
+    `database_url` is None, since nobody knows then; all is 0 where the database has no tables yet. The lag is null unless
+    `kafka` names the broker that answers."""
+    if database_url is None:
+        return _unknown()
     # The database's driver is loaded only here: the supervisor lives long and needs none.
     from models.store.figures import Figures, figures
 
-    found = None if database_url is None else figures(str(database_url))
-    if found is None:
-        found = Figures({}, 0, [], {}, 0, 0, 0, 0, 0, 0, [])
+    found = figures(str(database_url)) or Figures({}, 0, [], {}, 0, 0, 0, 0, 0, 0, [])
     return {
         "feed": [
             {"source": f.source, "site": f.site, "last_event": stamp(f.last_event), "silent_s": round(f.silent_s, 1)}
             for f in found.feeds
         ],
-        "lag_events": 0 if kafka is None else _lag(kafka, found.positions),
+        "lag_events": None if kafka is None else _lag(kafka, found.positions),
         "events_total": found.events_total,
         "cases": {kind: {"open": c.open, "late": c.late, "total": c.total} for kind, c in found.cases.items()},
         "signals": {"open": found.signals_open, "raised_total": found.signals_raised},
@@ -67,6 +71,18 @@ def store_figures(database_url: Secret | None, kafka: Settings | None = None) ->
             {"kind": one.kind, "site": one.site, "period": one.period, "path": one.path, "revision": one.revision}
             for one in found.reports
         ],
+    }
+
+
+def _unknown() -> Document:
+    return {
+        "feed": [],
+        "lag_events": None,
+        "events_total": None,
+        "cases": {},
+        "signals": dict.fromkeys(("open", "raised_total")),
+        "escalations": dict.fromkeys(("open", "unacknowledged", "delivered_total", "failed_total")),
+        "reports": [],
     }
 
 
@@ -116,9 +132,7 @@ def _parts_at_rest(state: StackState | None) -> list[Document]:
         return []
     known = {part.name: part for part in state.parts}
     return [
-        _shown(name, False, None, known[name].url, known[name].detail or "not running")
-        for name in PARTS
-        if name in known
+        _shown(name, False, None, known[name].url, known[name].detail or STOPPED) for name in PARTS if name in known
     ]
 
 

@@ -10,13 +10,18 @@ from alembic.config import Config
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from models.store.connecting import connect
+
 HERE = Path(__file__).parent / "migrations"
 _LOCK = 0x52785075
 """Any number, the same in every release: the key of the lock under which tables change."""
 
 
 def migrate(database_url: str) -> None:
-    """Brings the database to this release's tables. `database_url` is `postgresql://...` without a driver."""
+    """Brings the database to this release's tables. `database_url` is `postgresql://...` without a driver. Raises
+    DatabaseAway."""
+    # Whether the server answers is asked first, since SQLAlchemy's own word of it is a page long.
+    connect(database_url, "rxpulse migrate").close()
     engine = create_engine(driver_url(database_url), poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})

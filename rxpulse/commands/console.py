@@ -28,12 +28,19 @@ def console(link: bool) -> None:
 
 def _link(settings: Settings) -> str:
     from models.store import mint_first_link
+    from rxpulse.enacted import asked
     from rxpulse.running import with_running_stack
 
     found = with_running_stack(settings, os.environ)
+    if found.database_url is None:
+        raise CallerFault(
+            f"no stack runs in {settings.home}: start one with `rxpulse up`, or set RXPULSE_HOME to the home of the one"
+            " that runs; beside containers set RXPULSE_DATABASE_URL and RXPULSE_PUBLIC_URL"
+        )
     if found.public_url is None:
         raise CallerFault("RXPULSE_PUBLIC_URL is not set: give the address under which people reach the console")
-    return mint_first_link(found.required_database_url(), found.public_url)
+    url, address = found.database_url, found.public_url
+    return asked(lambda: mint_first_link(url, address))
 
 
 def _serve(settings: Settings) -> None:

@@ -18,8 +18,10 @@ def migrate() -> None:
     """
     from models import policy_text, store
     from models.store.policies import begin
+    from rxpulse.enacted import asked
 
     settings = Settings.from_env(os.environ)
     first = policy_text.read(settings.policy) if settings.policy else policy_text.shipped_default()
-    store.migrate(settings.required_database_url())
-    begin(settings.required_database_url(), first, "first start")
+    url = settings.required_database_url()
+    asked(lambda: store.migrate(url))
+    asked(lambda: begin(url, first, "first start"))

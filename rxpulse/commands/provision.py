@@ -17,10 +17,11 @@ def provision() -> None:
     """
     from models.store.provisioning import Owner
     from models.store.provisioning import provision as make
+    from rxpulse.enacted import asked
 
     settings = Settings.from_env(os.environ)
     assert isinstance(settings.ports, int)
     held = keys.ensure(settings.home)
     owners = [Owner(plan.OWNER, held.owner), Owner(plan.PREFECT, held.prefect)]
     port = ports.block(settings.ports)["postgres"]
-    make(f"postgresql://{postgres.ADMIN}:{held.admin}@127.0.0.1:{port}/postgres", owners)
+    asked(lambda: make(f"postgresql://{postgres.ADMIN}:{held.admin}@127.0.0.1:{port}/postgres", owners))

@@ -37,6 +37,7 @@ def delete(settings: Settings, yes: bool) -> None:
     if not home.exists():
         say(f"{home} does not exist: nothing to delete")
         return
+    homes.check_deletable(home)
     if not yes:
         size = homes.size_bytes(home) / 2**20
         click.confirm(f"Delete {home} ({size:.0f} MiB) with all its data and keys?", abort=True, err=True)

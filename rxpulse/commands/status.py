@@ -7,6 +7,7 @@ import click
 from models.settings import Settings
 from rxpulse import status as figures
 from rxpulse.output import json_option, print_json
+from rxpulse.status import STOPPED
 
 
 @click.command()
@@ -22,14 +23,22 @@ def status(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(document)
     else:
-        click.echo(_for_people(document))
+        click.echo(for_people(document))
     ctx.exit(0 if document["healthy"] else 1)
 
 
-def _for_people(document: figures.Document) -> str:
-    lines = [_part(part) for part in document["parts"]] or ["no stack runs here: `rxpulse up` starts one"]
-    lines.extend(f"feed {feed['source']} at {feed['site']}: silent {feed['silent_s']} s" for feed in document["feed"])
-    lines.append(f"{document['events_total']} events, {document['lag_events']} not yet read")
+def for_people(document: figures.Document) -> str:
+    """The document in lines."""
+    parts = document["parts"]
+    if not document["running"]:
+        stopped = [f"{part['name']:<10} {_at_rest(part['detail'])}" for part in parts]
+        return "\n".join([*stopped, "no stack runs here: `rxpulse up` starts one, and then the figures are known"])
+    lines = [_part(part) for part in parts]
+    if document["events_total"] is None:
+        return "\n".join([*lines, "the database does not answer, so nothing is known of events, cases and signals"])
+    lines.extend(f"feed {feed['source']} at {feed['site']}: {silent(feed['silent_s'])}" for feed in document["feed"])
+    lag = document["lag_events"]
+    lines.append(f"{document['events_total']} events, {'unknown how many' if lag is None else lag} not yet read")
     for kind, cases in document["cases"].items():
         lines.append(f"{kind}: {cases['open']} open, {cases['late']} late, {cases['total']} in all")
     signals, told = document["signals"], document["escalations"]
@@ -40,6 +49,23 @@ def _for_people(document: figures.Document) -> str:
     )
     lines.extend(f"report {row['kind']} {row['site']} {row['period']}: {row['path']}" for row in document["reports"])
     return "\n".join(lines)
+
+
+def silent(seconds: float) -> str:
+    """How long nothing came, in words: the two largest units that say anything."""
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if minutes < 1:
+        return "heard less than a minute ago"
+    if hours < 1:
+        return f"silent for {minutes} min"
+    if days < 1:
+        return f"silent for {hours} h {minutes % 60} min"
+    return f"silent for {days} d {hours % 24} h"
+
+
+def _at_rest(detail: str) -> str:
+    """`detail` is the last mishap, where there was one."""
+    return STOPPED if detail == STOPPED else f"{STOPPED}; before that it {detail}"
 
 
 def _part(part: figures.Document) -> str:

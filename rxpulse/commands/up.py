@@ -7,15 +7,21 @@ import click
 from models.settings import Settings
 from rxpulse.home import Purpose
 from rxpulse.output import say
-from rxpulse.plan import PARTS
+from rxpulse.plan import PARTS, check_only
 
 
 @click.command()
 @click.option("--detach", is_flag=True, help="Return when all parts are healthy; `rxpulse down` stops them.")
-@click.option("--only", multiple=True, type=click.Choice(PARTS), help="Start this part alone; may be repeated.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(PARTS),
+    help="Start this part alone; may be repeated. What it needs beside it (most need postgres) is named where it is missing.",
+)
+@click.option("--in-background", is_flag=True, hidden=True)
 @click.option("--demo-home", is_flag=True, help="Run on what `rxpulse demo` left in this home, to look at it.")
-def up(detach: bool, only: tuple[str, ...], demo_home: bool) -> None:
-    """Start Kafka, PostgreSQL and every role on this machine. Ctrl-C stops all of it.
+def up(detach: bool, only: tuple[str, ...], in_background: bool, demo_home: bool) -> None:
+    """Start Kafka, PostgreSQL and every role on this machine. Ctrl-C stops all of it; of a detached one `rxpulse down`.
 
     Data lies in RXPULSE_HOME. A home of the demo is refused, unless --demo-home says so: invented history and real events
     must not mix. RXPULSE_KAFKA, RXPULSE_DATABASE_URL and RXPULSE_PREFECT_URL put servers of your own in
@@ -25,12 +31,14 @@ def up(detach: bool, only: tuple[str, ...], demo_home: bool) -> None:
     Example: rxpulse up --detach && rxpulse status
     """
     settings = Settings.from_env(os.environ)
+    check_only(settings, only)
     purpose = Purpose.DEMO if demo_home else Purpose.WORK
     if detach:
         from rxpulse import detached
 
         detached.start(settings, os.environ, only, say, purpose)
     else:
-        from rxpulse.stack import run_stack
+        from rxpulse.stack import CTRL_C, run_stack
 
-        run_stack(settings, os.environ, say, only=only, purpose=purpose)
+        ending = "`rxpulse down` stops everything" if in_background else CTRL_C
+        run_stack(settings, os.environ, say, only=only, purpose=purpose, ending=ending)

@@ -273,6 +273,7 @@ def test_a_running_stack_is_not_reset_and_a_stopped_one_is(up: Up) -> None:
 def test_status_and_down_find_a_detached_stack(up: Up) -> None:
     started = up.command("up", "--detach", "--only", "postgres")
     assert started.returncode == 0, started.stderr
+    assert "(`rxpulse down` stops everything)" in started.stderr and "Ctrl-C" not in started.stderr
     status = up.command("status", "--json")
     document = json.loads(status.stdout)
     [shown] = document["parts"]

@@ -1,14 +1,20 @@
 """The command line: one table, quick help, faults as messages and exit codes."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from models.errors import CallerFault, UsageFault
+from models.settings import Settings
 from rxpulse import cli
+from rxpulse.commands.status import silent
+from rxpulse.home import PartState, StackState, open_home, write_state
+from rxpulse.plan import check_only
 
 INSTALLED = [name for name in cli.COMMANDS if cli.exists(name)]
 
@@ -68,6 +74,95 @@ def test_a_wrong_setting_is_told_without_a_traceback() -> None:
     ran = CliRunner(env={"RXPULSE_PORTS": "many"}).invoke(cli.main, ["status"])
     assert ran.exit_code == 1
     assert ran.stderr.startswith("rxpulse: RXPULSE_PORTS is 'many': give")
+
+
+UNBOUND = {"RXPULSE_DATABASE_URL": "", "RXPULSE_KAFKA": "", "RXPULSE_PREFECT_URL": "", "RXPULSE_PUBLIC_URL": ""}
+NOBODY = "postgresql://nobody:secret-word@127.0.0.1:9/none"
+
+
+def run(tmp_path: Path, *words: str, **environ: str) -> Result:
+    return CliRunner(env=UNBOUND | {"RXPULSE_HOME": str(tmp_path / "home")} | environ).invoke(cli.main, words)
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "needs"),
+    [
+        (["worker"], {}, "needs kafka and postgres: add --only kafka --only postgres, or set RXPULSE_KAFKA and"),
+        (["reports"], {}, "--only reports needs postgres and prefect"),
+        (
+            ["postgres", "reports"],
+            {},
+            "--only reports needs prefect: add --only prefect, or set RXPULSE_PREFECT_URL to",
+        ),
+        (["intake"], {"RXPULSE_DATABASE_URL": NOBODY}, "--only intake needs kafka"),
+        (["prefect"], {}, "--only prefect needs postgres"),
+    ],
+)
+@pytest.mark.parametrize("how", [[], ["--detach"]])
+def test_a_part_without_its_servers_is_refused_with_their_names(
+    tmp_path: Path, words: list[str], environ: dict[str, str], needs: str, how: list[str]
+) -> None:
+    ran = run(tmp_path, "up", *how, *(word for part in words for word in ("--only", part)), **environ)
+    assert ran.exit_code == 2 and needs in ran.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_parts_that_need_nothing_more_are_not_refused() -> None:
+    check_only(Settings.from_env({}), ("kafka", "postgres", "prefect", "worker", "reports", "console", "intake"))
+    check_only(Settings.from_env({}), ())
+    check_only(Settings.from_env({"RXPULSE_DATABASE_URL": NOBODY}), ("console", "dispatcher"))
+
+
+@pytest.mark.parametrize("command", [["_migrate"], ["console", "--link"]])
+def test_a_database_that_does_not_answer_is_a_message_and_no_traceback(tmp_path: Path, command: list[str]) -> None:
+    ran = run(tmp_path, *command, RXPULSE_DATABASE_URL=NOBODY, RXPULSE_PUBLIC_URL="http://127.0.0.1:7400")
+    assert ran.exit_code == 1 and ran.stderr.startswith("rxpulse: the database does not answer: ")
+    assert "sqlalche" not in ran.stderr and "secret-word" not in ran.stderr
+
+
+def test_a_link_to_a_console_that_does_not_run_says_what_to_start(tmp_path: Path) -> None:
+    ran = run(tmp_path, "console", "--link")
+    assert ran.exit_code == 1 and f"no stack runs in {tmp_path / 'home'}: start one with `rxpulse up`" in ran.stderr
+
+
+def test_reset_refuses_before_it_asks(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.txt").write_text("years of work")
+    ran = run(tmp_path, "reset")
+    assert ran.exit_code == 1 and "no home of RxPulse" in ran.stderr and "Delete" not in ran.stderr
+
+
+def test_a_stopped_stack_shows_no_figures(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    open_home(home)
+    parts = (
+        PartState(name="kafka", phase="stopped", healthy=False),
+        PartState(name="worker", phase="stopped", healthy=False, detail="exited with 1"),
+    )
+    write_state(home, StackState(pid=2**22 + 1, born=1.0, base=7400, parts=parts))
+    ran = run(tmp_path, "status")
+    assert ran.exit_code == 1 and ran.stdout.splitlines() == [
+        "kafka      stopped",
+        "worker     stopped; before that it exited with 1",
+        "no stack runs here: `rxpulse up` starts one, and then the figures are known",
+    ]
+    said = json.loads(run(tmp_path, "status", "--json").stdout)
+    assert (said["running"], said["events_total"], said["lag_events"]) == (False, None, None)
+    assert {*said["signals"].values(), *said["escalations"].values()} == {None} and said["cases"] == {}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (12.4, "heard less than a minute ago"),
+        (60, "silent for 1 min"),
+        (3599, "silent for 59 min"),
+        (7260, "silent for 2 h 1 min"),
+        (266400, "silent for 3 d 2 h"),
+    ],
+)
+def test_silence_is_told_in_words(seconds: float, words: str) -> None:
+    assert silent(seconds) == words
 
 
 def test_help_reads_no_shell() -> None:
