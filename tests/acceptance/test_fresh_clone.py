@@ -57,10 +57,13 @@ def test_the_demo_of_a_fresh_clone_shows_a_page_and_ends_well(place: Path, accou
     assert ran.returncode == 0, ran.stderr[-4000:]
     document = json.loads(ran.stdout)
     assert document["healthy"] is True and all(part["healthy"] for part in document["parts"])
-    assert {"kafka", "postgres", "worker", "prefect", "dispatcher", "console", "intake"} <= {
+    assert {"kafka", "postgres", "worker", "prefect", "dispatcher", "reports", "console", "intake"} <= {
         part["name"] for part in document["parts"]
     }
     assert 300_000 <= document["events_total"] <= 500_000
     assert document["lag_events"] < 100 and document["cases"]["order"]["total"] > 1000
     assert document["signals"]["open"] > 0
     assert document["escalations"]["delivered_total"] >= 1 and document["escalations"]["failed_total"] == 0
+    weeks = [one for one in document["reports"] if one["kind"] == "week"]
+    assert {one["site"] for one in weeks} == {"mercy", "elm", "oak", "pine"}
+    assert all(Path(one["path"]).read_text("utf-8").startswith("<!doctype html>") for one in weeks)

@@ -2,7 +2,9 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -52,3 +54,26 @@ def test_real_orders_through_kafka_give_the_figures_they_are_known_for(live: Liv
     assert not live.rows(
         "SELECT 1 FROM signals WHERE told IS DISTINCT FROM 'old' AND raised < now() - interval '1 day'"
     )
+    reported_as_exported(live, exported)
+
+
+def reported_as_exported(live: Live, exported: list[dict[str, str]]) -> None:
+    """The weekly report of the site says of its busiest week what the exported turnaround times say of it."""
+    weeks = Counter(_week(row) for row in exported)
+    busiest = next(week for week, _ in weeks.most_common() if week < "{}-W{:02}".format(*now().isocalendar()))
+    lengths = sorted(float(row["net_seconds"]) / 60 for row in exported if _week(row) == busiest)
+    said = json.loads(
+        run(live, "report", "week", "--site", "mimic", "--period", busiest, "--out", live.folder, "--json").stdout
+    )
+    (measure,) = (one for one in said["measures"] if one["clock"] == "order-to-verified")
+    assert measure["n"] == len(lengths) > 1000
+    assert measure["p50"] == pytest.approx(median(lengths), abs=1e-6)
+    met = [row["in_target"] == "true" for row in exported if _week(row) == busiest and row["in_target"]]
+    assert measure["due"] == len(met)
+    assert measure["in_target"] == (pytest.approx(sum(met) / len(met)) if met else None)
+    assert f"{measure['p50']:.0f} min" in Path(said["path"]).read_text("utf-8")
+
+
+def _week(row: dict[str, str]) -> str:
+    """The ISO week in which it stopped, in UTC: the policy declares no zone for this site."""
+    return "{}-W{:02}".format(*datetime.fromisoformat(row["stopped"]).astimezone(UTC).isocalendar())
