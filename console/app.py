@@ -22,8 +22,10 @@ from console import (
     entrance,
     escalations,
     feed,
+    first_run,
     links,
     listing,
+    people,
     quality,
     reports,
     search,
@@ -31,6 +33,7 @@ from console import (
 )
 from console.auth import Door, Refused, SignInNeeded, log
 from console.pages import turned_down
+from console.policy_file import PolicyFile
 from console.shell import HEADERS, Limited, Strict
 from console.tally import Tallied
 from metrics.exporter import CONTENT_TYPE_PLAIN_0_0_4, PrometheusRecorder, may_read
@@ -38,6 +41,7 @@ from models.errors import CallerFault
 from models.settings import Settings
 from models.store.connecting import DatabaseAway
 from models.store.console import ConsoleStore
+from models.store.messages import Voice
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -70,7 +74,9 @@ def create_app(settings: Settings, store: ConsoleStore, recorder: PrometheusReco
     app.add_middleware(Tallied, recorder=recorder)
     for part in (
         entrance.router(store, door),
-        board.router(store, door),
+        board.router(store, door, PolicyFile(settings.policy)),
+        first_run.router(store, door),
+        people.router(store, door, Voice(settings.public_url or "http://127.0.0.1:7400")),
         listing.router(store, door),
         escalations.router(store, door),
         acting.router(store, door),

@@ -163,6 +163,14 @@ def need(caller: "Caller", role: Role) -> None:
         )
 
 
+def need_everywhere(caller: "Caller") -> None:
+    """Whether who asks is an admin of all sites, for what concerns the whole installation. Raises Refused."""
+    need(caller, Role.ADMIN)
+    if not caller.rights.everywhere(Role.ADMIN):
+        log.warning("refused what takes an admin of all sites to one of some")
+        raise Refused(HTTPStatus.FORBIDDEN, "that takes an admin of all sites; you look after some")
+
+
 async def form(request: Request) -> dict[str, str]:
     """The fields of a form of one of our own pages; of one given several times all values, one a line. Raises Refused for
     a form that another site sent."""

@@ -14,11 +14,14 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from console.auth import Caller, Door
 from console.pages import page
+from console.policy_file import PolicyFile
 from console.showing import KINDS, PRIORITIES, SEVERITIES, STATES, TOLD, Words, age
 from models.policy import Policy
 from models.policy_text.cautions import cautions
+from models.policy_text.first_run import needed
 from models.store.board import EscalationItem, Freshness, InboxMessage, Queue
 from models.store.console import BoardView, ConsoleStore
+from models.store.rights import Role
 
 OLD_SECONDS = 60.0
 """Older than this the board is no longer to be relied on (semantics 18)."""
@@ -83,7 +86,7 @@ class QueueTable:
     sites: tuple[SiteQueues, ...]
 
 
-def router(store: ConsoleStore, door: Door) -> APIRouter:
+def router(store: ConsoleStore, door: Door, file: PolicyFile) -> APIRouter:
     """`/`, `/board` and its figures as JSON."""
     routes = APIRouter()
 
@@ -95,7 +98,15 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
     def show(request: Request, refresh: str = "on") -> HTMLResponse:
         who = door.signed_in(request)
         policy = store.policy()
-        return page("board.html", **said(store.view(who.rights), policy), session=who.session, refresh=refresh != "off")
+        return page(
+            "board.html",
+            **said(store.view(who.rights), policy),
+            differs=file.differs(store),
+            first_run=policy is not None and needed(policy),
+            may_set_up=who.rights.everywhere(Role.ADMIN),
+            session=who.session,
+            refresh=refresh != "off",
+        )
 
     @routes.get("/api/v1/board", tags=["board"])
     def figures(

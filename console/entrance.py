@@ -4,6 +4,7 @@ A link is shown as a page with a button first: programs that look into mails fol
 cannot use a link up before its person does.
 """
 
+import re
 from http import HTTPStatus
 from threading import BoundedSemaphore
 
@@ -23,6 +24,9 @@ HOW = "Without an account, ask for a link on the machine that runs RxPulse with:
 _AT_ONCE = BoundedSemaphore(2)
 _PATIENCE_SECONDS = 5.0
 _LONGEST_NAME = 64
+_NAME = r"[A-Za-z0-9_.-]{1,64}"
+_NOBODY = "there is no such person in the policy"
+_NO_NAME = "that is no short name: give 1 to 64 letters, digits, . _ -"
 
 
 def sign_in_page(status: HTTPStatus, wrong: str = "") -> HTMLResponse:
@@ -47,9 +51,11 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         return _by_link(fields) if "link" in fields else _by_password(fields)
 
     def _by_link(fields: dict[str, str]) -> Response:
-        person = fields.get("person", "")
-        if person and person not in dict(Words(store.policy()).people()):
-            raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "there is no such person in the policy")
+        person = fields.get("person", "").strip()
+        known = dict(Words(store.policy()).people())
+        # Before the policy names anybody, whoever holds the machine's link says who he is: he becomes the first admin.
+        if person and (person not in known if known else not re.fullmatch(_NAME, person)):
+            raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, _NOBODY if known else _NO_NAME)
         opened = store.enter(fields.get("link", ""), person)
         if opened is None:
             auth.log.warning("refused a link")

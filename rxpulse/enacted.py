@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from models.errors import CallerFault
 from models.policy import Policy
-from models.policy_text import Fault, Parsed, PolicyFault, read, shipped_default
+from models.policy_text import Fault, Parsed, read, shipped_default
 from models.settings import Settings
 from rxpulse.output import say
 from rxpulse.running import running_plan, with_running_stack
@@ -46,18 +46,10 @@ def differs(settings: Settings, environ: Mapping[str, str]) -> str | None:
     plan = running_plan(settings, environ)
     if plan is None or settings.policy is None:
         return None
-    from models.store.policies import recorded
+    from models.store.policies import file_differs, recorded
 
     held = asked(lambda: recorded(plan.settings.required_database_url()))
-    try:
-        if held is None or read(settings.policy).policy.version == held.latest.version:
-            return None
-    except PolicyFault as fault:
-        return f"{settings.policy} cannot be used ({len(fault.faults)} faults): `rxpulse policy check` names them"
-    return (
-        f"{settings.policy} differs from version {held.latest.number} of the policy, which is in the store and holds:"
-        f" `rxpulse policy apply {settings.policy}` makes it the next version"
-    )
+    return None if held is None else file_differs(settings.policy, held.latest)
 
 
 def database_url(settings: Settings | None = None) -> str:

@@ -12,9 +12,9 @@ from models.policy import Policy
 from models.policy_text.building import Built, build, undump
 from models.policy_text.cautions import cautions, expected_false_alarms, warnings
 from models.policy_text.explaining import explain, find
-from models.policy_text.faults import Fault, PolicyFault
+from models.policy_text.faults import Fault, PolicyFault, Table
 from models.policy_text.faults import Path as Place
-from models.policy_text.merging import Merged, Source, merge, read_file, read_toml
+from models.policy_text.merging import Merged, Source, merge, overlay, read_file, read_toml
 from models.policy_text.schema import json_schema
 from models.policy_text.shape import check_shape
 
@@ -22,6 +22,7 @@ __all__ = [
     "Fault",
     "Parsed",
     "PolicyFault",
+    "changed",
     "expected_false_alarms",
     "explain",
     "find",
@@ -74,17 +75,33 @@ def shipped_default() -> Parsed:
 def parse_dump(text: str) -> Policy:
     """The policy of a stored dump, with the version it had. Raises PolicyFault for a text that is no dump, or one that
     this release cannot use."""
+    return _usable(_built(_undumped(text), []))
+
+
+def changed(dump: str, tables: Table, *, file: str) -> Parsed:
+    """A stored policy with these tables, written as a TOML file would hold them, on top; `file` is what faults name.
+    Raises PolicyFault."""
+    faults: list[tuple[Place, str]] = []
+    check_shape(tables, lambda path, message: faults.append((path, message)))
+    return _checked(overlay(_undumped(dump), Source(file, tables, {})), faults)
+
+
+def _undumped(text: str) -> Merged:
     try:
         tables, settings = undump(text)
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise PolicyFault([Fault("stored policy", None, "", f"cannot be read: {fault}")]) from fault
-    return _usable(_built(Merged(tables, settings, (Source("stored policy", tables, {}),)), []))
+    return Merged(tables, settings, (Source("stored policy", tables, {}),))
 
 
 def _parsed(site: Source) -> Parsed:
     faults: list[tuple[Place, str]] = []
     merged = merge(site, lambda path, message: faults.append((path, message)))
     check_shape(site.tables, lambda path, message: faults.append((path, message)))
+    return _checked(merged, faults)
+
+
+def _checked(merged: Merged, faults: list[tuple[Place, str]]) -> Parsed:
     built = _built(merged, faults)
     policy = _usable(built)
     found = tuple(merged.fault(path, message) for path, message in cautions(policy))

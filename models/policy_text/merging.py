@@ -78,6 +78,11 @@ def merge(site: Source, report: Report) -> Merged:
     return Merged(tables, settings, (site, *(base for base, _ in reversed(bases))))
 
 
+def overlay(stored: Merged, change: Source) -> Merged:
+    """A policy that was merged before, with more on top of it."""
+    return Merged(_over(stored.tables, change.tables), stored.settings, (change, *stored.sources))
+
+
 @cache
 def shipped(name: str) -> Source:
     """A shipped file: that of a setting, by its name, or `EVERYWHERE`. No entry stands in two of them."""

@@ -13,8 +13,10 @@ from typing import Any
 from psycopg import Connection, OperationalError
 from psycopg.errors import UndefinedTable
 
+from models.errors import CallerFault
 from models.links import LinkFault
-from models.policy import Policies, Policy
+from models.policy import Channel, Policies, Policy
+from models.policy_text import Parsed
 from models.store import (
     access,
     accounts,
@@ -22,6 +24,7 @@ from models.store import (
     auditing,
     board,
     casebook,
+    contacting,
     desk,
     linking,
     live,
@@ -32,7 +35,8 @@ from models.store import (
     turnarounds,
 )
 from models.store.connecting import DatabaseAway
-from models.store.policies import read_policies
+from models.store.messages import Voice
+from models.store.policies import Version, enact, latest, read_policies, stored
 from models.store.pool import Pool
 from models.store.quality import Quality
 from models.store.rights import EVERYTHING, Rights
@@ -58,6 +62,7 @@ class ConsoleStore:
     called from several threads at once."""
 
     def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
         self._pool = Pool(database_url, "rxpulse console", CONNECTIONS)
         self._policies: Policies | None = None
 
@@ -90,6 +95,22 @@ class ConsoleStore:
         """The latest policy; None before the first one is in the store."""
         found = self.policies()
         return None if found is None else found.latest
+
+    def last_version(self) -> Version | None:
+        """The version of the policy that was recorded last."""
+        with self._connection() as connection:
+            return latest(connection)
+
+    def last_policy(self) -> tuple[int, Parsed]:
+        """Its number and content. Raises CallerFault where there is none."""
+        found = self.last_version()
+        if found is None:
+            raise CallerFault("there is no policy in the store yet")
+        return found.number, stored(self._database_url, found.number)
+
+    def enact(self, version: Parsed, after: int, author: str) -> Version:
+        """As `policies.enact`, as soon as can be, after the version of number `after`."""
+        return enact(self._database_url, version, None, author, after=after)
 
     def now(self) -> datetime:
         """The database's clock, UTC."""
@@ -142,6 +163,24 @@ class ConsoleStore:
             return None
         with self._snapshot() as connection:
             return casebook.casefile(connection, case, policies, rights)
+
+    def send_test(self, voice: Voice, person: str, channel: Channel) -> str:
+        """As `contacting.send_test`, to a person of the latest policy; the key of the delivery."""
+        policy = self.policy()
+        if policy is None:
+            raise CallerFault("there is no policy in the store yet")
+        with self._connection() as connection:
+            return contacting.send_test(connection, voice, policy, person, [channel])[0]
+
+    def tried(self, key: str) -> contacting.Tried:
+        """How the test message with this key stands."""
+        with self._connection() as connection:
+            return contacting.tried(connection, [key])[0]
+
+    def tests(self) -> list[contacting.Test]:
+        """As `contacting.tests`."""
+        with self._connection() as connection:
+            return contacting.tests(connection)
 
     def known(self, cases: Sequence[str], rights: Rights) -> list[str]:
         """As `casebook.known`."""

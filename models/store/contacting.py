@@ -35,6 +35,17 @@ class Tried:
         return self.state not in ("pending", "sending")
 
 
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test message as lists show it; as Tried. `made` is UTC."""
+
+    person: str
+    channel: str
+    state: str
+    answer: str | None
+    made: datetime
+
+
 def ways(policy: Policy, person: str) -> list[Channel]:
     """The channels by which the policy knows how to reach a person."""
     return [channel for channel in Channel if reachable(policy, person, channel)]
@@ -56,6 +67,16 @@ def tried(connection: "Connection[Any]", keys: Iterable[str]) -> list[Tried]:
         "SELECT key, channel, state, answer FROM deliveries WHERE key = ANY(%s) ORDER BY channel", [list(keys)]
     )
     return [Tried(*row) for row in rows]
+
+
+def tests(connection: "Connection[Any]", limit: int = 12) -> list[Test]:
+    """The latest test messages, newest first."""
+    rows = connection.execute(
+        "SELECT person, channel, state, answer, made FROM deliveries WHERE escalation = '' AND type = 'test'"
+        " ORDER BY made DESC, channel LIMIT %s",
+        [limit],
+    )
+    return [Test(*row) for row in rows]
 
 
 def _add(

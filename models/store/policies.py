@@ -8,13 +8,14 @@ effect at a whole minute, far enough ahead that no worker can read an event that
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from psycopg import Connection
 
-from models.errors import UsageFault
+from models.errors import CallerFault, UsageFault
 from models.policy import BEGINNING, Policies
-from models.policy_text import Fault, Parsed, parse_dump
+from models.policy_text import Fault, Parsed, PolicyFault, parse_dump, read
 from models.policy_text.cautions import cautions
 from models.policy_text.faults import dotted
 from models.store.connecting import connect
@@ -70,11 +71,18 @@ def begin(database_url: str, first: Parsed, author: str) -> bool:
         return True
 
 
-def enact(database_url: str, version: Parsed, effective: datetime | None, author: str) -> Version:
-    """Records one version more, in force from `effective` on (None: as soon as can be). Raises TooSoon where that is less
-    than six minutes ahead, no whole minute, or before a version already recorded takes effect."""
+def enact(
+    database_url: str, version: Parsed, effective: datetime | None, author: str, *, after: int | None = None
+) -> Version:
+    """Records one version more, in force from `effective` on (None: as soon as can be). `after`: only if the latest one is
+    still that of this number. Raises TooSoon where `effective` is less than six minutes ahead, no whole minute, or before a
+    version already recorded takes effect; CallerFault where somebody else was quicker."""
     with connect(database_url, "rxpulse policy") as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        if after is not None and (last := history(connection)[-1]).number != after:
+            raise CallerFault(
+                f"{last.author} made version {last.number} of the policy meanwhile: look at it, then try again"
+            )
         # The transaction began before it waited for the lock: the clock is read again.
         rows = connection.execute("SELECT clock_timestamp(), max(effective) FROM policies").fetchall()
         [(now, latest)] = rows
@@ -131,6 +139,27 @@ def recorded(database_url: str) -> Recorded | None:
         assert there is not None
         versions = history(connection) if there[0] is not None else []
         return Recorded(tuple(versions), there[1]) if versions else None
+
+
+def latest(connection: "Connection[Any]") -> Version | None:
+    """The version recorded last; None where there is none."""
+    row = connection.execute(
+        "SELECT number, version, effective, author, made FROM policies ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    return None if row is None else Version(*row)
+
+
+def file_differs(file: Path, last: Version) -> str | None:
+    """A sentence with the remedy where a file is another policy than the version recorded last, which is what holds."""
+    try:
+        if read(file).policy.version == last.version:
+            return None
+    except PolicyFault as fault:
+        return f"{file} cannot be used ({len(fault.faults)} faults): `rxpulse policy check` names them"
+    return (
+        f"{file} differs from version {last.number} of the policy, which is in the store and holds:"
+        f" `rxpulse policy apply {file}` makes it the next version"
+    )
 
 
 def stored(database_url: str, number: int) -> Parsed:

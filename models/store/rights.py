@@ -35,6 +35,10 @@ class Rights:
         """Whether they go as far as the role `needed` does."""
         return _ORDER.index(self.role) >= _ORDER.index(needed)
 
+    def everywhere(self, needed: Role) -> bool:
+        """Whether they go as far as the role `needed` does, at all sites: for what concerns the whole installation."""
+        return self.sites is None and self.include(needed)
+
     def at(self, site: str) -> bool:
         """Whether they hold at a site; SEVERAL concern everybody."""
         return self.sites is None or site in (*self.sites, SEVERAL)
