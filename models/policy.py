@@ -258,9 +258,12 @@ class Ladder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelSettings:
-    """What the channels need beyond a person's address; a secret is a file's name, relative to the home."""
+    """What the channels need beyond a person's address; a secret is a file's name, relative to the home. `smtp_user` and
+    `smtp_password_file` come together, or the mail server asks for no login."""
 
     smtp: str | None = None
+    smtp_user: str | None = None
+    smtp_password_file: str | None = None
     email_from: str | None = None
     webhook_secret_file: str | None = None
     allow_private: bool = False

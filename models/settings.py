@@ -50,9 +50,10 @@ class Settings:
     of nine, or "auto". `bind` is the address that people and feeds reach; `public_url` (no slash at its end) begins
     the links in messages. `kafka` is `host:port[,host:port]`; `database_url` is `postgresql://user:pw@host:port/db`
     without a driver; `prefect_url` ends in `/api`; `prefect_auth` is `user:password`. `port` is this role's own HTTP
-    port. `maven` is a mirror of Maven Central. `tick_margin_seconds` is `semantics.md` 18; more than `deadletter_limit`
-    dead letters among the last `deadletter_window` records stop the worker; `partitions` and `retention_days` hold
-    when topics are created."""
+    port. `smtp_user` and `smtp_password` sign in to the mail server, before those that the policy names. `maven` is
+    a mirror of Maven Central. `tick_margin_seconds` is `semantics.md` 18; more than `deadletter_limit` dead letters
+    among the last `deadletter_window` records stop the worker; `partitions` and `retention_days` hold when topics
+    are created."""
 
     home: Path
     cache: Path
@@ -75,6 +76,8 @@ class Settings:
     prefect_auth: Secret | None = None
     api_key: Secret | None = None
     pseudonym_key: Secret | None = None
+    smtp_user: str | None = None
+    smtp_password: Secret | None = None
     allow_private_webhooks: bool = False
     worker_instance: str = "w0"
     tick_margin_seconds: float = 1.0
@@ -112,6 +115,8 @@ class Settings:
             prefect_auth=read.prefect_auth(),
             api_key=read.api_key(),
             pseudonym_key=read.secret("PSEUDONYM_KEY"),
+            smtp_user=read.text("SMTP_USER"),
+            smtp_password=read.secret("SMTP_PASSWORD"),
             allow_private_webhooks=read.flag("ALLOW_PRIVATE_WEBHOOKS"),
             worker_instance=read.text("WORKER_INSTANCE") or "w0",
             tick_margin_seconds=read.number("TICK_MARGIN_SECONDS", 1.0, 0.0, 60.0),
@@ -176,6 +181,8 @@ def _check_together(settings: Settings) -> None:
         raise CallerFault(f"{PREFIX}KAFKA_SECURITY is sasl_ssl: set {PREFIX}KAFKA_USER and {PREFIX}KAFKA_PASSWORD too")
     if settings.kafka_user and not sasl:
         raise CallerFault(f"{PREFIX}KAFKA_USER is set: set {PREFIX}KAFKA_SECURITY=sasl_ssl too, or leave the user out")
+    if (settings.smtp_user is None) != (settings.smtp_password is None):
+        raise CallerFault(f"{PREFIX}SMTP_USER and {PREFIX}SMTP_PASSWORD belong together: set both or neither")
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise CallerFault(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together: set both or neither")
 

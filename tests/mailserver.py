@@ -1,6 +1,8 @@
 """A mail server for tests: it speaks SMTP over a real socket, keeps what it takes and says what it is told to say."""
 
+import base64
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +10,14 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from pathlib import Path
 
 
 @dataclass
 class MailServer:
-    """`refuses` maps a recipient to the reply it gets; `after_data` is the reply to a mail; `hangs` never answers."""
+    """`refuses` maps a recipient to the reply it gets; `after_data` is the reply to a mail; `hangs` never answers. With a
+    `certificate` (its key in the same file) it offers STARTTLS, or, if `implicit`, speaks TLS from the first byte; with
+    `login` (user and password) it wants one before it takes mail. `plain` is every line that came without TLS."""
 
     port: int = 0
     taken: list[tuple[str, EmailMessage]] = field(default_factory=list)
@@ -21,10 +26,28 @@ class MailServer:
     after_data: str = "250 taken"
     asked: list[str] = field(default_factory=list)
     hangs: threading.Event | None = None
+    certificate: Path | None = None
+    implicit: bool = False
+    login: tuple[str, str] | None = None
+    plain: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        return f"smtp://127.0.0.1:{self.port}"
+        return f"{'smtps' if self.implicit else 'smtp'}://127.0.0.1:{self.port}"
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """How it speaks TLS, where it does."""
+        if self.certificate is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate)
+        return context
+
+    def extensions(self, encrypted: bool) -> list[str]:
+        """What it says it can do, to who has gone over to TLS or not."""
+        offers = ["STARTTLS"] if self.certificate is not None and not encrypted else []
+        return ["at your service", *offers, *(["AUTH PLAIN"] if self.login else [])]
 
     def types(self, recipient: str) -> list[str]:
         """The types of the mails to an address, in order."""
@@ -39,17 +62,59 @@ class _Session(socketserver.StreamRequestHandler):
         if kept.hangs is not None:
             kept.hangs.wait(30)
             return
+        try:
+            if kept.implicit:
+                self._encrypt()
+            self._converse()
+        except (ssl.SSLError, ConnectionError):
+            # The client does not trust the certificate, or has hung up.
+            return
+
+    def finish(self) -> None:
+        super().finish()
+        # Gone over to TLS, it is another socket than the one that the listener knows and closes.
+        self.connection.close()
+
+    def _converse(self) -> None:
+        kept = self.server.kept
         self._say(kept.greeting)
         recipients: list[str] = []
+        known = kept.login is None
         while line := self.rfile.readline():
             words = line.decode().strip()
-            verb = words[:4].upper()
-            if verb == "RCPT":
-                recipients += self._recipient(words.partition("<")[2].partition(">")[0])
-            elif verb == "DATA":
-                self._data(recipients)
-            else:
-                self._say("221 bye" if verb == "QUIT" else "250 fine")
+            if not self._encrypted():
+                kept.plain.append(words)
+            match words[:4].upper():
+                case "EHLO":
+                    *more, last = kept.extensions(self._encrypted())
+                    self._say("\r\n".join([*(f"250-{one}" for one in more), f"250 {last}"]))
+                case "STAR":
+                    self._say("220 go on")
+                    self._encrypt()
+                case "AUTH":
+                    known = self._known(words.split()[-1])
+                    self._say("235 welcome" if known else "535 no such user or password")
+                case "RCPT" if not known:
+                    self._say("530 sign in first")
+                case "RCPT":
+                    recipients += self._recipient(words.partition("<")[2].partition(">")[0])
+                case "DATA":
+                    self._data(recipients)
+                case verb:
+                    self._say("221 bye" if verb == "QUIT" else "250 fine")
+
+    def _encrypted(self) -> bool:
+        return isinstance(self.connection, ssl.SSLSocket)
+
+    def _encrypt(self) -> None:
+        tls = self.server.kept.tls
+        assert tls is not None
+        self.request = tls.wrap_socket(self.request, server_side=True)
+        self.setup()
+
+    def _known(self, told: str) -> bool:
+        _, user, password = base64.b64decode(told).decode().split("\0")
+        return (user, password) == self.server.kept.login
 
     def _recipient(self, address: str) -> list[str]:
         self.server.kept.asked.append(address)

@@ -10,6 +10,7 @@ from models.store.messages import Voice
 from models.store.pool import Pool
 from workflows.dispatcher import Dispatcher
 from workflows.notify.channels import Channels
+from workflows.notify.mail import Login
 from workflows.vigil import keep_showing
 
 CONNECTIONS = 4
@@ -21,7 +22,8 @@ async def dispatch(settings: Settings) -> None:
     url = str(settings.required_database_url())
     pool = await asyncio.to_thread(Pool, url, "rxpulse dispatcher", CONNECTIONS)
     recorder = PrometheusRecorder("dispatcher")
-    channels = Channels(settings.home, allow_private=settings.allow_private_webhooks)
+    login = Login(settings.smtp_user, settings.smtp_password) if settings.smtp_user and settings.smtp_password else None
+    channels = Channels(settings.home, allow_private=settings.allow_private_webhooks, login=login)
     voice = Voice(settings.public_url or "http://127.0.0.1:7400")
     dispatcher = Dispatcher(pool, url, channels, voice, recorder, settings.prefect_url)
     server = RoleServer(settings.bind, settings.required_port(), recorder, dispatcher.missing, settings.api_key)

@@ -37,6 +37,8 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 """What an entry needs once everything is merged."""
 
 _NAME = r"^[A-Za-z0-9_.-]{1,64}$"
+_PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
+_SERVER = rf"^smtps?://(\[[0-9A-Fa-f:.]+\]|[^\s/@:\[\]]+)(:{_PORT})?/?$"
 _CODE = r"^[A-Za-z0-9_.:/-]{1,64}$"
 
 
@@ -253,7 +255,9 @@ def _ladder() -> Node:
 
 def _email() -> Node:
     return _table(
-        smtp=_text("a mail server", r"^smtps?://[^\s/]+/?$", "smtp://localhost:2525"),
+        smtp=_text("a mail server without user and password", _SERVER, "smtp://localhost:2525"),
+        user=_text("a user of the mail server", r"^\S.*$", "rxpulse"),
+        password_file=_text("a file", r"^\S.*$", "smtp.password"),
         **{"from": _text("an e-mail address", r"^[^@\s]+@[^@\s]+$", "rxpulse@example.org")},
     )
 

@@ -49,8 +49,12 @@ class Known:
 def channels(email: Entry, webhook: Entry) -> ChannelSettings:
     if email.table and "smtp" not in email.table:
         email.lacks(("smtp",))
+    if {"user", "password_file"} & email.table.keys():
+        email.lacks(("user", "password_file"))
     return ChannelSettings(
         smtp=email.text("smtp"),
+        smtp_user=email.text("user"),
+        smtp_password_file=email.text("password_file"),
         email_from=(email.text("from") or EMAIL_FROM) if "smtp" in email.table else None,
         webhook_secret_file=webhook.text("secret_file") or WEBHOOK_SECRET,
         allow_private=webhook.flag("allow_private"),

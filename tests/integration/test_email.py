@@ -1,16 +1,21 @@
-"""E-mail against a server that speaks SMTP: what is taken, what is refused, and what has to wait."""
+"""E-mail against a server that speaks SMTP: what is taken, what is refused, what has to wait, and what a password needs."""
 
 import asyncio
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from models.policy import Person
+from models.policy import Channel, ChannelSettings, Person
+from models.settings import Secret
+from tests.conftest import require_program
 from tests.mailserver import MailServer, mail_server
 from workflows.notify.answer import Answer, Delivered, Refused, RetryAfter
-from workflows.notify.mail import Email
+from workflows.notify.channels import Channels
+from workflows.notify.mail import Email, Login
 
 ANA = Person(key="ana", name="Ana Ångström", email="ana@example.org", webhook=None)
 BEN = Person(key="ben", name="Ben", email="ben@example.org", webhook=None)
@@ -33,8 +38,27 @@ def server() -> Iterator[MailServer]:
         yield running
 
 
-def send(server: MailServer, person: Person = ANA, **limits: float) -> Answer:
-    return asyncio.run(Email(server.url, "RxPulse <rx@example.org>", **limits).send(person, "k1", PAGE))
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of 127.0.0.1 with its key, signed by itself."""
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    command = [require_program("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt"]
+    command += ["ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(file), "-out", str(file.with_name("cert"))]
+    subprocess.run(command, check=True, capture_output=True)
+    file.write_text(file.read_text() + file.with_name("cert").read_text())
+    return file
+
+
+@pytest.fixture
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The certificate, which this machine trusts for once."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_name("cert")))
+    return certificate
+
+
+def send(server: MailServer, person: Person = ANA, login: Login | None = None, **limits: float) -> Answer:
+    return asyncio.run(Email(server.url, "RxPulse <rx@example.org>", login, **limits).send(person, "k1", PAGE))
 
 
 def test_a_mail_carries_key_type_title_and_link(server: MailServer) -> None:
@@ -111,3 +135,79 @@ def test_an_address_that_is_none_is_refused_and_sends_nothing(server: MailServer
     broken = Person(key="cy", name="Cy", email="cy@example.org\r\nBcc: all@example.org", webhook=None)
     assert isinstance(send(server, broken), Refused)
     assert server.asked == []
+
+
+# Signing in
+
+LOGIN = Login("rxpulse", Secret("open sesame"))
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_a_login_goes_over_tls_to_a_server_that_is_proven(server: MailServer, trusted: Path, implicit: bool) -> None:
+    server.certificate, server.implicit, server.login = trusted, implicit, ("rxpulse", "open sesame")
+    assert isinstance(send(server, login=LOGIN), Delivered)
+    assert [to for to, _ in server.taken] == ["ana@example.org"]
+    assert [line[:4] for line in server.plain] == ([] if implicit else ["ehlo", "STAR"])
+
+
+def test_a_server_that_offers_no_tls_never_hears_the_password(server: MailServer) -> None:
+    server.login = ("rxpulse", "open sesame")
+    answer = send(server, login=LOGIN)
+    assert answer == Refused("the mail server offers no STARTTLS, and a password goes by TLS alone: use smtps://")
+    assert [line[:4] for line in server.plain] == ["ehlo"] and server.taken == []
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_a_server_that_is_not_proven_never_hears_the_password(
+    server: MailServer, certificate: Path, implicit: bool
+) -> None:
+    server.certificate, server.implicit, server.login = certificate, implicit, ("rxpulse", "open sesame")
+    answer = send(server, login=LOGIN)
+    assert isinstance(answer, Refused) and "certificate of 127.0.0.1 is not to be trusted: self" in answer.answer
+    assert not [line for line in server.plain if line.startswith("AUTH")] and server.taken == []
+
+
+def test_a_wrong_password_is_a_refusal_with_the_servers_words(server: MailServer, trusted: Path) -> None:
+    server.certificate, server.login = trusted, ("rxpulse", "another")
+    assert send(server, login=LOGIN) == Refused("SMTP 535 no such user or password")
+
+
+def test_a_server_that_wants_a_login_and_gets_none_refuses(server: MailServer) -> None:
+    server.login = ("rxpulse", "open sesame")
+    assert send(server) == Refused("SMTP 530 sign in first")
+
+
+def test_without_a_login_tls_is_taken_where_it_is_offered_whoever_offers_it(
+    server: MailServer, certificate: Path
+) -> None:
+    server.certificate = certificate
+    assert isinstance(send(server), Delivered)
+    assert [line[:4] for line in server.plain] == ["ehlo", "STAR"]
+
+
+def by_mail(home: Path, wanted: ChannelSettings, login: Login | None = None) -> Answer:
+    """What a page by e-mail is answered, with the channels of these settings."""
+    channels = Channels(home, allow_private=False, login=login)(wanted)
+    return asyncio.run(channels[Channel.EMAIL].send(ANA, "k1", PAGE))
+
+
+def test_the_policy_names_a_user_and_a_file_that_is_read_for_each_mail(
+    server: MailServer, trusted: Path, tmp_path: Path
+) -> None:
+    server.certificate, server.login = trusted, ("rxpulse", "open sesame")
+    wanted = ChannelSettings(smtp=server.url, smtp_user="rxpulse", smtp_password_file="smtp.password")
+    missing = by_mail(tmp_path, wanted)
+    assert isinstance(missing, Refused) and "which holds the mail server's password, cannot be read" in missing.answer
+    (tmp_path / "smtp.password").write_text("\n")
+    empty = by_mail(tmp_path, wanted)
+    assert isinstance(empty, Refused) and "is empty: put the mail server's password into it" in empty.answer
+    (tmp_path / "smtp.password").write_text("open sesame\n")
+    assert isinstance(by_mail(tmp_path, wanted), Delivered)
+
+
+def test_a_login_of_the_settings_stands_before_that_of_the_policy(
+    server: MailServer, trusted: Path, tmp_path: Path
+) -> None:
+    server.certificate, server.login = trusted, ("rxpulse", "open sesame")
+    wanted = ChannelSettings(smtp=server.url, smtp_user="old", smtp_password_file="gone")
+    assert isinstance(by_mail(tmp_path, wanted, LOGIN), Delivered)

@@ -471,6 +471,26 @@ FAULTS = {
         "channel.email",
         '"smtp" is missing; add it',
     ),
+    "a user of the mail server without a password": (
+        '[channel.email]\nsmtp = "smtp://mail.example.org:587"\nuser = "rxpulse"\n',
+        1,
+        "channel.email",
+        '"password_file" is missing; add it',
+    ),
+    "a password in the address of the mail server": (
+        '[channel.email]\nsmtp = "smtps://rxpulse:secret@mail.example.org"\n',
+        2,
+        "channel.email.smtp",
+        '"smtps://rxpulse:secret@mail.example.org" is not a mail server without user and password; write for instance'
+        ' "smtp://localhost:2525"',
+    ),
+    "a mail server at a port that is none": (
+        '[channel.email]\nsmtp = "smtp://mail.example.org:65536"\n',
+        2,
+        "channel.email.smtp",
+        '"smtp://mail.example.org:65536" is not a mail server without user and password; write for instance'
+        ' "smtp://localhost:2525"',
+    ),
     "old news counted in business days": (
         '[tell]\nwithin = "1bd"\n',
         2,

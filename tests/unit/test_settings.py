@@ -74,6 +74,17 @@ def test_every_kafka_setting_is_taken(tmp_path: Path) -> None:
     assert settings.kafka_ca == tmp_path / "ca.pem"
 
 
+def test_a_user_of_the_mail_server_and_its_password_come_together(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("open sesame\n")
+    environ = {"RXPULSE_SMTP_USER": "rx", "RXPULSE_SMTP_PASSWORD_FILE": str(tmp_path / "pw")}
+    settings = Settings.from_env(environ, home=tmp_path)
+    assert (settings.smtp_user, settings.smtp_password) == ("rx", "open sesame")
+    assert "sesame" not in repr(settings)
+    for name, value in environ.items():
+        with pytest.raises(CallerFault, match="RXPULSE_SMTP_USER and RXPULSE_SMTP_PASSWORD belong together"):
+            Settings.from_env({name: value}, home=tmp_path)
+
+
 def test_addresses_lose_the_slash_at_their_end(tmp_path: Path) -> None:
     settings = Settings.from_env({"RXPULSE_PUBLIC_URL": "https://rx.example.org/"}, home=tmp_path)
     assert settings.public_url == "https://rx.example.org"

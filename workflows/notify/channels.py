@@ -17,7 +17,7 @@ from models.errors import CallerFault
 from models.policy import Channel, ChannelSettings, Person
 from workflows.notify.answer import Answer, Notifier, Refused
 from workflows.notify.inbox import Inbox
-from workflows.notify.mail import Email
+from workflows.notify.mail import Email, Login
 from workflows.notify.webhook import Webhook
 
 log = logging.getLogger("rxpulse.dispatcher")
@@ -34,10 +34,12 @@ class Unusable:
 
 
 class Channels:
-    """`home` holds the secrets; `allow_private` lets webhooks go anywhere, whatever the policy says."""
+    """`home` holds the secrets; `allow_private` lets webhooks go anywhere, `login` signs in to the mail server, whatever
+    the policy says."""
 
-    def __init__(self, home: Path, *, allow_private: bool) -> None:
+    def __init__(self, home: Path, *, allow_private: bool, login: Login | None = None) -> None:
         self._home = home
+        self._login = login
         self._allow_private = allow_private
         self._made: tuple[ChannelSettings, Mapping[Channel, Notifier]] | None = None
 
@@ -50,8 +52,13 @@ class Channels:
     def _make(self, wanted: ChannelSettings) -> Mapping[Channel, Notifier]:
         made: dict[Channel, Notifier] = {Channel.INBOX: Inbox(), Channel.WEBHOOK: self._webhook(wanted)}
         if wanted.smtp is not None:
-            made[Channel.EMAIL] = Email(wanted.smtp, wanted.email_from or "rxpulse@localhost")
+            made[Channel.EMAIL] = Email(wanted.smtp, wanted.email_from or "rxpulse@localhost", self._mail_login(wanted))
         return made
+
+    def _mail_login(self, wanted: ChannelSettings) -> Login | None:
+        if self._login is not None or wanted.smtp_user is None or wanted.smtp_password_file is None:
+            return self._login
+        return Login(wanted.smtp_user, self._home / wanted.smtp_password_file)
 
     def _webhook(self, wanted: ChannelSettings) -> Notifier:
         try:

@@ -4,15 +4,21 @@ Every person gets a message of his own, so that a server that refuses one of two
 second attempt never mails somebody twice. The Message-ID carries the delivery's key and is the same on every attempt,
 by which mail programs tell a repetition. What the server says decides: 4xx asks for patience, 5xx is a refusal
 (RFC 5321, 4.2.1).
+
+A password goes over TLS alone, to a server whose certificate was checked; where that cannot be had, nothing is sent and
+the reason is said. Without a login a server that offers TLS is spoken to by TLS, and any other plainly: what a mail says
+names no patient, and a page that a hospital's own relay would take must not fail for want of a certificate.
 """
 
 import asyncio
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, formataddr, parseaddr
+from pathlib import Path
 from smtplib import (
     SMTP,
     SMTP_SSL,
@@ -24,7 +30,9 @@ from smtplib import (
 from typing import Any
 from urllib.parse import urlsplit
 
+from models.errors import CallerFault
 from models.policy import Person
+from models.settings import Secret
 from workflows.notify.answer import Answer, Delivered, Refused, RetryAfter
 
 _SECONDS = 5.0
@@ -37,15 +45,42 @@ _KEPT = 200
 _PORTS = {"smtp": 25, "smtps": 465}
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How to sign in to the mail server. `secret` is the password, or a file that holds it, which is read for each mail:
+    a new password holds at once."""
+
+    user: str
+    secret: Secret | Path
+
+    def password(self) -> str:
+        """Raises CallerFault where the file holds none."""
+        match self.secret:
+            case Path() as file:
+                return _held(file)
+            case Secret() as told:
+                return str(told)
+
+
 class Email:
     """`server` is `smtp://host[:port]`, encrypted where the server offers it, or `smtps://host[:port]`; `sender` is the
-    address that mail comes from."""
+    address that mail comes from; `login` None: the server asks for none. With a login the server is encrypted and proven,
+    or nothing is sent."""
 
-    def __init__(self, server: str, sender: str, *, answer_within: float = _SECONDS, within: float = _WITHIN) -> None:
+    def __init__(
+        self,
+        server: str,
+        sender: str,
+        login: Login | None = None,
+        *,
+        answer_within: float = _SECONDS,
+        within: float = _WITHIN,
+    ) -> None:
         parts = urlsplit(server)
         self._encrypted = parts.scheme == "smtps"
         self._host, self._port = parts.hostname or "localhost", parts.port or _PORTS[parts.scheme]
         self._sender = sender
+        self._login = login
         self._answer_within = answer_within
         self._within = within
         # Threads of its own: a mail server that hangs must not keep anybody from the database.
@@ -80,7 +115,9 @@ class Email:
         try:
             _expect(client.connect(self._host, self._port))
             if not self._encrypted:
-                _encrypt(client)
+                _encrypt(client, proven=self._login is not None)
+            if self._login is not None:
+                client.login(self._login.user, self._login.password())
             client.send_message(mail)
             return Delivered(f"taken by {self._host}")
         except SMTPRecipientsRefused as refusal:
@@ -90,6 +127,10 @@ class Email:
             return judge(refusal.smtp_code, refusal.smtp_error)
         except SMTPNotSupportedError as fault:
             return Refused(f"{self._host} cannot take it: {fault}"[:_KEPT])
+        except ssl.SSLCertVerificationError as fault:
+            return Refused(f"the certificate of {self._host} is not to be trusted: {fault.verify_message}"[:_KEPT])
+        except CallerFault as fault:
+            return Refused(str(fault)[:_KEPT])
         except (SMTPException, OSError) as fault:
             return RetryAfter(f"no answer: {type(fault).__name__}: {fault}"[:_KEPT])
         finally:
@@ -146,13 +187,30 @@ def _expect(reply: tuple[int, bytes]) -> None:
         raise SMTPResponseException(*reply)
 
 
-def _encrypt(client: SMTP) -> None:
+def _held(file: Path) -> str:
+    """The password in a file. Raises CallerFault."""
+    try:
+        held = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as fault:
+        raise CallerFault(f"{file}, which holds the mail server's password, cannot be read: {fault}") from fault
+    if not held:
+        raise CallerFault(f"{file} is empty: put the mail server's password into it")
+    return held
+
+
+def _encrypt(client: SMTP, *, proven: bool) -> None:
+    """Goes over to TLS where the server offers it. `proven`: it has to, and has to show who it is. Raises CallerFault
+    where it does not offer it and has to."""
     client.ehlo_or_helo_if_needed()
-    if client.has_extn("starttls"):
-        trusting = ssl.create_default_context()
+    if not client.has_extn("starttls"):
+        if proven:
+            raise CallerFault("the mail server offers no STARTTLS, and a password goes by TLS alone: use smtps://")
+        return
+    trust = ssl.create_default_context()
+    if not proven:
         # Whoever listens in is shut out. Who the server is stays unproven: that is what smtps:// is for (RFC 7435).
-        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-        client.starttls(context=trusting)
+        trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    client.starttls(context=trust)
 
 
 def _hang_up(client: SMTP) -> None:
