@@ -124,8 +124,8 @@ def test_the_schema_is_valid_names_itself_and_takes_what_ships() -> None:
 
 
 def test_the_documented_commands_run_on_the_documented_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    [text] = block("toml")
-    written(tmp_path, text)
+    text, mail = block("toml")
+    written(tmp_path, f"{text}\n{mail}")
     monkeypatch.chdir(tmp_path)
     commands = [line for lines in block("sh") for line in lines.splitlines()]
     assert len(commands) == 4
@@ -136,9 +136,10 @@ def test_the_documented_commands_run_on_the_documented_policy(tmp_path: Path, mo
 
 
 def test_the_documented_policy_does_what_is_said_of_it() -> None:
-    [text] = block("toml")
-    parsed = read(text, file="site.toml")
+    text, mail = block("toml")
+    parsed = read(f"{text}\n{mail}", file="site.toml")
     assert parsed.cautions == ()
+    assert parsed.policy.channels.smtp_password_file == "smtp.password"
     assert parsed.policy.clocks["stat-verified"].source == "Pharmacy committee, March"
 
 
