@@ -22,7 +22,7 @@ async def play(settings: Settings, stack: Stack) -> None:
     `settings` are complete. Raises CallerFault where the events of somebody else lie in the topic already."""
     file = settings.home / "demo.json"
     await asyncio.to_thread(check_topic, settings, file)
-    for part in ("console", "intake", "prefect"):
+    for part in ("console", "intake", "prefect", "prometheus"):
         if part in stack.supervisor.lives:
             say(f"  {part:<10} {stack.url(part)}")
     say(f"  sign in    {await asyncio.to_thread(first_link, settings)}  (once)")

@@ -13,6 +13,7 @@ from models.settings import PREFIX, Settings
 from rxpulse import home as homes
 from rxpulse.home import Purpose, StackState
 from rxpulse.output import Say
+from rxpulse.plan import PROMETHEUS
 from rxpulse.process import last_lines, rotate
 from rxpulse.running import running_state
 from rxpulse.supervisor import Phase
@@ -76,7 +77,7 @@ def _wait(process: "subprocess.Popen[bytes]", home: Path, log: Path, said: int, 
 
 def _settled(state: StackState, log: Path) -> bool:
     for part in state.parts:
-        if part.phase == Phase.STAYS_DOWN:
+        if part.phase == Phase.STAYS_DOWN and part.name != PROMETHEUS:
             raise CallerFault(
                 f"{part.name} {part.detail}; the stack goes on without it, see {log.parent}/{part.name}.log"
             )

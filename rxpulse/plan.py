@@ -16,6 +16,8 @@ OWNER, PREFECT = "rxpulse", "prefect"
 """Roles of the database, and the names of the databases that they own."""
 PARTS = ("kafka", "postgres", "worker", "prefect", "dispatcher", "reports", "console", "intake")
 """All parts, in the order in which `status` shows them."""
+PROMETHEUS = "prometheus"
+"""Runs beside the stack where this machine has it; no part of it, so that nothing depends on what is installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +39,8 @@ class Plan:
 
     @property
     def ports(self) -> dict[str, int]:
-        """The nine ports by name."""
-        return ports.block(self.base)
+        """The nine ports by name, and the one after them, which nobody keeps free for it, of Prometheus."""
+        return ports.block(self.base) | {PROMETHEUS: self.base + len(ports.NAMES)}
 
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -116,6 +118,8 @@ def question(plan: Plan, part: str) -> Callable[[], Awaitable[None]]:
             return lambda: postgres_answers(found.hostname or "", found.port or 5432)
         case "prefect":
             return lambda: http_answers(f"{plan.settings.prefect_url}/ready")
+        case "prometheus":
+            return lambda: http_answers(f"{url(plan, part)}/-/ready")
         case _:
             return lambda: http_answers(f"{url(plan, part)}/readyz")
 

@@ -13,11 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from models.settings import PREFIX
-from rxpulse import cli, kafka, postgres
+from rxpulse import cli, kafka, postgres, prometheus
 from rxpulse.keys import API_KEY, PREFECT_AUTH, PSEUDONYM_KEY
-from rxpulse.plan import NEEDS, PREFECT, Plan, question, url
+from rxpulse.plan import NEEDS, PREFECT, PROMETHEUS, Plan, question, url
 from rxpulse.process import Command
-from rxpulse.supervisor import Service, Task, Unit
+from rxpulse.supervisor import Service, Task, Unit, Weight
 
 ROLES = ("worker", "dispatcher", "reports", "console", "intake")
 STOPPED_ON_PURPOSE = 3
@@ -50,8 +50,17 @@ def units(plan: Plan, java: Sequence[Path], programs: Path | None, only: Sequenc
         chosen = {*only, *(("provision",) if "postgres" in only else ())}
         chosen |= {task for task, users in _TASKS.items() if chosen & users}
         wanted = [unit for unit in wanted if unit.name in chosen]
+    elif program := prometheus.program(plan.environ, plan.ports[PROMETHEUS]):
+        wanted.append(_prometheus(plan, program))
     names = {unit.name for unit in wanted}
     return [replace(unit, needs=tuple(need for need in unit.needs if need in names)) for unit in wanted]
+
+
+def prometheus_settings(plan: Plan) -> str:
+    """The settings file of the Prometheus beside the stack."""
+    targets = {role: url(plan, role) for role in ROLES if cli.exists(role)}
+    key = None if plan.given.api_key else plan.keys.folder / API_KEY
+    return prometheus.configuration(targets, key, prometheus.rules())
 
 
 def java_command(plan: Plan, java: Sequence[Path], main: str, *arguments: str) -> Command:
@@ -97,7 +106,7 @@ def _prefect(plan: Plan) -> Service:
         ready=question(plan, "prefect"),
         needs=("provision",),
         url=url(plan, "prefect"),
-        essential=False,
+        weight=Weight.WANTED,
         ready_within=120.0,
     )
 
@@ -109,8 +118,20 @@ def _role(plan: Plan, role: str) -> Service:
         ready=question(plan, role),
         needs=("kafka", "postgres", "migrate", "topics", *(("prefect",) if role == "reports" else ())),
         url=url(plan, role),
-        essential=role in _ESSENTIAL_ROLES,
+        weight=Weight.ESSENTIAL if role in _ESSENTIAL_ROLES else Weight.WANTED,
         stays_down_on=frozenset({STOPPED_ON_PURPOSE}) if role == "worker" else frozenset(),
+    )
+
+
+def _prometheus(plan: Plan, program: str) -> Service:
+    """Beside the stack and no part of it: whatever becomes of it, the stack is as healthy as without."""
+    return Service(
+        name=PROMETHEUS,
+        command=Command(argv=prometheus.argv(program, plan.home, plan.ports[PROMETHEUS]), env=_plain(plan)),
+        ready=question(plan, PROMETHEUS),
+        url=url(plan, PROMETHEUS),
+        weight=Weight.BYSTANDER,
+        stays_down_on=frozenset({1, 2}),
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from models.errors import CallerFault
 from models.settings import KafkaSecurity, Settings
 from rxpulse import home as homes
-from rxpulse import kafka, parts, ports, postgres, services
+from rxpulse import kafka, parts, ports, postgres, prometheus, services
 from rxpulse.home import PartState, Purpose, StackState
 from rxpulse.keys import ensure
 from rxpulse.output import Say
@@ -48,12 +48,12 @@ class Stack:
     @property
     def healthy(self) -> bool:
         """Whether every part is healthy now."""
-        return all(life.phase in (Phase.HEALTHY, Phase.DONE) for life in self.supervisor.lives.values())
+        return all(life.phase in (Phase.HEALTHY, Phase.DONE) for life in self.supervisor.lives.values() if life.counts)
 
     @property
     def restarts(self) -> int:
         """How often a part has been started again so far."""
-        return sum(life.restarts for life in self.supervisor.lives.values())
+        return sum(life.restarts for life in self.supervisor.lives.values() if life.counts)
 
 
 Play = Callable[[Stack], Awaitable[None]]
@@ -162,9 +162,10 @@ def _fetch(plan: Plan, own_kafka: bool, own_postgres: bool, say: Say) -> tuple[l
 
 
 def _files(prepared: _Prepared) -> list[Awaitable[None]]:
-    """What has to be made on the disk before Kafka and PostgreSQL can start."""
+    """What has to be made on the disk before the parts can start."""
     plan, java, programs = prepared.plan, prepared.java, prepared.programs
     home, port, work = plan.home, plan.ports, []
+    prometheus.settings_file(home).write_text(services.prometheus_settings(plan))
     if java:
         properties = kafka.properties(home, port["kafka"], port["controller"])
         (home / "state" / "kafka.properties").write_text(properties)

@@ -11,7 +11,7 @@ from rxpulse import enacted
 from rxpulse import home as homes
 from rxpulse.home import PartState, StackState
 from rxpulse.keys import ensure
-from rxpulse.plan import PARTS, Plan, decide, question, url
+from rxpulse.plan import PARTS, PROMETHEUS, Plan, decide, question, url
 from rxpulse.running import running_state
 from rxpulse.supervisor import NotReady
 
@@ -111,7 +111,7 @@ async def _parts(plan: Plan, state: StackState) -> list[Document]:
     names = [name for name in PARTS if name in known or outside.get(name)]
     shown = list(await asyncio.gather(*(_part(plan, name, known.get(name)) for name in names)))
     # A step that has to end well before others start (such as the tables') is shown while it has not.
-    waiting = [part for part in state.parts if part.name not in PARTS and not part.healthy]
+    waiting = [part for part in state.parts if part.name not in (*PARTS, PROMETHEUS) and not part.healthy]
     return shown + [_shown(part.name, False, part.pid, None, part.detail or part.phase) for part in waiting]
 
 

@@ -38,12 +38,20 @@ class NotReady(RxPulseError):
     """The answer to a readiness question is no, or not yet."""
 
 
+class Weight(StrEnum):
+    """What it means for the others that a service does not come up. ESSENTIAL: everything ends. WANTED: it is tried for
+    ever, and the whole is unhealthy meanwhile. BYSTANDER: nothing; nobody waits for it and it never counts."""
+
+    ESSENTIAL = "essential"
+    WANTED = "wanted"
+    BYSTANDER = "bystander"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """A process that is to run all the time.
 
-    `ready` raises NotReady or OSError until the service does its work. `url` is shown to people. An `essential`
-    service ends the whole stack when it cannot be brought up; any other is tried for ever. An exit code in
+    `ready` raises NotReady or OSError until the service does its work. `url` is shown to people. An exit code in
     `stays_down_on` says that it stopped on purpose: it is not started again."""
 
     name: str
@@ -51,7 +59,7 @@ class Service:
     ready: Callable[[], Awaitable[None]]
     needs: tuple[str, ...] = ()
     url: str | None = None
-    essential: bool = True
+    weight: Weight = Weight.ESSENTIAL
     stays_down_on: frozenset[int] = frozenset()
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within: float = 10.0
@@ -98,6 +106,11 @@ class Life:
     up: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
+    def counts(self) -> bool:
+        """Whether the whole is healthy only with it."""
+        return isinstance(self.unit, Task) or self.unit.weight is not Weight.BYSTANDER
+
+    @property
     def pid(self) -> int | None:
         """Of the running process, None where there is none."""
         return self.process.pid if self.process and self.process.returncode is None else None
@@ -139,7 +152,7 @@ class Supervisor:
 
     async def run(self, once_healthy: Callable[[], Awaitable[None]] | None = None) -> None:
         """Starts everything and returns when all is stopped: after `stop`, or after `once_healthy`, which is called
-        when every unit is healthy for the first time, has returned. Raises StackFailed, and what `once_healthy`
+        when every unit that counts is healthy for the first time, has returned. Raises StackFailed, and what `once_healthy`
         raises, when everything is stopped."""
         tenders = [asyncio.create_task(self._tend(life)) for life in self.lives.values()]
         others = [asyncio.create_task(self._stop.wait()), asyncio.create_task(self._play(once_healthy))]
@@ -158,7 +171,7 @@ class Supervisor:
             await self._stop_all()
 
     async def _play(self, once_healthy: Callable[[], Awaitable[None]] | None) -> None:
-        await asyncio.gather(*(life.up.wait() for life in self.lives.values()))
+        await asyncio.gather(*(life.up.wait() for life in self.lives.values() if life.counts))
         if once_healthy is None:
             await asyncio.Event().wait()
         else:
@@ -168,7 +181,8 @@ class Supervisor:
         """Keeps one unit going, start after start."""
         while True:
             await asyncio.gather(*(self.lives[name].up.wait() for name in life.unit.needs))
-            await self._start(life)
+            if not await self._start(life):
+                return
             match life.unit:
                 case Task():
                     finished = await self._see_through(life)
@@ -178,15 +192,21 @@ class Supervisor:
                 return
             await self._pause(life)
 
-    async def _start(self, life: Life) -> None:
+    async def _start(self, life: Life) -> bool:
+        """Whether there is a process now; a bystander that cannot be started is left out."""
         log = self._log(life)
         rotate(log)
         life.log_start = log.stat().st_size if log.exists() else 0
         try:
             life.process = await spawn(life.unit.command, log)
         except OSError as error:
-            raise StackFailed(f"{life.unit.name} cannot be started: {error}") from error
+            if life.counts:
+                raise StackFailed(f"{life.unit.name} cannot be started: {error}") from error
+            life.detail = f"cannot be started: {error}"
+            self._turn(life, Phase.STAYS_DOWN, f"{life.detail}; the others go on without it")
+            return False
         self._turn(life, Phase.STARTING)
+        return True
 
     async def _see_through(self, life: Life) -> bool:
         """One run of a task; whether it ended well."""
@@ -262,7 +282,7 @@ class Supervisor:
             raise NotReady(f"no good answer within {service.ready_within:g} s ({answer})") from late
 
     async def _pause(self, life: Life) -> None:
-        essential = isinstance(life.unit, Task) or life.unit.essential
+        essential = isinstance(life.unit, Task) or life.unit.weight is Weight.ESSENTIAL
         if essential and life.in_vain >= STARTS_IN_VAIN:
             raise StackFailed(self._last_words(life))
         life.restarts += 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -23,6 +24,7 @@ from rxpulse.home import PartState, StackState
 from rxpulse.parts import Part, fetch, intact, read_lock
 from rxpulse.questions import http_answers, kafka_cluster, postgres_answers
 from rxpulse.supervisor import NotReady
+from tests.conftest import require_program
 
 SMALL = next(part for part in read_lock() if part.name == "slf4j-simple")
 
@@ -361,5 +363,25 @@ def test_the_whole_stack_starts_answers_and_stops(up: Up) -> None:
     assert document["healthy"] is True
     assert {"kafka", "postgres", "prefect"} <= {shown["name"] for shown in document["parts"]}
     assert up.command("doctor").returncode == 0
+    assert up.send(signal.SIGINT) == 0
+    up.until_nothing_left(within=0)
+
+
+@pytest.mark.slow
+def test_a_prometheus_on_the_path_runs_beside_the_stack_and_never_counts(up: Up) -> None:
+    require_program("prometheus", "prometheus")
+    state = up.start().until(lambda state: state.complete and part(state, "prometheus").healthy)
+    address = part(state, "prometheus").url
+    assert address == f"http://127.0.0.1:{state.base + 9}" and address in up.log.read_text()
+
+    def scraped(_: StackState) -> bool:
+        found = httpx.get(f"{address}/api/v1/query", params={"query": "up == 1"}).json()["data"]["result"]
+        return {one["metric"]["role"] for one in found} == {"worker", "dispatcher", "reports", "console", "intake"}
+
+    up.until(scraped)
+    assert len(httpx.get(f"{address}/api/v1/rules").json()["data"]["groups"][0]["rules"]) == 8
+    os.kill(pid(state, "prometheus"), signal.SIGSTOP)
+    document = json.loads(up.command("status", "--json").stdout)
+    assert document["healthy"] is True and {shown["name"] for shown in document["parts"]} == set(plan.PARTS)
     assert up.send(signal.SIGINT) == 0
     up.until_nothing_left(within=0)

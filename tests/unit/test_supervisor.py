@@ -12,6 +12,7 @@ import pytest
 
 from rxpulse.process import Command, last_lines, rotate, run_once
 from rxpulse.supervisor import (
+    STARTS_IN_VAIN,
     STEADY_SECONDS,
     Life,
     NotReady,
@@ -20,6 +21,7 @@ from rxpulse.supervisor import (
     StackFailed,
     Supervisor,
     Task,
+    Weight,
     hasty_after,
     pause_seconds,
 )
@@ -172,7 +174,7 @@ async def test_a_service_that_nobody_needs_is_tried_for_ever_and_shown_unhealthy
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rxpulse.supervisor.LONGEST_PAUSE_SECONDS", 0.01)
-    extra = service("extra", "raise SystemExit(1)", essential=False, ready=exists(tmp_path / "never"))
+    extra = service("extra", "raise SystemExit(1)", weight=Weight.WANTED, ready=exists(tmp_path / "never"))
     watch = Watch(extra, service("main"), logs=tmp_path)
 
     async def story(watch: Watch) -> None:
@@ -181,6 +183,33 @@ async def test_a_service_that_nobody_needs_is_tried_for_ever_and_shown_unhealthy
         assert "exited with 1" in watch.supervisor.lives["extra"].detail
 
     await watch.during(story)
+
+
+async def test_a_bystander_that_never_comes_up_is_neither_waited_for_nor_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rxpulse.supervisor.LONGEST_PAUSE_SECONDS", 0.01)
+    aside = service("aside", "raise SystemExit(1)", weight=Weight.BYSTANDER, ready=exists(tmp_path / "never"))
+    watch = Watch(aside, service("main"), logs=tmp_path)
+
+    async def story(watch: Watch) -> None:
+        await watch.until(lambda lives: lives["aside"].restarts > STARTS_IN_VAIN)
+        assert [life.unit.name for life in watch.supervisor.lives.values() if life.counts] == ["main"]
+
+    await watch.during(story)
+
+
+async def test_a_bystander_that_cannot_be_started_is_left_out(tmp_path: Path) -> None:
+    program = tmp_path / "no-program"
+    program.write_text("")
+    aside = Service(name="aside", command=Command(argv=(str(program),), env={}), ready=yes, weight=Weight.BYSTANDER)
+    watch = Watch(aside, service("main"), logs=tmp_path)
+
+    async def story(watch: Watch) -> None:
+        await watch.until(lambda lives: [life.phase for life in lives.values()] == [Phase.STAYS_DOWN, Phase.HEALTHY])
+
+    await watch.during(story)
+    assert any("cannot be started" in line for line in watch.said)
 
 
 async def test_health_in_between_forgets_the_starts_in_vain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
