@@ -148,23 +148,26 @@ class Acts:
 
     def acknowledge(self, caller: Caller, escalation: str, person: str | None, note: str) -> Result:
         who = self._who(caller, Role.RESPONDER, escalation, person)
-        return self._store.acknowledge(escalation, who, note)
+        return self._recorded(caller, "acknowledge", escalation, self._store.acknowledge(escalation, who, note))
 
     def release(self, caller: Caller, escalation: str, person: str | None, note: str) -> Result:
-        return self._store.release(escalation, self._who(caller, Role.RESPONDER, escalation, person), note)
+        who = self._who(caller, Role.RESPONDER, escalation, person)
+        return self._recorded(caller, "give back", escalation, self._store.release(escalation, who, note))
 
     def pass_on(self, caller: Caller, escalation: str, person: str | None, to: str | None, note: str) -> Result:
         who = self._who(caller, Role.RESPONDER, escalation, person)
-        return self._store.pass_on(escalation, who, to, note)
+        return self._recorded(caller, "pass on", escalation, self._store.pass_on(escalation, who, to, note))
 
     def resolve(self, caller: Caller, escalation: str, person: str | None, code: str, note: str) -> Result:
-        return self._store.resolve(escalation, self._who(caller, Role.SUPERVISOR, escalation, person), code, note)
+        who = self._who(caller, Role.SUPERVISOR, escalation, person)
+        return self._recorded(caller, "resolve", escalation, self._store.resolve(escalation, who, code, note))
 
     def resolve_signal(self, caller: Caller, signal: str, person: str | None, code: str, note: str) -> Result:
         auth.need(caller, Role.SUPERVISOR)
         if not self._store.signals_among([signal], caller.rights):
             raise Refused(HTTPStatus.NOT_FOUND, _NO_SIGNAL)
-        return self._store.resolve_signal(signal, self.person(caller, person), code, note)
+        done = self._store.resolve_signal(signal, self.person(caller, person), code, note)
+        return self._recorded(caller, "resolve", signal, done)
 
     def resolve_many(
         self, caller: Caller, signals: list[str], person: str | None, code: str, note: str
@@ -173,7 +176,13 @@ class Acts:
         who = self.person(caller, person)
         there = self._store.signals_among(signals, caller.rights)
         done = self._store.resolve_many(there, who, code, note)
-        return {one: done.get(one, Unknown()) for one in dict.fromkeys(signals)}
+        return {one: self._recorded(caller, "resolve", one, done.get(one, Unknown())) for one in dict.fromkeys(signals)}
+
+    def _recorded(self, caller: Caller, what: str, ref: str, result: Result) -> Result:
+        """Whoever is signed in did it, in whose name ever."""
+        if refusal(result) is None:
+            self._store.record(caller.name, what, ref)
+        return result
 
     def _who(self, caller: Caller, role: Role, escalation: str, named: str | None) -> str:
         auth.need(caller, role)

@@ -15,7 +15,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from console import (
+    accounts,
     acting,
+    audit,
     board,
     cases,
     charts,
@@ -75,6 +77,8 @@ def create_app(settings: Settings, store: ConsoleStore, recorder: PrometheusReco
     for part in (
         entrance.router(store, door),
         board.router(store, door, PolicyFile(settings.policy)),
+        accounts.router(store, door),
+        audit.router(store, door),
         first_run.router(store, door),
         people.router(store, door, Voice(settings.public_url or "http://127.0.0.1:7400")),
         listing.router(store, door),

@@ -101,6 +101,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         who = door.signed_in(request)
         auth.check_word(fields, who)
         store.leave(who.cookie)
+        store.record(who.name, "sign-out")
         answer = notice(HTTPStatus.OK, "Signed out", f"You are signed out. {HOW}")
         door.let_out(answer)
         return answer

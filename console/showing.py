@@ -51,6 +51,37 @@ DELIVERED = {
     "cancelled": "not sent: no longer needed",
 }
 
+ROLES = {
+    "viewer": "reads",
+    "responder": "also takes on, gives back, passes on",
+    "supervisor": "also resolves, and acts for others",
+    "admin": "everything",
+}
+DONE = {
+    "sign-in": "signed in",
+    "sign-in by link": "signed in by a link",
+    "sign-in refused": "was refused: wrong password",
+    "sign-out": "signed out",
+    "case": "looked at a case",
+    "report": "opened a report",
+    "search": "searched a case",
+    "search in vain": "searched a case in vain",
+    "audit": "looked at the audit",
+    "acknowledge": "acknowledged",
+    "give back": "gave back",
+    "pass on": "passed on",
+    "resolve": "resolved",
+    "test message": "sent a test message",
+    "policy version": "made a version of the policy",
+    "account added": "made an account",
+    "account changed": "changed an account's role or sites",
+    "account disabled": "disabled an account",
+    "password changed": "changed a password",
+    "token added": "made a token",
+    "token revoked": "took a token back",
+}
+"""What lines of the audit say, in words."""
+
 
 def age(length: timedelta) -> str:
     """A length in its two largest units: `42 s`, `7 min`, `2 h 05`, `3 d 4 h`. Negative counts as 0."""

@@ -17,7 +17,7 @@ from psycopg import Connection
 
 from models.errors import CallerFault
 from models.store.access import Opened, open_session
-from models.store.auditing import record
+from models.store.auditing import OPERATOR, record
 from models.store.connecting import connect
 from models.store.rights import Rights, Role
 
@@ -53,7 +53,7 @@ class Closed:
     after: timedelta
 
 
-def add(database_url: str, name: str, rights: Rights, password: str) -> None:
+def add(database_url: str, name: str, rights: Rights, password: str, by: str = OPERATOR) -> None:
     """Makes an account. Raises CallerFault for a name that is taken and a password that will not do, DatabaseAway."""
     _check(name, password)
     salt = secrets.token_bytes(16)
@@ -67,10 +67,10 @@ def add(database_url: str, name: str, rights: Rights, password: str) -> None:
             raise CallerFault(
                 f"there is an account {name} already: `rxpulse user password {name}` gives it another password"
             )
-        record(connection, "operator", "account added", name)
+        record(connection, by, "account added", name)
 
 
-def change_password(database_url: str, name: str, password: str) -> None:
+def change_password(database_url: str, name: str, password: str, by: str = OPERATOR) -> None:
     """Gives an account another password, lets it sign in again if it was disabled, and ends its sessions. Raises
     CallerFault, DatabaseAway."""
     _check(name, password)
@@ -83,17 +83,29 @@ def change_password(database_url: str, name: str, password: str) -> None:
         if changed.rowcount == 0:
             raise _no_account(connection, name)
         connection.execute("DELETE FROM sessions WHERE account = %s", [name])
-        record(connection, "operator", "password changed", name)
+        record(connection, by, "password changed", name)
 
 
-def disable(database_url: str, name: str) -> bool:
+def change_rights(database_url: str, name: str, rights: Rights, by: str = OPERATOR) -> None:
+    """Gives an account another role or other sites, which holds for its open sessions too. Raises CallerFault,
+    DatabaseAway."""
+    with connect(database_url, "rxpulse user") as connection:
+        changed = connection.execute(
+            "UPDATE accounts SET role = %s, sites = %s WHERE name = %s", [rights.role.value, _sites(rights), name]
+        )
+        if changed.rowcount == 0:
+            raise _no_account(connection, name)
+        record(connection, by, "account changed", name)
+
+
+def disable(database_url: str, name: str, by: str = OPERATOR) -> bool:
     """Ends an account and its sessions at once, and returns whether it was open. Raises CallerFault, DatabaseAway."""
     with connect(database_url, "rxpulse user") as connection:
         if not connection.execute("SELECT 1 FROM accounts WHERE name = %s", [name]).fetchone():
             raise _no_account(connection, name)
         ended = connection.execute("UPDATE accounts SET disabled = now() WHERE name = %s AND disabled IS NULL", [name])
         connection.execute("DELETE FROM sessions WHERE account = %s", [name])
-        record(connection, "operator", "account disabled", name)
+        record(connection, by, "account disabled", name)
         return ended.rowcount == 1
 
 

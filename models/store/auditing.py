@@ -4,12 +4,40 @@ What it was about stands there as a hash: whoever has a case in hand can find ou
 list learns no case from it.
 """
 
+from dataclasses import dataclass
+from datetime import date, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection
 
+OPERATOR = "operator"
+"""Who gives commands on the machine itself."""
 _DIGITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line; `at` is UTC, `ref` the hash of what it was about, None for nothing in particular."""
+
+    number: int
+    at: datetime
+    person: str
+    what: str
+    ref: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines are asked for; what is empty or None asks for any. `about` is the id itself, not its hash; `since` and
+    `until` are days of UTC, both inclusive; `before` is the number of the line after which older ones follow."""
+
+    person: str = ""
+    what: str = ""
+    about: str = ""
+    since: date | None = None
+    until: date | None = None
+    before: int | None = None
 
 
 def record(connection: "Connection[Any]", person: str, what: str, ref: str | None = None) -> None:
@@ -19,6 +47,36 @@ def record(connection: "Connection[Any]", person: str, what: str, ref: str | Non
     connection.execute("INSERT INTO audit (person, what, ref) VALUES (%s, %s, %s)", [person, what, hashed])
 
 
+def lines(connection: "Connection[Any]", wanted: Wanted, limit: int) -> list[Line]:
+    """Up to `limit` lines, newest first."""
+    asked = {
+        "person": wanted.person,
+        "what": wanted.what,
+        "ref": ref_of(wanted.about) if wanted.about else "",
+        "since": wanted.since,
+        "until": wanted.until,
+        "before": wanted.before,
+        "limit": limit,
+    }
+    return [Line(*row) for row in connection.execute(_LINES, asked)]
+
+
+def kinds(connection: "Connection[Any]") -> list[str]:
+    """Everything that was ever done, by name."""
+    return [what for (what,) in connection.execute("SELECT DISTINCT what FROM audit ORDER BY what")]
+
+
 def ref_of(about: str) -> str:
     """What stands in the list for the thing with this id: 32 hexadecimal digits."""
     return sha256(about.encode()).hexdigest()[:_DIGITS]
+
+
+_LINES: LiteralString = """
+SELECT number, at, person, what, ref FROM audit
+WHERE (%(person)s::text = '' OR person = %(person)s) AND (%(what)s::text = '' OR what = %(what)s)
+    AND (%(ref)s::text = '' OR ref = %(ref)s)
+    AND (%(since)s::date IS NULL OR at >= %(since)s::date::timestamp AT TIME ZONE 'UTC')
+    AND (%(until)s::date IS NULL OR at < (%(until)s::date + 1)::timestamp AT TIME ZONE 'UTC')
+    AND (%(before)s::int8 IS NULL OR number < %(before)s)
+ORDER BY number DESC LIMIT %(limit)s
+"""

@@ -314,6 +314,45 @@ class ConsoleStore:
         with self._connection() as connection:
             auditing.record(connection, person, what, ref)
 
+    def accounts_of(self, rights: Rights) -> list[accounts.Account]:
+        """The accounts of nobody but the sites of `rights`."""
+        with self._connection() as connection:
+            return [one for one in accounts.listed(connection) if rights.over(one.rights.sites)]
+
+    def add_account(self, name: str, rights: Rights, password: str, by: str) -> None:
+        """As `accounts.add`."""
+        accounts.add(self._database_url, name, rights, password, by)
+
+    def change_account(self, name: str, rights: Rights, by: str) -> None:
+        """As `accounts.change_rights`."""
+        accounts.change_rights(self._database_url, name, rights, by)
+
+    def change_password(self, name: str, password: str, by: str) -> None:
+        """As `accounts.change_password`."""
+        accounts.change_password(self._database_url, name, password, by)
+
+    def disable_account(self, name: str, by: str) -> None:
+        """As `accounts.disable`."""
+        accounts.disable(self._database_url, name, by)
+
+    def tokens_of(self, rights: Rights) -> list[tokens.Kept]:
+        """The tokens of nothing but the sites of `rights`."""
+        with self._connection() as connection:
+            return [one for one in tokens.listed(connection) if rights.over(tuple(one.token.sites))]
+
+    def add_token(self, token: tokens.Token, by: str) -> str:
+        """As `tokens.add`."""
+        return tokens.add(self._database_url, token, by)
+
+    def revoke_token(self, name: str, by: str) -> None:
+        """As `tokens.revoke`."""
+        tokens.revoke(self._database_url, name, by)
+
+    def audit(self, wanted: auditing.Wanted, limit: int) -> tuple[list[auditing.Line], list[str]]:
+        """The lines asked for, newest first, and everything that was ever done."""
+        with self._connection() as connection:
+            return auditing.lines(connection, wanted, limit), auditing.kinds(connection)
+
     def token(self, text: str) -> tokens.Token | None:
         """The token of this text; None where it is none of ours, or taken back."""
         with self._connection() as connection:

@@ -35,6 +35,10 @@ class Rights:
         """Whether they go as far as the role `needed` does."""
         return _ORDER.index(self.role) >= _ORDER.index(needed)
 
+    def over(self, sites: "tuple[str, ...] | None") -> bool:
+        """Whether they hold at every one of these sites; None: all there are."""
+        return self.sites is None or (sites is not None and set(sites) <= set(self.sites))
+
     def everywhere(self, needed: Role) -> bool:
         """Whether they go as far as the role `needed` does, at all sites: for what concerns the whole installation."""
         return self.sites is None and self.include(needed)

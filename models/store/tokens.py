@@ -8,6 +8,7 @@ stays its own, even when it is taken back.
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -15,6 +16,7 @@ from psycopg import Connection
 
 from models.errors import CallerFault
 from models.event import Site, Source
+from models.store.auditing import OPERATOR, record
 from models.store.connecting import connect
 
 PREFIX = "rxp_"
@@ -32,7 +34,16 @@ class Token:
         return source in self.sources and site in self.sites
 
 
-def add(database_url: str, token: Token) -> str:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A token as it is kept. UTC; `revoked` None: it is good."""
+
+    token: Token
+    made: datetime
+    revoked: datetime | None
+
+
+def add(database_url: str, token: Token, by: str = OPERATOR) -> str:
     """Keeps a new token and returns its text, which nobody can ask for again. Raises CallerFault for a name that was
     given before, DatabaseAway."""
     text = PREFIX + secrets.token_urlsafe(32)
@@ -43,16 +54,27 @@ def add(database_url: str, token: Token) -> str:
         )
         if added.rowcount == 0:
             raise CallerFault(f"a token was called {token.name} before: choose another name")
+        record(connection, by, "token added", token.name)
     return text
 
 
-def revoke(database_url: str, name: str) -> bool:
+def revoke(database_url: str, name: str, by: str = OPERATOR) -> bool:
     """Takes a token back, and returns whether it was still good. Raises CallerFault for an unknown name, DatabaseAway."""
     with connect(database_url, "rxpulse token") as connection:
         if connection.execute("SELECT 1 FROM tokens WHERE name = %s", [name]).fetchone() is None:
             raise CallerFault(f"no token is called {name}: there are {', '.join(_names(connection)) or 'none'}")
         taken = connection.execute("UPDATE tokens SET revoked = now() WHERE name = %s AND revoked IS NULL", [name])
+        record(connection, by, "token revoked", name)
         return taken.rowcount == 1
+
+
+def listed(connection: "Connection[Any]") -> list[Kept]:
+    """Every token that was ever given out, by name."""
+    rows = connection.execute("SELECT name, sources, sites, made, revoked FROM tokens ORDER BY name")
+    return [
+        Kept(Token(name, _sources(sources), frozenset(map(Site, sites))), made, revoked)
+        for name, sources, sites, made, revoked in rows
+    ]
 
 
 def standing(connection: "Connection[Any]") -> Mapping[str, Token]:

@@ -173,6 +173,14 @@ MATRIX: dict[tuple[str, str], Role | None] = {
     ("POST", "/escalations/{escalation}/resolve"): SUPERVISE,
     ("POST", "/signals/resolve"): SUPERVISE,
     ("POST", "/people/{person}/test"): RESPOND,
+    ("GET", "/accounts"): ADMIN,
+    ("POST", "/accounts"): ADMIN,
+    ("POST", "/accounts/{name}/rights"): ADMIN,
+    ("POST", "/accounts/{name}/password"): ADMIN,
+    ("POST", "/accounts/{name}/disable"): ADMIN,
+    ("POST", "/tokens"): ADMIN,
+    ("POST", "/tokens/{name}/revoke"): ADMIN,
+    ("GET", "/audit"): ADMIN,
     ("GET", "/first-run"): ADMIN,
     ("POST", "/first-run"): ADMIN,
     ("POST", "/api/v1/escalations/{escalation}/ack"): RESPOND,
@@ -221,7 +229,7 @@ def act(browser: httpx.Client, escalation: str, name: str) -> httpx.Response:
 def ask(browser: httpx.Client, method: str, path: str, escalation: str, site: str = "mercy") -> int:
     """What one who is signed in is answered on a route, everything in order but perhaps his role or his sites."""
     where = path.replace("{escalation}", escalation).replace("{signal}", f"rule-{site}")
-    where = where.replace("{person}", "manager")
+    where = where.replace("{person}", "manager").replace("{name}", f"of-{site}")
     where = where.replace("{kind}/{site:path}/{period}", f"week/{site}/2026-W46")
     where = where.replace("{case:path}", "order/7f3a1c9e")
     if method == "GET":
