@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
-from models.errors import CallerFault
+from models.errors import CallerFault, UsageFault
 from models.policy import Policy
 from models.policy_text import Fault, Parsed, read, shipped_default
 from models.settings import Settings
@@ -23,6 +24,16 @@ def in_force(settings: Settings, environ: Mapping[str, str], *, people: bool = F
     if found is not None:
         return found
     return read(settings.policy) if settings.policy else shipped_default()
+
+
+def named(file: Path) -> Parsed:
+    """The policy of a file that a person names. Raises UsageFault for one that is not there, PolicyFault."""
+    if file.is_dir():
+        held = ", ".join(sorted(str(one) for one in file.glob("*.toml"))[:5])
+        raise UsageFault(f"{file} is a folder; name the policy file in it{f': {held}' if held else ', in TOML'}")
+    if not file.is_file():
+        raise UsageFault(f"{file}: there is no such file; give a policy in TOML")
+    return read(file)
 
 
 def with_store(parsed: Parsed, settings: Settings, environ: Mapping[str, str]) -> Parsed:

@@ -109,9 +109,9 @@ def _checked(merged: Merged, faults: list[tuple[Place, str]]) -> Parsed:
 
 
 def _built(merged: Merged, faults: list[tuple[Place, str]]) -> Built:
-    """Entries with a fault of form are not read any further: what else they seem to lack may be that fault's doing."""
+    """Values with a fault of form are not read any further; all others are, so that one look shows every fault."""
     found = [merged.fault(path, message) for path, message in faults]
-    return build(merged, found, {path[:2] for path, _ in faults})
+    return build(merged, found, {path for path, _ in faults})
 
 
 def _usable(built: Built) -> Policy:

@@ -35,19 +35,40 @@ class Built:
     faults: tuple[Fault, ...]
 
 
-def build(merged: Merged, misshapen: Collection[Fault], skip: Collection[Path]) -> Built:
-    """`misshapen` are faults found already, in the entries under `skip`: those are not read, yet their names count."""
+def build(merged: Merged, misshapen: Collection[Fault], broken: Collection[Path]) -> Built:
+    """`misshapen` are faults found already, of the values at `broken`: those are not read, and all others are."""
     tables = _enabled(merged.tables)
     text = dump(tables, merged.settings)
+    tables = cast("Table", _without(tables, {path for path in broken if path}))
     faults = list(misshapen)
 
     def report(path: Path, message: str) -> None:
         faults.append(merged.fault(path, message))
 
-    reading = _Reading(tables, merged.settings, frozenset(skip), report)
+    reading = _Reading(tables, merged.settings, report)
     policy = reading.policy(hashlib.sha256(text.encode()).hexdigest())
     faults = sorted(dict.fromkeys(faults), key=lambda fault: (fault.file, fault.line or 0))
     return Built(None if faults else policy, text, tuple(faults))
+
+
+def _without(value: object, broken: Collection[Path]) -> object:
+    """The value with None in the place of what stands at the paths."""
+    if not broken:
+        return value
+    if () in broken:
+        return None
+    match value:
+        case dict():
+            table = cast("dict[str, object]", value)
+            return {key: _without(one, _below(broken, key)) for key, one in table.items()}
+        case list():
+            return [_without(one, _below(broken, at)) for at, one in enumerate(cast("list[object]", value))]
+        case _:
+            return value
+
+
+def _below(broken: Collection[Path], part: str | int) -> set[Path]:
+    return {path[1:] for path in broken if path[0] == part}
 
 
 def dump(tables: Table, settings: Settings) -> str:
@@ -106,7 +127,6 @@ def _enabled(tables: Table) -> Table:
 class _Reading:
     tables: Table
     settings: Settings
-    skip: frozenset[Path]
     report: Report
 
     def policy(self, version: str) -> Policy:
@@ -142,8 +162,6 @@ class _Reading:
         """The entries of a table that can be read, in the file's order."""
         found: dict[str, T] = {}
         for name, values in entries(self.tables, table).items():
-            if (table, name) in self.skip or (table,) in self.skip:
-                continue
             value = read(Entry((table, name), values, self.report, self.settings.get((table, name))))
             if value is not None:
                 found[name] = value
@@ -154,14 +172,13 @@ class _Reading:
         values: object = self.tables
         for part in path:
             values = cast("Table", values).get(part, {}) if isinstance(values, Mapping) else {}  # pyright: ignore[reportUnnecessaryCast]
-        skipped = any(bad[: len(path)] == path[: len(bad)] for bad in self.skip)
-        return Entry(path, {} if skipped or not isinstance(values, Mapping) else cast("Table", values), self.report)
+        return Entry(path, cast("Table", values) if isinstance(values, Mapping) else {}, self.report)
 
     def check_names(self) -> None:
         for table in _NAMED:
             names = [(name, name) for name in entries(self.tables, table)]
             self.check_distinct(table, names, "differs from {other} by more than case")
-        titles = [(name, str(site.get("name", name))) for name, site in entries(self.tables, "site").items()]
+        titles = [(name, str(site.get("name") or name)) for name, site in entries(self.tables, "site").items()]
         self.check_distinct("site", titles, "has another name than {other}", key="name")
 
     def check_distinct(self, table: str, names: Iterable[tuple[str, str]], wanted: str, *, key: str = "") -> None:

@@ -1,12 +1,14 @@
 """One named entry of a policy, whose form is known to be right: its values, read as what they mean.
 
 What a value means may still be wrong (a time zone that does not exist, a person nobody knows): that is reported with its
-place, and reading goes on, so that one look shows every fault.
+place, and reading goes on, so that one look shows every fault. A value whose form is wrong was reported before and stands
+here as None: it is there, so nothing is said to be missing, and what depends on it is not judged.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import TypeVar, cast
 
 from models.event import Site
@@ -20,7 +22,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`path` is where the table stands; `settings` are those of a shipped entry, None for a site's own."""
+    """`path` is where the table stands; `settings` are those of a shipped entry, None for a site's own. A value None in
+    `table`, or in a list of it, is one of wrong form."""
 
     path: Path
     table: Table
@@ -43,14 +46,24 @@ class Entry:
         self.report((*self.path, *keys), message)
 
     def lacks(self, required: Collection[str]) -> bool:
-        """Reports the keys that are needed and not there."""
-        missing = [key for key in required if key not in self.table]
+        """Reports the keys that are needed and not there; whether any has no value that can be read."""
+        missing = [key for key in required if not self.meant(key)]
         otherwise = (
             ", or switch the entry off with enabled = false" if self.path[0] in JUDGING and len(self.path) == 2 else ""
         )
         for key in missing:
             self.fault(f'"{key}" is missing; add it{otherwise}')
-        return bool(missing)
+        return any(self.table.get(key) is None for key in required)
+
+    def meant(self, key: str) -> bool:
+        """Whether the key is there, be it with a value of wrong form or under a name that is nearly its own."""
+        broken = [name for name, value in self.table.items() if value is None]
+        return key in self.table or bool(get_close_matches(key, broken, n=1))
+
+    def readable(self, *keys: str) -> bool:
+        """Whether each of the keys has a value that can be read whole."""
+        values = [self.table.get(key) for key in keys]
+        return not any(value is None or (isinstance(value, list) and None in value) for value in values)
 
     def text(self, key: str) -> str | None:
         return cast("str | None", self.table.get(key))
@@ -63,8 +76,8 @@ class Entry:
 
     def names(self, key: str) -> tuple[str, ...]:
         """A text or a list of texts; empty where the key is not there."""
-        value = self.table.get(key, ())
-        return (value,) if isinstance(value, str) else tuple(cast("Sequence[str]", value))
+        value = self.table.get(key) or ()
+        return (value,) if isinstance(value, str) else tuple(one for one in cast("Sequence[str]", value) if one)
 
     def length(self, key: str, *, positive: bool = False) -> timedelta | None:
         """None where the key is not there or holds no duration, which is reported."""
@@ -83,12 +96,13 @@ class Entry:
 
     def part(self, key: str) -> "Entry":
         """The table under a key; an empty one where it is not there."""
-        return Entry((*self.path, key), cast("Table", self.table.get(key, {})), self.report)
+        return Entry((*self.path, key), cast("Table", self.table.get(key) or {}), self.report)
 
     def parts(self, key: str) -> tuple["Entry", ...]:
-        """The tables of a list."""
-        tables = cast("Sequence[Table]", self.table.get(key, ()))
-        return tuple(Entry((*self.path, key, at), table, self.report) for at, table in enumerate(tables))
+        """The tables of a list, each under its own position."""
+        tables = cast("Sequence[Table | None]", self.table.get(key) or ())
+        found = ((at, table) for at, table in enumerate(tables) if table is not None)
+        return tuple(Entry((*self.path, key, at), table, self.report) for at, table in found)
 
     def known(self, names: Sequence[str], among: Mapping[str, object], what: str, key: str) -> bool:
         """Reports the names that nothing goes by."""

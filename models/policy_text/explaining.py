@@ -1,6 +1,7 @@
 """What an entry of the policy does, in plain words, with its figures and where they come from."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from models.cusum import errors_in_a_row, expected_delay
@@ -9,9 +10,13 @@ from models.policy import Applies, BusinessDays, ByField, Clock, Policy, Rate, R
 from models.policy_text.durations import counted, said
 from models.rates import design_of
 
+_OFFERED = 5
+
 
 def find(policy: Policy, name: str) -> Clock | Rule | Rate:
-    """The clock, rule or rate of that name. Raises UsageFault for a name that the policy does not have."""
+    """The clock, rule or rate of that name, also written `clock.NAME`. Raises UsageFault for a name that the policy does
+    not have."""
+    name = re.sub(r"^(clock|rule|rate)\.", "", name)
     if name in policy.clocks:
         return policy.clocks[name]
     if name in policy.rates:
@@ -19,9 +24,15 @@ def find(policy: Policy, name: str) -> Clock | Rule | Rate:
     if name in set(RuleName) and RuleName(name) in policy.rules:
         return policy.rules[RuleName(name)]
     known = sorted((*policy.clocks, *policy.rules, *policy.rates))
-    close = get_close_matches(name, known, n=1)
-    remedy = f"did you mean {close[0]}?" if close else f"it has: {', '.join(known)}"
+    close = alike(name, known)
+    remedy = f"did you mean {' or '.join(close)}?" if close else f"it has: {', '.join(known)}"
     raise UsageFault(f"the policy has no clock, rule or rate called {name}, or it is switched off; {remedy}")
+
+
+def alike(name: str, known: Sequence[str]) -> list[str]:
+    """The names that `name` may have been meant for, the likeliest first: misspelt, or only a part of it given."""
+    parts = [one for one in known if name.casefold() in one.casefold()] if len(name) > 2 else []
+    return list(dict.fromkeys((*get_close_matches(name.casefold(), known, n=1), *parts)))[:_OFFERED]
 
 
 def explain(policy: Policy, name: str) -> str:

@@ -25,11 +25,9 @@ US_FEDERAL = "us-federal"
 
 def site(entry: Entry) -> SiteProfile | None:
     """None where something in it was reported."""
-    default = entry.name == DEFAULT
-    if not default and entry.lacks(REQUIRED["site"]):
-        return None
+    incomplete = entry.name != DEFAULT and entry.lacks(REQUIRED["site"])
     working = _working(entry)
-    if working is None:
+    if incomplete or working is None:
         return None
     name = entry.text("name") or entry.name
     return SiteProfile(site=Site(entry.name), name=name, setting=entry.text("setting"), working=working)
@@ -45,7 +43,7 @@ def feed(entry: Entry) -> Feed:
 
 
 def _working(entry: Entry) -> WorkingTime | None:
-    opening = cast("str | Mapping[str, str | list[str]]", entry.table.get("open", "always"))
+    opening = cast("str | Mapping[str, str | list[str]]", entry.table.get("open") or "always")
     # An unreadable `open` is reported; the week None that stands in for it is never used, the policy being refused.
     weekly = entry.try_(lambda: parse_opening(opening), "open")
     holidays = _holidays(entry)

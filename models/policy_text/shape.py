@@ -102,7 +102,7 @@ def _check_table(node: Node, table: Table, path: Path, report: Report) -> None:
 
 def _check_list(node: Node, values: list[object], path: Path, report: Report) -> None:
     if len(values) < node.get("minItems", 0):
-        needed = any(path[-1] in keys for keys in REQUIRED.values())
+        needed = bool(path) and any(path[-1] in keys for keys in REQUIRED.values())
         report(path, "an empty list; name at least one" + ("" if needed else ", or leave the key out"))
     for position, value in enumerate(values):
         _check(node["items"], value, (*path, position), report)

@@ -6,6 +6,7 @@ A ladder that names nobody, or a channel that is not set up, is refused when it 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 from models.event import Site
 from models.hours import DAYS, local_instant
@@ -72,18 +73,18 @@ def person(entry: Entry) -> Person:
 
 def roster(entry: Entry, known: Known) -> Roster | None:
     """None where something in it was reported as missing or has no meaning."""
-    if entry.lacks(REQUIRED["roster"]):
-        return None
+    incomplete = entry.lacks(REQUIRED["roster"])
     rotation = entry.names("rotation")
     entry.known(rotation, known.people, "person", "rotation")
     handover = _handover(entry)
-    if handover is None and len(rotation) > 1:
+    if not entry.meant("handover") and len(rotation) > 1:
         entry.fault('several people take turns, so it needs a handover; write for instance handover = "mon 07:00"')
-    zone = str(entry.text("timezone"))
-    if entry.try_(lambda: local_instant(zone, datetime.fromisoformat("1970-01-01")), "timezone") is None:
-        return None
-    begins = entry.try_(lambda: _begins(entry, handover), "from")
-    if begins is None:
+    zone = _zone(entry)
+    overrides = _overrides(entry, known, zone)
+    begins = None
+    if zone is not None and entry.readable("from"):
+        begins = entry.try_(lambda: _begins(entry, zone, handover), "from")
+    if incomplete or zone is None or begins is None:
         return None
     return Roster(
         key=entry.name,
@@ -91,8 +92,17 @@ def roster(entry: Entry, known: Known) -> Roster | None:
         timezone=zone,
         begins=begins,
         handover=handover if len(rotation) > 1 else None,
-        overrides=_overrides(entry, known),
+        overrides=overrides,
     )
+
+
+def _zone(entry: Entry) -> str | None:
+    """The roster's time zone; None where it says none, or one that does not exist, which is reported."""
+    zone = entry.text("timezone")
+    if zone is None:
+        return None
+    found = entry.try_(lambda: local_instant(zone, datetime.fromisoformat("1970-01-01")), "timezone")
+    return None if found is None else zone
 
 
 def _handover(entry: Entry) -> tuple[int | None, int] | None:
@@ -104,39 +114,43 @@ def _handover(entry: Entry) -> tuple[int | None, int] | None:
     return (DAYS.index(day) if day else None), int(hour) * 60 + int(minute)
 
 
-def _begins(entry: Entry, handover: tuple[int | None, int] | None) -> datetime:
+def _begins(entry: Entry, zone: str, handover: tuple[int | None, int] | None) -> datetime:
     wall = datetime.fromisoformat(str(entry.text("from")))
     if len(str(entry.text("from"))) == 10 and handover is not None:
         wall += timedelta(minutes=handover[1])
-    return local_instant(str(entry.text("timezone")), wall)
+    return local_instant(zone, wall)
 
 
-def _overrides(roster: Entry, known: Known) -> tuple[Override, ...]:
+def _overrides(roster: Entry, known: Known, zone: str | None) -> tuple[Override, ...]:
     overrides: list[Override] = []
     for entry in roster.parts("overrides"):
-        if entry.lacks(("from", "to", "who")):
-            continue
-        who = str(entry.text("who"))
-        entry.known((who,), known.people, "person", "who")
-        begins, finishes = (_instant(roster, entry, key) for key in ("from", "to"))
+        incomplete = entry.lacks(("from", "to", "who"))
+        entry.known(entry.names("who"), known.people, "person", "who")
+        begins, finishes = (_instant(zone or "UTC", entry, key) for key in ("from", "to"))
         if begins is None or finishes is None:
             continue
         if finishes <= begins:
             entry.fault("does not lie after from; write a later time", "to")
-        overrides.append(Override(begins=begins, finishes=finishes, who=who))
+        if not incomplete:
+            overrides.append(Override(begins=begins, finishes=finishes, who=str(entry.text("who"))))
     return tuple(overrides)
 
 
-def _instant(roster: Entry, entry: Entry, key: str) -> datetime | None:
-    wall = entry.try_(lambda: datetime.fromisoformat(str(entry.text(key))), key)
-    return None if wall is None else local_instant(str(roster.text("timezone")), wall)
+def _instant(zone: str, entry: Entry, key: str) -> datetime | None:
+    """None where the key is not there or holds no time, which is reported."""
+    text = entry.text(key)
+    wall = None if text is None else entry.try_(lambda: datetime.fromisoformat(text), key)
+    return None if wall is None else local_instant(zone, wall)
 
 
 def ladder(entry: Entry, known: Known) -> Ladder | None:
-    if entry.lacks(REQUIRED["ladder"]):
-        return None
+    incomplete = entry.lacks(REQUIRED["ladder"])
     for_ = entry.part("for")
     steps = _steps(entry, known)
+    repeat = _repeat(entry)
+    ack_expires = _ack_expires(entry)
+    if incomplete:
+        return None
     return Ladder(
         key=entry.name,
         steps=steps,
@@ -145,8 +159,8 @@ def ladder(entry: Entry, known: Known) -> Ladder | None:
         settings=frozenset(for_.names("setting")),
         kinds=frozenset(map(Kind, for_.names("kind"))),
         names=frozenset(for_.names("name")),
-        repeat=_repeat(entry.part("repeat"), len(entry.parts("steps"))),
-        ack_expires=_ack_expires(entry),
+        repeat=repeat,
+        ack_expires=ack_expires,
     )
 
 
@@ -154,14 +168,15 @@ def _steps(ladder: Entry, known: Known) -> tuple[LadderStep, ...]:
     steps: list[LadderStep] = []
     latest = timedelta()
     for entry in ladder.parts("steps"):
-        if entry.lacks(REQUIRED["step"]):
-            continue
+        incomplete = entry.lacks(REQUIRED["step"])
         after = entry.length("after") or timedelta()
         if after < latest:
             entry.fault("comes before the step above it; put the steps in the order of their after", "after")
         latest = max(latest, after)
         to = tuple(_addressee(entry, at, text, known) for at, text in enumerate(entry.names("to")))
-        steps.append(LadderStep(after=after, to=to, by=_by(entry, known)))
+        by = _by(entry, known)
+        if not incomplete:
+            steps.append(LadderStep(after=after, to=to, by=by))
     return tuple(steps)
 
 
@@ -179,10 +194,11 @@ def _by(entry: Entry, known: Known) -> tuple[Channel, ...]:
     return by
 
 
-def _repeat(entry: Entry, steps: int) -> Repeat:
-    default = Repeat()
+def _repeat(ladder: Entry) -> Repeat:
+    default, entry = Repeat(), ladder.part("repeat")
+    steps = len(cast("list[object]", ladder.table.get("steps") or ()))
     from_step = int(entry.number("from_step") or default.from_step)
-    if from_step > steps:
+    if steps and from_step > steps:
         entry.fault(f"there is no step {from_step}; steps count from 1 to {steps}", "from_step")
     after = entry.length("after")
     return Repeat(

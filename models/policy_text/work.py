@@ -25,12 +25,13 @@ LATE_AFTER = timedelta(minutes=10)
 def clock(entry: Entry) -> Clock | None:
     """None where something in it was reported as missing."""
     target = _target(entry)
-    required = (*REQUIRED["clock"], "severity") if "target" in entry.table else REQUIRED["clock"]
-    if entry.lacks(required):
-        return None
+    required = (*REQUIRED["clock"], "severity") if entry.meant("target") else REQUIRED["clock"]
+    incomplete = entry.lacks(required)
     _check_types(entry)
     _check_target(entry, target)
-    severity = entry.severity() or Severity.S4
+    pauses, when, worsens = _pauses(entry), _when(entry), _worsens(entry)
+    if incomplete:
+        return None
     return Clock(
         name=entry.name,
         title=entry.title,
@@ -39,13 +40,13 @@ def clock(entry: Entry) -> Clock | None:
         starts=_types(entry, "starts"),
         stops=_types(entry, "stops"),
         ends=_types(entry, "ends"),
-        pauses=_pauses(entry),
-        when=_when(entry),
+        pauses=pauses,
+        when=when,
         target=target,
         open_hours=entry.text("counts") == "open-hours",
         warn_at=entry.number("warn_at"),
-        worsens=_worsens(entry, severity),
-        severity=severity,
+        worsens=worsens,
+        severity=entry.severity() or Severity.S4,
         source=entry.source,
         applies=entry.applies(),
     )
@@ -64,6 +65,7 @@ def rule(entry: Entry) -> Rule | None:
 
 
 def rate(entry: Entry) -> Rate | None:
+    mixed = _mixed(entry)
     if entry.lacks(REQUIRED["rate"]):
         return None
     made = Rate(
@@ -81,7 +83,8 @@ def rate(entry: Entry) -> Rate | None:
         entry=_entry_hash(entry),
         applies=entry.applies(),
     )
-    _check_rate(entry, made)
+    if not mixed:
+        entry.try_(lambda: design_of(made))
     return made
 
 
@@ -112,7 +115,7 @@ def _check_types(entry: Entry) -> None:
     named = [(key, name) for key in ("starts", "stops", "ends") for name in entry.names(key)]
     named += [("pauses", str(name)) for pair in pauses for name in pair if name is not None]
     for key, name in dict.fromkeys(named):
-        if not allowed(EventType(name), case):
+        if entry.readable("case") and not allowed(EventType(name), case):
             entry.fault(f'"{name}" never happens on a case of kind "{case}"; name a type of that kind', key)
     seen: dict[str, str] = {}
     for key, name in named:
@@ -134,7 +137,7 @@ def _pauses(entry: Entry) -> tuple[Pause, ...]:
 
 
 def _check_target(entry: Entry, target: Target | None) -> None:
-    if "target" not in entry.table:
+    if not entry.meant("target"):
         for key in ("warn_at", "worsens"):
             if key in entry.table:
                 entry.fault(f"{key} is a share of the target, and there is none; add a target", key)
@@ -144,14 +147,15 @@ def _check_target(entry: Entry, target: Target | None) -> None:
         )
 
 
-def _worsens(entry: Entry, severity: Severity) -> tuple[Worsens, ...]:
+def _worsens(entry: Entry) -> tuple[Worsens, ...]:
+    """How it worsens; not judged against a severity that is missing or cannot be read."""
     rises: list[Worsens] = []
-    at, worst = 1.0, severity
+    at, worst = 1.0, entry.severity()
     for rise in entry.parts("worsens"):
         if rise.lacks(("at", "severity")):
             continue
         step = Worsens(float(cast("float", rise.number("at"))), cast("Severity", rise.severity()))
-        if step.severity >= worst or step.at <= at:
+        if worst is not None and (step.severity >= worst or step.at <= at):
             rise.fault(
                 f"does not rise: after {worst.name} at {at:g} times the target has to come a more urgent severity, later"
             )
@@ -163,7 +167,7 @@ def _worsens(entry: Entry, severity: Severity) -> tuple[Worsens, ...]:
 def _when(entry: Entry) -> tuple[tuple[str, frozenset[object]], ...]:
     matches: dict[str, frozenset[object]] = {}
     for name, value, path in _flat(entry.part("when")):
-        values = cast("list[object]", value) if isinstance(value, list) else [value]
+        values = [one for one in cast("list[object]", value if isinstance(value, list) else [value]) if one is not None]
         for item in values:
             if isinstance(item, str) != (FIELDS[name] is str) and item != "":
                 sort = "texts" if FIELDS[name] is str else "numbers"
@@ -201,9 +205,12 @@ def _entry_hash(entry: Entry) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _check_rate(entry: Entry, made: Rate) -> None:
-    both = made.error & made.opportunity
-    if both and made.error - made.opportunity:
+def _mixed(entry: Entry) -> bool:
+    """Whether some errors are opportunities and some are not, which is reported."""
+    if not entry.readable("error", "opportunity"):
+        return False
+    error, opportunity = _types(entry, "error"), _types(entry, "opportunity")
+    mixed = bool(error & opportunity and error - opportunity)
+    if mixed:
         entry.fault("some types are opportunities too and some are not; list only the one sort or the other", "error")
-        return
-    entry.try_(lambda: design_of(made))
+    return mixed

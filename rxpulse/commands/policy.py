@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from models.cusum import errors_in_a_row, expected_delay
-from models.errors import UsageFault
 from models.policy import Clock, Policy, Rate, Rule, SiteProfile
 from models.policy_text import (
     Fault,
@@ -19,14 +18,13 @@ from models.policy_text import (
     explain,
     find,
     json_schema,
-    read,
 )
 from models.policy_text.schema import SHIPPED
 from models.rates import design_of
 from models.settings import Settings
 from rxpulse.commands.policy_people import on_duty, rehearse_story
 from rxpulse.commands.policy_versions import apply, history
-from rxpulse.enacted import in_force, with_store
+from rxpulse.enacted import in_force, named, with_store
 from rxpulse.output import json_option, print_json, say
 
 EXAMPLE = """Example:
@@ -109,9 +107,7 @@ def chosen(file: Path | None) -> Parsed:
     is not there."""
     if file is None:
         return in_force(Settings.from_env(os.environ), os.environ)
-    if not file.is_file():
-        raise UsageFault(f"{file}: there is no such file; give a policy in TOML, or none for the shipped default")
-    return read(file)
+    return named(file)
 
 
 def show_faults(faults: tuple[Fault, ...], as_json: bool) -> None:

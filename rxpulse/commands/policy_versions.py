@@ -12,12 +12,12 @@ import click
 from models.errors import CallerFault, UsageFault
 from models.event import utc
 from models.policy import Policy
-from models.policy_text import Parsed, read
+from models.policy_text import Parsed
 from models.policy_text.differing import Change, difference
 from models.settings import Settings
 from models.store.policies import Recorded, Version, checked, enact, recorded, stored
 from models.tracking.ending import ended
-from rxpulse.enacted import asked
+from rxpulse.enacted import asked, named
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
 
@@ -89,9 +89,7 @@ def wanted_version(file: Path | None, number: int | None, url: str) -> Parsed:
     if number is not None:
         return asked(lambda: stored(url, number))
     assert file is not None
-    if not file.is_file():
-        raise UsageFault(f"{file}: there is no such file; give a policy in TOML")
-    return read(file)
+    return named(file)
 
 
 def instant(text: str | None) -> datetime | None:

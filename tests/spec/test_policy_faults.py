@@ -1,8 +1,15 @@
 """Every fault and every warning of a policy file, each with its file, its line, its entry and what to write instead."""
 
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from models.policy_text import PolicyFault, read
+from models.policy_text import _parsed as judged
+from models.policy_text.merging import read_toml
 
 CLOCK = """\
 [clock.x]
@@ -576,3 +583,119 @@ def test_every_fault_of_a_file_is_told_at_once_in_the_order_of_its_lines() -> No
 
 def test_a_file_without_faults_that_tells_somebody_of_everything_has_no_warning() -> None:
     assert read(ALL, file="site.toml").cautions == ()
+
+
+MANY = """\
+[clock.x]
+case = "ordr"
+starts = ["rx.order.entered", "rx.nonsense"]
+stops = "rx.order.entered"
+severty = "S2"
+target = "0m"
+warn_at = 2
+worsens = [{ at = 3.0, severity = "S1" }, { at = 2.0, severity = "S9" }]
+when = { priorty = "stat", qty = "many" }
+
+[site.mercy]
+setting = "hospital"
+timezone = "Amercia/New_York"
+open = { mon = "8-9" }
+
+[person.ana]
+email = 5
+
+[roster.lead]
+rotation = ["ana", "bob"]
+timezone = "Nowhere/Land"
+handover = "noon"
+overrides = [{ from = "2026-12-24T07:00", who = "cid" }, 5, { from = "2026-12-26T07:00", to = "2026-12-24T07:00", who = "ana" }]
+
+[ladder.urgent]
+for = { severity = "S7" }
+steps = [
+  { after = "5x", to = ["person:ana"], by = ["inbox"] },
+  { after = "5m", to = ["person:dan"], by = ["email"] },
+  { after = "1m", to = ["roster:led"] },
+]
+repeat = { from_step = 9, times = -1 }
+ack_expires = "0m"
+[rate.r]
+opportunity = "rx.pv2.verified"
+error = ["rx.pv2.verified", "rx.pv2.failed"]
+per_month = 0
+"""
+EACH_OF_MANY = [
+    "2 clock.x.case",
+    "3 clock.x.starts[2]",
+    "4 clock.x.stops",
+    "5 clock.x.severty",
+    "6 clock.x.target",
+    "7 clock.x.warn_at",
+    "8 clock.x.worsens[2].severity",
+    "9 clock.x.when.priorty",
+    "9 clock.x.when.qty",
+    "12 site.mercy.setting",
+    "13 site.mercy.timezone",
+    "14 site.mercy.open",
+    "17 person.ana.email",
+    "19 roster.lead",
+    "20 roster.lead.rotation",
+    "21 roster.lead.timezone",
+    "22 roster.lead.handover",
+    "23 roster.lead.overrides[2]",
+    "23 roster.lead.overrides[1]",
+    "23 roster.lead.overrides[1].who",
+    "23 roster.lead.overrides[3].to",
+    "26 ladder.urgent.for.severity",
+    "28 ladder.urgent.steps[1].after",
+    "29 ladder.urgent.steps[2].to",
+    "29 ladder.urgent.steps[2].by",
+    "30 ladder.urgent.steps[3]",
+    "30 ladder.urgent.steps[3].after",
+    "30 ladder.urgent.steps[3].to",
+    "32 ladder.urgent.repeat.times",
+    "32 ladder.urgent.repeat.from_step",
+    "33 ladder.urgent.ack_expires",
+    "34 rate.r",
+    "34 rate.r",
+    "34 rate.r",
+    "34 rate.r",
+    "36 rate.r.error",
+    "37 rate.r.per_month",
+]
+
+
+def test_no_fault_of_an_entry_hides_another_and_none_follows_from_another() -> None:
+    with pytest.raises(PolicyFault) as caught:
+        read(MANY, file="site.toml")
+    assert [f"{fault.line} {fault.key}" for fault in caught.value.faults] == EACH_OF_MANY
+
+
+def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every path into nested tables and lists."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in items:
+        yield (*path, key)
+        yield from places(below, (*path, key))
+
+
+def put(tables: dict[str, Any], path: tuple[str | int, ...], value: object) -> dict[str, Any]:
+    """A copy of the tables with another value at a path."""
+    changed: Any = deepcopy(tables)
+    at = changed
+    for part in path[:-1]:
+        at = at[part]
+    at[path[-1]] = value
+    return changed
+
+
+@pytest.mark.parametrize("junk", [5, "?", [], {}, [{}], {"strange": True}], ids=str)
+def test_whatever_stands_wherever_in_a_file_it_is_judged_and_never_a_crash(junk: object) -> None:
+    whole = read_toml('extends = "none"\n' + MANY, "site.toml")
+    found, paths = 0, list(places(dict(whole.tables)))
+    for path in paths:
+        try:
+            judged(replace(whole, tables=put(dict(whole.tables), path, junk)))
+        except PolicyFault as fault:
+            found += bool(fault.faults)
+    assert found == len(paths) > 50

@@ -112,6 +112,19 @@ def test_an_unknown_name_is_a_wrong_use_and_the_nearest_one_is_offered() -> None
     ran = run("explain", "stat-verifed")
     assert ran.exit_code == 2
     assert "did you mean stat-verified?" in ran.stderr
+    assert "did you mean stat-administered or stat-dispensed or stat-verified?" in run("explain", "STAT").stderr
+    assert run("explain", "clock.stat-verified").stdout == run("explain", "stat-verified").stdout
+    assert "; it has: " in run("explain", "zzzzzzzzz").stderr
+
+
+@pytest.mark.parametrize("words", [["check"], ["explain", "stat-verified", "--policy"]])
+def test_a_folder_is_no_policy_and_the_files_in_it_are_named(tmp_path: Path, words: list[str]) -> None:
+    empty = run(*words, str(tmp_path))
+    assert empty.exit_code == 2 and f"{tmp_path} is a folder; name the policy file in it, in TOML" in empty.stderr
+    written(tmp_path, "")
+    assert f"in it: {tmp_path / 'site.toml'}" in run(*words, str(tmp_path)).stderr
+    missing = run(*words, str(tmp_path / "none.toml"))
+    assert missing.exit_code == 2 and "there is no such file" in missing.stderr
 
 
 def test_the_schema_is_valid_names_itself_and_takes_what_ships() -> None:
