@@ -133,6 +133,15 @@ class Settings:
         """Whether other machines reach what listens on `bind`."""
         return self.bind not in LOOPBACK
 
+    def check_exposure(self) -> None:
+        """Other machines reach a page or an interface by TLS only, so that no key or word travels in the open. Raises
+        CallerFault."""
+        if self.beyond_loopback and self.tls_cert is None and not self.behind_proxy:
+            raise CallerFault(
+                f"{PREFIX}BIND is {self.bind}, which other machines reach: set {PREFIX}TLS_CERT and {PREFIX}TLS_KEY, or"
+                f" {PREFIX}BEHIND_PROXY=1 where a proxy before it ends TLS"
+            )
+
     def required_kafka(self) -> str:
         """`kafka`, for a role that cannot do without. Raises CallerFault."""
         if self.kafka is None:

@@ -102,7 +102,7 @@ def url(plan: Plan, part: str) -> str:
         case "prefect":
             return (settings.prefect_url or "").removesuffix("/api")
         case "console" | "intake":
-            scheme = "https" if settings.tls_cert and part == "console" else "http"
+            scheme = "https" if settings.tls_cert else "http"
             return f"{scheme}://{_reachable(settings.bind)}:{plan.ports[part]}"
         case _:
             return f"http://127.0.0.1:{plan.ports[part]}"

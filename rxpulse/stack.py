@@ -81,7 +81,7 @@ def run_stack(
     """Runs the stack until a signal ends it or `play`, called once all parts are healthy, returns. `only` names the
     parts to run, empty for all; `purpose` is what the home must be for; `ending` tells people how to stop it. Raises
     CallerFault where it cannot start, StackFailed where it cannot go on."""
-    _check_outside(settings)
+    _check_outside(settings, only)
     os.umask(0o077)  # what the parts write is for nobody else on this machine
     homes.open_home(settings.home, purpose)
     began = time.monotonic()
@@ -122,7 +122,9 @@ def _where(stack: Stack, ending: str) -> str:
     return f"{stack.url('console') if 'console' in lives else running}  ({ending})"
 
 
-def _check_outside(settings: Settings) -> None:
+def _check_outside(settings: Settings, only: Sequence[str]) -> None:
+    if not only or {"console", "intake"} & set(only):
+        settings.check_exposure()
     if settings.kafka is None and settings.kafka_security is not KafkaSecurity.PLAINTEXT:
         raise CallerFault(
             "RXPULSE_KAFKA_SECURITY is for a broker of your own: set RXPULSE_KAFKA too, or leave it out; the stack's"

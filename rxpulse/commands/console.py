@@ -44,7 +44,7 @@ def _link(settings: Settings) -> str:
 
 
 def _serve(settings: Settings) -> None:
-    check_exposure(settings)
+    settings.check_exposure()
     port = settings.required_port()
     from console.app import create_app
     from console.auth import log
@@ -63,12 +63,3 @@ def _serve(settings: Settings) -> None:
         app = create_app(settings, store, PrometheusRecorder("console"))
         app.add_middleware(logbook.Requests)
         serve(app, settings, port)
-
-
-def check_exposure(settings: Settings) -> None:
-    """Other machines reach the console by TLS only. Raises CallerFault."""
-    if settings.beyond_loopback and settings.tls_cert is None and not settings.behind_proxy:
-        raise CallerFault(
-            f"RXPULSE_BIND is {settings.bind}, which other machines reach: set RXPULSE_TLS_CERT and RXPULSE_TLS_KEY,"
-            " or RXPULSE_BEHIND_PROXY=1 where a proxy before the console ends TLS"
-        )

@@ -13,7 +13,8 @@ def intake() -> None:
     """Take events by HTTP and put them into Kafka, each confirmed. Set up by RXPULSE_... variables alone.
 
     POST /api/v1/events takes one CloudEvent or a batch; the contract is at /api/v1/openapi.json. Senders bring
-    RXPULSE_API_KEY or a token (`rxpulse token add`).
+    RXPULSE_API_KEY or a token (`rxpulse token add`). Beyond this machine it starts only with RXPULSE_TLS_CERT and
+    RXPULSE_TLS_KEY, or behind a proxy that ends TLS (RXPULSE_BEHIND_PROXY=1).
 
     \b
     Example: RXPULSE_KAFKA=kafka:9092 RXPULSE_DATABASE_URL_FILE=db.url RXPULSE_PORT=8080 rxpulse intake
@@ -28,6 +29,7 @@ def intake() -> None:
 
     with logbook.role("intake"):
         settings = Settings.from_env(os.environ)
+        settings.check_exposure()
         port, store, producer = (
             settings.required_port(),
             IntakeStore(settings.required_database_url()),
@@ -49,6 +51,8 @@ def intake() -> None:
                 app,
                 host=settings.bind,
                 port=port,
+                ssl_certfile=settings.tls_cert,
+                ssl_keyfile=settings.tls_key,
                 ws="none",
                 access_log=False,
                 log_config=None,

@@ -27,7 +27,6 @@ from models.store.console import ConsoleStore
 from models.store.live import Happening, Held
 from models.store.rights import EVERYTHING
 from rxpulse.cli import main
-from rxpulse.commands.console import check_exposure
 from tests.conftest import require_program
 from tests.console import KEY, Served, Story, a_shift, serving
 
@@ -606,9 +605,9 @@ def test_a_database_without_tables_is_said(stack: object, database_url: str) -> 
 def test_the_console_does_not_start_in_the_open_without_tls(tmp_path: Path) -> None:
     given = {"RXPULSE_HOME": str(tmp_path), "RXPULSE_BIND": "0.0.0.0"}
     with pytest.raises(CallerFault, match="RXPULSE_TLS_CERT"):
-        check_exposure(Settings.from_env(given))
-    check_exposure(Settings.from_env({**given, "RXPULSE_BEHIND_PROXY": "1"}))
-    check_exposure(Settings.from_env({**given, "RXPULSE_BIND": "127.0.0.1"}))
+        Settings.from_env(given).check_exposure()
+    Settings.from_env({**given, "RXPULSE_BEHIND_PROXY": "1"}).check_exposure()
+    Settings.from_env({**given, "RXPULSE_BIND": "127.0.0.1"}).check_exposure()
 
 
 def test_the_command_prints_a_link_that_signs_in(console: Served, database_url: str, tmp_path: Path) -> None:
