@@ -65,17 +65,19 @@ def _by_limits(values: Sequence[float], first: int, limits: Limits, runs: Runs) 
 
 
 def _by_runs(values: Sequence[float], first: int, limits: Limits, runs: Runs, trial: str) -> Judged:
-    """A run says something of this week only if it reaches into it; one of before is said as what it is."""
-    reaching = [run for run in long_runs(values, limits.centre) if run.last >= first]
-    if reaching:
-        side = "above" if reaching[-1].above else "below"
-        days = sum(value != limits.centre for value in values[reaching[-1].first : reaching[-1].last + 1])
-        reason = f"{days} days in a row {side} the mean up to this week, chance allows {runs.longest_max}"
-        return Judged(Verdict.WORSE if reaching[-1].above else Verdict.BETTER, reason)
-    if runs.longest > runs.longest_max:
+    """A run makes a week worse or better only if it still stands at its end; one that was broken is a change, told as
+    what it is."""
+    found = long_runs(values, limits.centre)
+    if found and all(value == limits.centre for value in values[found[-1].last + 1 :]):
+        side = "above" if found[-1].above else "below"
+        days = sum(value != limits.centre for value in values[found[-1].first :])
         reason = (
-            f"{runs.longest} days in a row on one side of the mean before this week, chance allows {runs.longest_max}"
+            f"{days} days in a row {side} the mean up to the end of this week, chance allows {runs.longest_max}{trial}"
         )
+        return Judged(Verdict.WORSE if found[-1].above else Verdict.BETTER, reason)
+    if runs.longest > runs.longest_max:
+        until = "into this week" if found and found[-1].last >= first else "before this week"
+        reason = f"{runs.longest} days in a row on one side of the mean, {until}, chance allows {runs.longest_max}"
         return Judged(Verdict.CHANGED, reason)
     if runs.crossings < runs.crossings_min:
         reason = f"eight weeks cross their mean {runs.crossings} times, chance gives at least {runs.crossings_min}"

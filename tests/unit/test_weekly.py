@@ -76,7 +76,7 @@ def test_a_long_run_up_to_this_week_is_a_change_and_says_its_rule() -> None:
     values = [*_STEADY[:44], *[10.2, 11.4, 10.4, 11.2, 10.2, 11.4, 10.4, 11.3, 10.3, 11.4, 10.4, 11.4]]
     found = _judged([one if step < 44 else one + 0.9 for step, one in enumerate(values)])
     assert found.verdict is Verdict.WORSE
-    assert "13 days in a row above the mean up to this week, chance allows 9" in found.reason
+    assert "13 days in a row above the mean up to the end of this week, chance allows 9" in found.reason
 
 
 def test_a_long_run_before_this_week_is_said_as_what_it_is() -> None:
@@ -84,6 +84,13 @@ def test_a_long_run_before_this_week_is_said_as_what_it_is() -> None:
     values[10:22] = [11.2, 12.4, 11.4, 12.2, 11.2, 12.4, 11.4, 12.3, 11.3, 12.4, 11.4, 12.4]
     found = _judged(values)
     assert found.verdict is Verdict.CHANGED and "before this week" in found.reason
+
+
+def test_a_long_run_that_this_week_broke_is_a_change_and_nothing_better() -> None:
+    values = list(_STEADY)
+    values[40:52] = [11.2, 12.4, 11.4, 12.2, 11.2, 12.4, 11.4, 12.3, 11.3, 12.4, 11.4, 12.4]
+    found = _judged(values)
+    assert found.verdict is Verdict.CHANGED and "into this week" in found.reason
 
 
 def test_days_that_resemble_each_other_are_not_judged_and_the_reason_is_said() -> None:
