@@ -82,15 +82,16 @@ def _worker(store: Soundness, lag: int) -> Iterator[Finding]:
 
 
 def put_aside(topics: Condition) -> Iterator[Finding]:
-    """The dead letters."""
+    """The dead letters, as many as their topic still keeps."""
     if topics.last is None:
-        yield Finding(Level.GOOD, "no record was put aside")
+        yield Finding(Level.GOOD, "rx.deadletter holds nothing: no record was put aside for as long as it is kept")
         return
     last = topics.last
     what = (
-        f"{topics.dead_letters} records could not be events; the last one: {last.reason}, at {last.at:%Y-%m-%dT%H:%MZ}"
+        f"rx.deadletter holds {topics.dead_letters} records that could not be taken; the last one was put aside at"
+        f" {last.at:%Y-%m-%dT%H:%MZ}: {last.reason}"
     )
-    remedy = "`rxpulse topics tail rx.deadletter` shows each with its reason; mend the sender"
+    remedy = "`rxpulse topics tail rx.deadletter -n 20` shows why and from where; mend the sender"
     yield Finding(Level.WARNING, what, remedy, f"rx.deadletter, offset {last.offset}")
 
 

@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
@@ -27,6 +28,7 @@ from models.store.ledger import Batch, Fenced, Ledger
 from models.store.seat import Seat
 from models.store.sql import SqlLedger
 from models.wire import MAX_RECORD
+from streams.aside import put_aside
 from streams.batch import Loop
 from streams.cases import Cases
 from streams.commit import Committer
@@ -124,7 +126,10 @@ def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loo
         loop.drain()
         relay.flush(5.0)
 
-    ownership = Ownership(consumer, ledger, relay, owner, drain)
+    def remember(positions: Mapping[int, int], afresh: bool) -> None:
+        dead_letters.remember(put_aside(settings, positions, entire=afresh))
+
+    ownership = Ownership(consumer, ledger, relay, owner, remember, drain)
     margin = timedelta(seconds=settings.tick_margin_seconds)
     ticker = Ticker(ledger, AdminClient(base), cases, margin, lambda: datetime.now(UTC), watch.measured)
     committer.start()

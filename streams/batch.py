@@ -50,7 +50,8 @@ class Observer(Protocol):
 
 
 class Loop:
-    """Runs until `stopping` is set; then finishes its batch and gives its partitions back."""
+    """Runs until `stopping` is set, or too much had to be put aside; then finishes its batch and gives its partitions
+    back."""
 
     def __init__(
         self,
@@ -77,13 +78,13 @@ class Loop:
         self.stopping = Flag()
 
     def run(self) -> None:
-        """The life of the worker."""
+        """The life of the worker. Raises TooManyDeadLetters, when everything read is written."""
         # What was loaded at the start lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(100_000, 50, 100)
         self._ownership.subscribe()
-        while not self.stopping.is_set():
+        while not self.stopping.is_set() and self._dead_letters.overrun is None:
             self._apply(self._read())
             self._judge()
             if self._committer.idle.is_set():
@@ -92,6 +93,8 @@ class Loop:
         # Closing the consumer gives the partitions back; a consumer that is closing takes no offsets any more.
         self.drain()
         self._consumer.close()
+        if self._dead_letters.overrun is not None:
+            raise self._dead_letters.overrun
 
     def drain(self) -> None:
         """Writes everything that was read, before the partitions are given back."""
@@ -169,6 +172,8 @@ class Loop:
         self._cases.bring(placed, self._policies)
         for record, found in examined:
             self._take(record, found)
+            if self._dead_letters.overrun is not None:
+                return
 
     def _examined(self, record: Record) -> Decoded | Rejected | Misplaced:
         found = examine(record, self._policies)
@@ -203,7 +208,7 @@ class Loop:
         self._draft.read(partition, record.offset)
         match found:
             case Rejected():
-                self._put_aside(record, partition, found)
+                self._put_aside(record, partition, found, counts=True)
             case Misplaced(case):
                 self._dead_letters.fine(1)
                 self._draft.count(partition, "rerouted")
@@ -212,7 +217,8 @@ class Loop:
                 held = self._cases.get(event.subject) or unseen(event.subject, record.partition)
                 why = crowded(held.case, event)
                 if why is not None:
-                    self._put_aside(record, partition, why)
+                    # One subject that is none: no reason to stop the orders of everybody else.
+                    self._put_aside(record, partition, why, counts=False)
                     return
                 self._dead_letters.fine(1)
                 self._track(partition, found, held)
@@ -225,10 +231,14 @@ class Loop:
             self._cases.put(step.case.id, now)
             self._draft.cases[step.case.id] = now
 
-    def _put_aside(self, record: Record, partition: Partition, why: Rejected) -> None:
+    def _put_aside(self, record: Record, partition: Partition, why: Rejected, *, counts: bool) -> None:
         self._draft.count(partition, "rejected")
+        origin = Origin(record.partition, record.offset)
+        if self._dead_letters.known(origin, record.received):
+            self._dead_letters.fine(1)
+            return
         self._observer.dead(why.reason)
-        self._dead_letters.put(record.key, record.value, Origin(record.partition, record.offset), why)
+        self._dead_letters.put(record.key, record.value, origin, why, counts=counts)
 
 
 def _required(policies: Policies | None) -> Policies:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from confluent_kafka import Consumer
 
 from models.settings import Settings
+from streams.aside import why_aside
 from streams.feed import extent, partitions, ranged, reader
 from streams.ownership import Extent
 from streams.topics import DEADLETTER, EVENTS
@@ -45,8 +46,7 @@ def condition(settings: Settings) -> Condition:
 
 def _last(consumer: Consumer, partition: int, held: Extent) -> PutAside | None:
     for message in ranged(consumer, DEADLETTER, partition, Extent(max(held.low, held.high - 1), held.high)):
-        headers = dict(message.headers() or [])
-        reason = headers.get("reason") or b"not said"
         at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
-        return PutAside(reason.decode(errors="replace"), at, message.offset() or 0)
+        why = why_aside(message)
+        return PutAside("not said" if why is None else why.reason, at, message.offset() or 0)
     return None

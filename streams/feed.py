@@ -4,9 +4,11 @@ looks at what flows.
 These readers belong to no group and move nobody's offsets.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -21,6 +23,30 @@ _QUIET_SECONDS = 30.0
 """Seconds without a record that the topic should hold, after which the broker is given up."""
 _AT_ONCE = 2_000
 _PATIENCE = 0.5
+
+
+class Whence(Enum):
+    """Where reading a topic begins: with the first record that it holds, or with the next that comes."""
+
+    BEGINNING = "beginning"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """From this offset on, in each partition; from the nearest one that it holds."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """With so many records before the end, over all partitions; at least 1."""
+
+    count: int
+
+
+Start = Whence | Offset | Latest
 
 
 @contextmanager
@@ -74,13 +100,38 @@ def ranged(consumer: Consumer, topic: str, partition: int, wanted: Extent) -> It
             return
 
 
-def tail(consumer: Consumer, topic: str, follow: bool) -> Iterator[Message]:
-    """Every record that a topic holds, and with `follow` all that come afterwards, until the reader stops asking."""
-    places = [
-        TopicPartition(topic, number, extent(consumer, topic, number).low) for number in partitions(consumer, topic)
+def tail(consumer: Consumer, topic: str, start: Start, follow: bool) -> Iterator[Message]:
+    """The records that a topic holds from there on, and with `follow` all that come afterwards, until the reader stops
+    asking."""
+    held = {number: extent(consumer, topic, number) for number in partitions(consumer, topic)}
+    if isinstance(start, Latest):
+        yield from _latest(consumer, topic, held, start.count)
+    if follow or not isinstance(start, Latest):
+        consumer.assign([TopicPartition(topic, number, _first(start, there)) for number, there in held.items()])
+        yield from _flow(consumer, set(held), follow)
+
+
+def _first(start: Start, held: Extent) -> int:
+    match start:
+        case Whence.BEGINNING:
+            return held.low
+        case Offset(number):
+            return min(max(number, held.low), held.high)
+        case _:
+            return held.high
+
+
+def _latest(consumer: Consumer, topic: str, held: Mapping[int, Extent], count: int) -> list[Message]:
+    """The latest of all partitions, in the order of the broker's time."""
+    found = [
+        message
+        for number, there in held.items()
+        for message in ranged(consumer, topic, number, Extent(max(there.low, there.high - count), there.high))
     ]
-    consumer.assign(places)
-    open_ends = {place.partition for place in places}
+    return sorted(found, key=lambda message: message.timestamp()[1])[-count:]
+
+
+def _flow(consumer: Consumer, open_ends: set[int], follow: bool) -> Iterator[Message]:
     while follow or open_ends:
         for message in consumer.consume(_AT_ONCE, _PATIENCE):
             if _at_end(message):

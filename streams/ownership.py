@@ -4,7 +4,7 @@ Kafka proposes who reads what; the store decides what is applied. When partition
 store, which shuts out whoever held them before, and reading goes on at the store's positions, not at Kafka's offsets.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, TopicPartition
@@ -52,16 +52,24 @@ def beginning(partition: int, position: int, extent: Extent) -> int:
 
 
 class Ownership:
-    """`partitions` are those held now. `before_revoke` is called before they are given back: everything read must be
-    written by then. `changed` counts the changes of ownership."""
+    """`partitions` are those held now. `before_reading` is called with those that were taken over, before a record of them
+    is read; the second argument says whether one is read from its beginning. `before_revoke` is called before they are
+    given back: everything read must be written by then. `changed` counts the changes of ownership."""
 
     def __init__(
-        self, consumer: Consumer, ledger: Ledger, relay: Relay, owner: str, before_revoke: Callable[[], None]
+        self,
+        consumer: Consumer,
+        ledger: Ledger,
+        relay: Relay,
+        owner: str,
+        before_reading: Callable[[Mapping[int, int], bool], None],
+        before_revoke: Callable[[], None],
     ) -> None:
         self._consumer = consumer
         self._ledger = ledger
         self._relay = relay
         self._owner = owner
+        self._before_reading = before_reading
         self._before_revoke = before_revoke
         self.partitions: dict[int, Partition] = {}
         self.changed = 0
@@ -81,12 +89,17 @@ class Ownership:
         numbers = [part.partition for part in parts]
         cluster = consumer.list_topics(EVENTS, _SECONDS)
         self.count = len(cluster.topics[EVENTS].partitions)
+        taken: dict[int, int] = {}
+        afresh = False
         for claim in self._ledger.claim(cluster.cluster_id, numbers, self._owner):
             low, high = consumer.get_watermark_offsets(TopicPartition(EVENTS, claim.partition), _SECONDS)
             position = beginning(claim.partition, claim.position, Extent(low, high))
             self.partitions[claim.partition] = Partition.of(claim, position)
+            taken[claim.partition] = position
+            afresh = afresh or (claim.position == 0 and high > low)
             self._relay.resume(claim.partition, claim.published)
             self._relay.publish(self._ledger.facts(claim.partition, claim.published))
+        self._before_reading(taken, afresh)
         self.seek()
 
     def _revoked(self, consumer: Consumer, _: Sequence[TopicPartition]) -> None:

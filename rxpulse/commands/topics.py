@@ -2,12 +2,18 @@
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 import click
 
+from models.errors import UsageFault
 from models.settings import Settings
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
+
+if TYPE_CHECKING:
+    from streams.aside import Why
+    from streams.feed import Start
 
 
 @click.group()
@@ -59,22 +65,58 @@ def types(as_json: bool) -> None:
 @topics.command()
 @click.argument("topic")
 @click.option("--follow", is_flag=True, help="Wait for what comes next, until Ctrl-C.")
-def tail(topic: str, follow: bool) -> None:
+@click.option("-n", "--last", type=click.IntRange(min=1), help="Only so many, the latest.")
+@click.option("--from", "whence", help="beginning (the default), end, or an offset: where to begin in each partition.")
+def tail(topic: str, follow: bool, last: int | None, whence: str | None) -> None:
     """Print the records of a topic, one a line, as they lie there.
 
+    What was put aside (rx.deadletter) comes with when and why, and with the place in rx.events that it came from.
+
     \b
-    Example: rxpulse topics tail rx.signals --follow
+    Examples: rxpulse topics tail rx.deadletter -n 20
+              rxpulse topics tail rx.signals --from end --follow
     """
+    from streams.aside import why_aside
     from streams.feed import reader
     from streams.feed import tail as records
 
+    start = beginning(last, whence, follow)
     with reader(with_running_stack(Settings.from_env(os.environ), os.environ)) as consumer:
         try:
-            for message in records(consumer, topic, follow):
-                click.echo((message.value() or b"").decode(errors="backslashreplace"))
+            for message in records(consumer, topic, start, follow):
+                click.echo(line(message.value() or b"", why_aside(message)))
         except KeyboardInterrupt:
             # How one stops following is no fault.
             return
+
+
+def beginning(last: int | None, whence: str | None, follow: bool) -> "Start":
+    """Where the options say that reading begins. Raises UsageFault where they say it twice, or nothing that is known."""
+    from streams.feed import Latest, Offset, Whence
+
+    if last is not None and whence is not None:
+        raise UsageFault("-n and --from both say where to begin: give one of them")
+    if last is not None:
+        return Latest(last)
+    if whence is not None and whence.isascii() and whence.isdigit():
+        return Offset(int(whence))
+    try:
+        start = Whence(whence or "beginning")
+    except ValueError as fault:
+        raise UsageFault(f"--from {whence}: give beginning, end, or an offset such as 1200") from fault
+    if start is Whence.END and not follow:
+        raise UsageFault("--from end shows what comes next: add --follow")
+    return start
+
+
+def line(value: bytes, why: "Why | None") -> str:
+    """A record as one line; one that was put aside begins with when, from where, and why."""
+    text = value.decode(errors="backslashreplace")
+    if why is None:
+        return text
+    place = f"{why.topic} partition {why.partition} offset {why.offset}"
+    whole = text.replace("\r", "\\r").replace("\n", "\\n")
+    return f"{why.at:%Y-%m-%dT%H:%M:%SZ} from {place}: {why.reason}: {why.detail} | {whole}"
 
 
 @topics.command()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -160,6 +161,74 @@ def test_a_topic_is_printed_as_it_lies_there(live: Live) -> None:
     assert lines[0] == "\\xff no event"
     assert [json.loads(line)["subject"] for line in lines[1:]] == ["order/1"]
     assert run(live, "topics", "tail", "rx.signals").stdout == ""
+
+
+def test_what_was_put_aside_is_shown_with_the_reason_and_its_place(live: Live) -> None:
+    live.produce((None, record, 1) for record in (b"\xff\nno event", b'{"specversion":"0.3"}'))
+    live.worker()
+    live.send(stat(1, now()))
+    live.await_applied()
+    found = run(live, "topics", "tail", "rx.deadletter")
+    assert found.exit_code == 0
+    when = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    first, second = found.stdout.splitlines()
+    assert re.fullmatch(
+        rf"{when} from rx.events partition 1 offset 0: not json: the record is no JSON: .* \| \\xff\\nno event", first
+    )
+    assert re.fullmatch(
+        rf'{when} from rx.events partition 1 offset 1: specversion: specversion must be "1.0" \| {{"specversion":"0.3"}}',
+        second,
+    )
+    assert run(live, "topics", "tail", "rx.deadletter", "-n", "1").stdout.splitlines() == [second]
+    assert run(live, "topics", "tail", "rx.deadletter", "--from", "1").stdout.splitlines() == [second]
+
+
+def test_the_latest_records_of_all_partitions_come_in_their_order(live: Live) -> None:
+    for number in range(8):
+        live.send(stat(number, now()))
+        sent = now()
+        until(lambda sent=sent: now() - sent > timedelta(milliseconds=1))  # the broker's clock tells no less apart
+    found = run(live, "topics", "tail", "rx.events", "-n", "3")
+    assert [json.loads(one)["subject"] for one in found.stdout.splitlines()] == ["order/5", "order/6", "order/7"]
+    assert len(run(live, "topics", "tail", "rx.events", "-n", "50").stdout.splitlines()) == 8
+    assert len(run(live, "topics", "tail", "rx.events", "--from", "beginning").stdout.splitlines()) == 8
+    assert run(live, "topics", "tail", "rx.events", "--from", "900").stdout == ""
+
+
+def test_what_comes_next_is_followed_without_what_was_there(live: Live) -> None:
+    live.send(stat(1, now()))
+    out = live.folder / "followed"
+    words = ("topics", "tail", "rx.events", "--from", "end", "--follow")
+    with out.open("wb") as stream, interruptible(*words, to=stream, live=live) as one:
+        sent = 1
+
+        def shown() -> str:
+            nonlocal sent
+            sent += 1
+            live.send(stat(sent, now()))
+            return out.read_text()
+
+        until(shown)
+        one.send_signal(signal.SIGINT)
+        assert one.communicate(timeout=10)[1] == b""
+    seen = [json.loads(text)["subject"] for text in out.read_text().splitlines()]
+    assert seen and "order/1" not in seen
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("-n", "3", "--from", "end"), "give one of them"),
+        (("--from", "yesterday"), "give beginning, end, or an offset such as 1200"),
+        (("--from", "-5"), "give beginning, end, or an offset such as 1200"),
+        (("--from", "end"), "add --follow"),
+        (("-n", "0"), "0 is not in the range"),
+    ],
+)
+def test_a_beginning_that_is_none_is_refused_with_the_remedy(words: tuple[str, ...], remedy: str) -> None:
+    found = CliRunner().invoke(main, ["topics", "tail", "rx.events", *words])
+    assert found.exit_code == 2
+    assert remedy in found.stderr
 
 
 def test_a_topic_that_is_not_there_is_said_with_those_that_are(live: Live) -> None:

@@ -22,6 +22,7 @@ from models.store.messages import Voice
 from models.store.rebuilding import KEPT, MADE
 from models.store.sql import SqlLedger
 from rxpulse import cli
+from streams.topics import DEADLETTER
 from tests.conftest import RunningStack
 from tests.heart import event
 from tests.live import Live, living, now, simulated, stat, until
@@ -105,6 +106,21 @@ def test_the_facts_come_back_the_same_and_nobody_is_told_again(live: Live) -> No
     tell(live)
     assert read(live, FACTS) == facts
     assert read(live, DONE) == done
+
+
+def test_what_was_put_aside_is_not_put_aside_again_and_stops_nobody(live: Live) -> None:
+    live.produce((None, b"garbage", 0) for _ in range(150))
+    live.send(stat(1, now()))
+    live.worker(RXPULSE_DEADLETTER_LIMIT="1000000")
+    live.await_applied()
+    assert len(live.topic(DEADLETTER)) == 150
+    assert reset(live, "--yes").exit_code == 0
+    assert live.workers[0].ended() != 0
+    worker = live.worker()
+    live.await_applied()
+    assert worker.alive()
+    assert len(live.topic(DEADLETTER)) == 150
+    assert live.rows("SELECT sum(accepted), sum(rejected) FROM positions") == [(1, 150)]
 
 
 def test_a_late_order_that_was_told_of_is_resolved_by_its_stop_after_the_facts_were_made_again(live: Live) -> None:

@@ -1,6 +1,7 @@
 """The worker as it really runs: a process of its own, Kafka and PostgreSQL, killed and started again."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from models.event import Event
 from models.policy import Policies
 from models.signals import Cleared
 from models.store.facts import snapshot
-from models.wire import MAX_RECORD, Decoded, encode
+from models.wire import MAX_RECORD, Decoded, encode, stamp
 from streams.topics import DEADLETTER, EVENTS, INTERVALS, SIGNALS
 from streams.verify import verify
 from tests.conftest import RunningStack
@@ -184,16 +185,89 @@ def test_a_case_of_work_takes_five_thousand_events_and_no_more(live: Live) -> No
     assert live.rows("SELECT sum(accepted), sum(rejected) FROM positions") == [(5000, 3)]
 
 
-def test_too_many_dead_letters_stop_the_worker_on_purpose(live: Live) -> None:
-    live.produce((None, b"garbage", 0) for _ in range(101))
+def test_a_case_of_a_hundred_thousand_events_stops_nobody_elses_orders(live: Live) -> None:
+    """A sender that gives every event the same subject: its own case is full, and everything else goes on."""
+    whole, begun = 100_000, now() - timedelta(hours=2)
+    record = (
+        '{{"specversion":"1.0","id":"n{}","source":"/elm/pis","type":"rx.unheard.of","time":"{}","subject":"order/all",'
+        '"data":{{"site":"elm"}}}}'
+    )
+    orders = [stat(number, now() - timedelta(minutes=11)) for number in range(40)]
+
+    def send(numbers: range) -> None:
+        at = (stamp(begun + timedelta(milliseconds=number)) for number in numbers)
+        live.produce((b"order/all", record.format(*one).encode(), None) for one in zip(numbers, at, strict=True))
+
+    send(range(whole // 2))
+    live.send(*orders[:20])
+    send(range(whole // 2, whole))
+    live.send(*orders[20:])
     worker = live.worker()
-    assert worker.ended() == 3
-    assert "101 of the last 1000 records cannot be events" in worker.said()
-    assert live.one("SELECT coalesce(sum(rejected), 0) FROM positions") <= 100
+    live.await_applied()
+    assert worker.alive()
+    assert live.rows("SELECT sum(accepted), sum(rejected) FROM positions") == [(5000 + 40, whole - 5000)]
+    assert live.one("SELECT count(*) FROM signals WHERE name = 'stat-verified' AND cleared IS NULL") == 40
+    letters = live.topic(DEADLETTER)
+    assert Counter(dict(one.headers() or [])["reason"] for one in letters) == {b"case too large": whole - 5000}
+    assert len({dict(one.headers() or [])["offset"] for one in letters}) == whole - 5000
+
+
+def garbage(live: Live, count: int) -> None:
+    live.produce((None, b"garbage", 0) for _ in range(count))
+
+
+def origins(live: Live) -> list[int]:
+    """Where the dead letters came from, in the order in which they were put aside."""
+    return [int(dict(one.headers() or [])["offset"]) for one in live.topic(DEADLETTER)]
+
+
+def test_too_many_dead_letters_stop_the_worker_and_each_start_goes_on_behind_them(live: Live) -> None:
+    garbage(live, 210)
+    live.send(*(stat(number, now()) for number in range(20)))
+    for stops in (1, 2):
+        worker = live.worker()
+        assert worker.ended() == 3, worker.said()
+        assert "101 of the last 1000 records cannot be events" in worker.said()
+        assert live.one("SELECT sum(rejected) FROM positions") == 101 * stops
+        assert origins(live) == list(range(101 * stops))
+    worker = live.worker()
+    live.await_applied()
+    assert worker.alive()
+    assert live.rows("SELECT sum(accepted), sum(rejected) FROM positions") == [(20, 210)]
+    assert origins(live) == list(range(210))
+
+
+def test_the_step_that_the_stop_names_puts_aside_everything_at_one_go(live: Live) -> None:
+    garbage(live, 3000)
+    live.send(*(stat(number, now()) for number in range(20)))
+    stopped = live.worker()
+    assert stopped.ended() == 3
+    named = re.search(r"RXPULSE_(DEADLETTER_LIMIT)=(\d+)", stopped.said())
+    assert named is not None
+    worker = live.worker(**{f"RXPULSE_{named[1]}": named[2]})
+    live.await_applied()
+    assert worker.alive()
+    assert live.rows("SELECT sum(accepted), sum(rejected) FROM positions") == [(20, 3000)]
+    assert origins(live) == list(range(3000))
+
+
+def test_what_was_put_aside_and_never_written_is_not_put_aside_again(live: Live) -> None:
+    """As after a crash between the two: the letters lie there, and the position stands before them."""
+    garbage(live, 90)
+    first = live.worker(RXPULSE_DEADLETTER_LIMIT="95")
+    live.await_applied()
+    assert first.stop() == 0
+    live.database.execute("UPDATE positions SET position = 20, rejected = 20 WHERE partition = 0")
+    garbage(live, 10)
+    second = live.worker(RXPULSE_DEADLETTER_LIMIT="15")
+    live.await_applied()
+    assert second.alive()
+    assert origins(live) == list(range(100))
+    assert live.one("SELECT sum(rejected) FROM positions") == 100
 
 
 def test_a_hundred_dead_letters_among_a_thousand_are_borne(live: Live) -> None:
-    live.produce((None, b"garbage", 0) for _ in range(100))
+    garbage(live, 100)
     worker = live.worker()
     live.await_applied()
     assert worker.alive()

@@ -60,7 +60,7 @@ def test_a_worker_that_is_behind_is_said_with_how_far() -> None:
 
 def test_dead_letters_are_counted_and_the_last_reason_is_said() -> None:
     [found] = bad(running_examination.put_aside(replace(TOPICS, dead_letters=3, last=PutAside("not json", NOW, 41))))
-    assert found.what.startswith("3 records could not be events; the last one: not json")
+    assert found.what.startswith("rx.deadletter holds 3 records") and found.what.endswith(": not json")
     assert found.where == "rx.deadletter, offset 41"
 
 

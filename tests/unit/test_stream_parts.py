@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from models.errors import CallerFault
+from models.settings import Settings
 from models.store.ledger import SignalFact
 from models.store.memory import Memory, MemoryLedger
 from models.wire import Rejected
 from streams.cases import Cases
-from streams.deadletter import DeadLetters, Origin, TooManyDeadLetters, Undelivered
+from streams.deadletter import ENTIRE, DeadLetters, Origin, Undelivered
 from streams.draft import Draft, Partition
 from streams.ownership import Extent, TopicTooShort, beginning
 from streams.relay import Relay
@@ -92,9 +94,13 @@ def dead_letters(broker: Broker, limit: int, window: int) -> DeadLetters:
     return DeadLetters(broker, limit, window)  # type: ignore[arg-type]
 
 
+def put(letters: DeadLetters, offset: int, *, counts: bool = True) -> None:
+    letters.put(None, b"junk", Origin(0, offset), WHY, counts=counts)
+
+
 def test_a_dead_letter_says_why_and_where_it_came_from() -> None:
     broker = Broker()
-    dead_letters(broker, 5, 10).put(b"k", b"junk", Origin(3, 17), WHY)
+    dead_letters(broker, 5, 10).put(b"k", b"junk", Origin(3, 17), WHY, counts=True)
     [(topic, headers)] = broker.taken
     assert topic == "rx.deadletter" and headers is not None
     assert headers["reason"] == b"not json" and (headers["partition"], headers["offset"]) == (b"3", b"17")
@@ -102,23 +108,69 @@ def test_a_dead_letter_says_why_and_where_it_came_from() -> None:
 
 def test_more_dead_letters_than_the_limit_among_the_last_stop_the_worker() -> None:
     letters = dead_letters(Broker(), 2, 10)
-    letters.put(None, b"a", Origin(0, 0), WHY)
-    letters.put(None, b"b", Origin(0, 1), WHY)
-    with pytest.raises(TooManyDeadLetters, match="3 of the last 10"):
-        letters.put(None, b"c", Origin(0, 2), WHY)
+    put(letters, 0)
+    put(letters, 1)
+    assert letters.overrun is None
+    put(letters, 2)
+    assert "3 of the last 10" in str(letters.overrun)
 
 
 def test_dead_letters_that_lie_further_back_do_not_count() -> None:
     letters = dead_letters(Broker(), 2, 10)
     for offset in range(6):
-        letters.put(None, b"a", Origin(0, offset), WHY)
+        put(letters, offset)
         letters.fine(4)
+    assert letters.overrun is None
+
+
+def test_what_is_put_aside_for_its_case_alone_does_not_count() -> None:
+    letters = dead_letters(Broker(), 2, 10)
+    for offset in range(6):
+        put(letters, offset, counts=False)
+    assert letters.overrun is None
+
+
+@pytest.mark.parametrize("window", [1, 1_000_000])
+def test_the_limit_that_the_stop_names_is_never_reached(window: int) -> None:
+    letters = dead_letters(Broker(), ENTIRE, window)
+    for offset in range(3):
+        put(letters, offset)
+    assert letters.overrun is None
+    assert Settings.from_env({"RXPULSE_DEADLETTER_LIMIT": str(ENTIRE)}).deadletter_limit == ENTIRE
+    with pytest.raises(CallerFault):
+        Settings.from_env({"RXPULSE_DEADLETTER_WINDOW": str(ENTIRE + 1)})
+
+
+def test_what_was_put_aside_before_is_known_and_another_topics_record_is_not() -> None:
+    letters = dead_letters(Broker(), 2, 10)
+    letters.remember({Origin(0, 7): NOON, Origin(0, 8): NOON})
+    assert letters.known(Origin(0, 7), NOON - timedelta(seconds=1))
+    assert not letters.known(Origin(0, 8), NOON + timedelta(minutes=1))
+    assert not letters.known(Origin(1, 7), NOON)
+
+
+def test_a_broker_that_has_no_room_yet_is_waited_for() -> None:
+    class Full(Broker):
+        def produce(self, *args: Any, **more: Any) -> None:
+            if not self.polled:
+                raise BufferError
+            super().produce(*args, **more)
+
+        def poll(self, _: float) -> int:
+            self.polled = True
+            return 0
+
+        polled = False
+
+    broker = Full()
+    put(dead_letters(broker, 2, 10), 0)
+    assert len(broker.taken) == 1
 
 
 def test_a_dead_letter_that_the_broker_does_not_take_ends_the_batch() -> None:
     broker = Broker()
     letters = dead_letters(broker, 5, 10)
-    letters.put(None, b"a", Origin(0, 0), WHY)
+    put(letters, 0)
     with pytest.raises(Undelivered):
         letters.settle()
 
