@@ -73,8 +73,8 @@ def tail(topic: str, follow: bool, last: int | None, whence: str | None) -> None
     What was put aside (rx.deadletter) comes with when and why, and with the place in rx.events that it came from.
 
     \b
-    Examples: rxpulse topics tail rx.deadletter -n 20
-              rxpulse topics tail rx.signals --from end --follow
+    Example: rxpulse topics tail rx.deadletter -n 20
+             rxpulse topics tail rx.signals --from end --follow
     """
     from streams.aside import why_aside
     from streams.feed import reader
