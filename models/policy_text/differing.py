@@ -4,22 +4,23 @@ What is compared is what judges: the merged content, in which an entry that is s
 shipped figure by a new release is seen as well as one by a pharmacist, and a comment or another order of keys is not.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeGuard, cast
 
 from models.policy_text.building import undump
 from models.policy_text.faults import Table, written
 
-_SHOWN = ("target", "severity", "baseline", "detect", "name", "steps", "title")
-"""What is shown of an entry that is new, as far as it has it."""
-_WHOLE = ("channel", "tell")
+_FIRST = ("target", "severity", "baseline", "detect", "name", "setting", "for", "steps", "repeat", "title")
+"""The keys that matter most, which are said first."""
+_WHOLE = ("tell",)
 """Tables that are one entry each, not a collection of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One key of an entry, as the file would write its value. None: the key is not there."""
+    """One key of an entry (`steps[2].after` for one of a table within), as the file would write its value. None: the key is
+    not there."""
 
     key: str
     before: str | None
@@ -33,8 +34,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One entry. `what` is `added`, `removed` or `changed`; `figures` say how, and of a new entry what it holds most of
-    all."""
+    """One entry. `what` is `added`, `removed` or `changed`; `figures` say how, and of a new entry all that it holds."""
 
     what: str
     table: str
@@ -61,18 +61,20 @@ def difference(before: str, after: str) -> tuple[Change, ...]:
 
 
 def _table(table: str, was: object, now: object) -> Iterator[Change]:
-    whole = _figures(_unless_empty(table, was), _unless_empty(table, now))
-    if table in _WHOLE or not (isinstance(was, Mapping) and isinstance(now, Mapping)):
-        if whole:
-            yield Change("changed", "setting", "", whole)
+    if not (_is_table(was) and _is_table(now)):
+        if figures := _figures(_unless_empty(table, was), _unless_empty(table, now)):
+            yield Change("changed", "setting", "", figures)
+        return
+    if table in _WHOLE:
+        if figures := _figures(was, now):
+            yield Change("changed", table, "", figures)
         return
     before, after = cast("Mapping[str, Table]", was), cast("Mapping[str, Table]", now)
     for name in sorted({*before, *after}):
         if name not in after:
             yield Change("removed", table, name)
         elif name not in before:
-            shown = {key: value for key, value in after[name].items() if key in _SHOWN}
-            yield Change("added", table, name, _figures({}, shown))
+            yield Change("added", table, name, _figures({}, after[name]))
         elif figures := _figures(before[name], after[name]):
             yield Change("changed", table, name, figures)
     common = [name for name in before if name in after]
@@ -87,12 +89,38 @@ def _unless_empty(key: str, value: object) -> Table:
 
 def _figures(was: Table, now: Table) -> tuple[Figure, ...]:
     keys = sorted({key for key in (*was, *now) if was.get(key) != now.get(key)}, key=_place)
-    return tuple(Figure(key, _said(was, key), _said(now, key)) for key in keys)
+    return tuple(figure for key in keys for figure in _within(key, was, now))
+
+
+def _within(key: str, was: Table, now: Table) -> Iterator[Figure]:
+    """How a key changed: a table, or a list of as many tables, by what changed within it, all else as a whole."""
+    before, after = was.get(key), now.get(key)
+    if _is_table(before) and _is_table(after):
+        yield from _below(key, before, after)
+    elif (one := _tables(before)) and (other := _tables(after)) and len(one) == len(other):
+        for at in range(len(one)):
+            yield from _below(f"{key}[{at + 1}]", one[at], other[at])
+    else:
+        yield Figure(key, _said(was, key), _said(now, key))
+
+
+def _is_table(value: object) -> TypeGuard[Table]:
+    return isinstance(value, Mapping)
+
+
+def _tables(value: object) -> Sequence[Table]:
+    """The tables of a list of tables; empty where it is none."""
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return cast("list[Table]", items) if all(map(_is_table, items)) else []
+
+
+def _below(key: str, was: Table, now: Table) -> Iterator[Figure]:
+    return (replace(figure, key=f"{key}.{figure.key}") for figure in _figures(was, now))
 
 
 def _place(key: str) -> tuple[int, str]:
     """What matters most comes first, where a figure comes from last."""
-    return (_SHOWN.index(key) if key in _SHOWN else len(_SHOWN) + (key == "source"), key)
+    return (_FIRST.index(key) if key in _FIRST else len(_FIRST) + (key == "source"), key)
 
 
 def _said(entry: Table, key: str) -> str | None:

@@ -16,7 +16,7 @@ from models.policy_text import Parsed
 from models.policy_text.differing import Change, difference
 from models.settings import Settings
 from models.store.policies import Recorded, Version, checked, enact, recorded, stored
-from models.tracking.ending import ended
+from models.tracking.ending import narrowed, resettled
 from rxpulse.enacted import asked, named
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
@@ -106,10 +106,19 @@ def tell(held: Recorded, before: Policy, wanted: Parsed, changes: Sequence[Chang
     say(f"against version {held.latest.number}, made by {held.latest.author} at {said(held.latest.made)}:")
     for change in changes:
         say(f"  {change}")
-    for kind, name in sorted(ended(before, wanted.policy)):
+    for kind, name in sorted(narrowed(before, wanted.policy)):
         say(f"  {kind} {name}: where it no longer judges, what runs ends then and its signals are cleared")
+    for site, (was, now) in resettled(before, wanted.policy).items():
+        say(
+            f"  site {site}: judged as {_setting(now)}, until now as {_setting(was)}; what runs there of clocks and rules"
+        )
+        say("    that do not judge it any more ends then, and their signals are cleared")
     for warning in wanted.warnings:
         say(f"  warning: {warning}")
+
+
+def _setting(setting: str | None) -> str:
+    return "each case says" if setting is None else setting
 
 
 def announced(settings: Settings, made: Version) -> str | None:

@@ -118,6 +118,14 @@ def test_an_entry_that_is_switched_off_is_said_to_end_what_runs(desk: Desk) -> N
     assert "clock stat-verified: where it no longer judges, what runs ends then" in ran.stderr
 
 
+def test_a_site_that_is_declared_is_one_line_and_no_entry_is_said_to_end(desk: Desk) -> None:
+    oak = '[site.oak]\nsetting = "inpatient"\ntimezone = "America/New_York"\n'
+    ran = desk.run("apply", desk.written(FIRST + oak), "--yes")
+    assert 'added site oak: setting "inpatient"; timezone "America/New_York"' in ran.stderr
+    assert "site oak: judged as inpatient, until now as each case says" in ran.stderr
+    assert "no longer judges" not in ran.stderr and "site mercy" not in ran.stderr
+
+
 def test_the_history_says_which_version_judges(desk: Desk) -> None:
     enact(desk.url, parsed(LONGER), None, "ana")
     shown = json.loads(desk.run("history", "--json").stdout)

@@ -11,7 +11,7 @@ from models.policy_text.differing import difference
 from models.signals import Cleared
 from models.store.policies import checked
 from models.tracking import Watched, tick, track
-from models.tracking.ending import changed_from, ended
+from models.tracking.ending import changed_from, ended, narrowed, resettled
 from tests.heart import at, event, policy
 
 BASE = 'extends = "inpatient"\n'
@@ -29,14 +29,88 @@ def changes(before: str, after: str) -> list[str]:
         ('[clock.stat-verified]\ntarget = "12m"\nsource = "ours"\n', ['target "10m" -> "12m"']),
         ("[rule.expired-lot]\nenabled = false\n", ["removed rule expired-lot"]),
         ("strict_sites = true\n", ["changed setting: strict_sites true"]),
-        ('[tell]\nwithin = "5m"\n', ['changed setting: tell { within = "5m" }']),
-        ('[person.ana]\nname = "Ana"\n', ['added person ana: name "Ana"']),
+        ('[tell]\nwithin = "5m"\n', ['changed tell: within "5m"']),
+        (
+            '[person.ana]\nname = "Ana"\nwebhook = "https://hooks.example.org/ana"\n',
+            ['added person ana: name "Ana"; webhook "https://hooks.example.org/ana"'],
+        ),
+        (
+            '[site.mercy]\nsetting = "inpatient"\ntimezone = "UTC"\n',
+            ['added site mercy: setting "inpatient"; timezone "UTC"'],
+        ),
+        (
+            '[channel.email]\nsmtp = "smtp://mail:25"\n[channel.webhook]\nallow_private = true\n',
+            ['added channel email: smtp "smtp://mail:25"', "added channel webhook: allow_private true"],
+        ),
     ],
 )
 def test_a_change_is_said_with_its_figures(after: str, said: list[str]) -> None:
     found = changes(BASE, BASE + after)
     assert len(found) == len(said)
     assert all(words in one for words, one in zip(said, found, strict=True))
+
+
+TOLD = """
+[site.mercy]
+setting = "inpatient"
+timezone = "UTC"
+[person.ana]
+webhook = "https://hooks.example.org/ana"
+[roster.lead]
+rotation = ["ana"]
+timezone = "UTC"
+from = "2026-11-02"
+overrides = [{ from = "2026-12-24T07:00", to = "2026-12-26T07:00", who = "ana" }]
+[ladder.urgent]
+for = { severity = ["S1", "S2"] }
+steps = [
+  { after = "0s", to = ["person:ana"], by = ["webhook"] },
+  { after = "5m", to = ["roster:lead"], by = ["webhook"] },
+]
+repeat = { from_step = 1, times = 3, after = "5m" }
+[channel.webhook]
+secret_file = "webhook.secret"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('["S1", "S2"] }', '["S1"] }', 'changed ladder urgent: for.severity ["S1", "S2"] -> ["S1"]'),
+        ('["S1", "S2"] }', '["S1", "S2"], site = "mercy" }', 'changed ladder urgent: for.site "mercy"'),
+        ("times = 3", "times = 5", "changed ladder urgent: repeat.times 3 -> 5"),
+        ('after = "5m", to', 'after = "9m", to', 'changed ladder urgent: steps[2].after "5m" -> "9m"'),
+        ("hooks.example.org", "other.example.org", "changed person ana: webhook "),
+        (
+            'secret_file = "webhook.secret"',
+            "allow_private = true",
+            "changed channel webhook: allow_private true; secret",
+        ),
+        ('"inpatient"\ntimezone = "UTC"', '"inpatient"\ntimezone = "America/New_York"', "changed site mercy: timezone"),
+        ("12-26T07:00", "12-27T07:00", 'roster lead: overrides[1].to "2026-12-26T07:00" -> "2026-12-27T07:00"'),
+        (
+            'repeat = { from_step = 1, times = 3, after = "5m" }\n',
+            "",
+            'changed ladder urgent: repeat { after = "5m", from_step = 1, times = 3 } -> left out',
+        ),
+    ],
+)
+def test_what_people_are_told_by_is_said_key_by_key(old: str, new: str, said: str) -> None:
+    [found] = changes(BASE + TOLD, BASE + TOLD.replace(old, new))
+    assert said in found
+
+
+def test_only_entries_that_judge_less_and_sites_that_are_judged_otherwise_are_told_to_end() -> None:
+    plain = read(BASE).policy
+    site = '[site.mercy]\nsetting = "inpatient"\ntimezone = "UTC"\n'
+    declared = read(BASE + site).policy
+    assert narrowed(plain, declared) == frozenset()
+    assert resettled(plain, declared) == {"mercy": (None, "inpatient")}
+    assert resettled(declared, read(BASE + site.replace("UTC", "Europe/Berlin")).policy) == {}
+    narrow = read(BASE + site + '[clock.stat-verified]\nsites = ["mercy"]\n').policy
+    assert narrowed(declared, narrow) == {(Kind.CLOCK, "stat-verified")}
+    assert narrowed(narrow, declared) == frozenset()
+    assert narrowed(plain, read('extends = ["inpatient", "retail"]\n').policy) == frozenset()
 
 
 def test_the_order_of_ladders_is_a_change() -> None:
