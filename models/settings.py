@@ -49,11 +49,12 @@ class Settings:
     `home` holds all data of a stack, `cache` fetched programs (shared by all homes). `ports` is the first of a block
     of nine, or "auto". `bind` is the address that people and feeds reach; `public_url` (no slash at its end) begins
     the links in messages. `kafka` is `host:port[,host:port]`; `database_url` is `postgresql://user:pw@host:port/db`
-    without a driver; `prefect_url` ends in `/api`; `prefect_auth` is `user:password`. `port` is this role's own HTTP
-    port. `smtp_user` and `smtp_password` sign in to the mail server, before those that the policy names. `maven` is
-    a mirror of Maven Central. `tick_margin_seconds` is `semantics.md` 18; more than `deadletter_limit` dead letters
-    among the last `deadletter_window` records stop the worker; `partitions` and `retention_days` hold when topics
-    are created."""
+    without a driver; `prefect_url` ends in `/api`; `prefect_auth` is `user:password`. `admin_url` is
+    PostgreSQL's administrator, by whom databases are made for `prefect_password` and `reader_password` (containers alone;
+    the one-machine stack has its own). `port` is this role's own HTTP port. `smtp_user` and
+    `smtp_password` sign in to the mail server, before those that the policy names. `maven` is a mirror of Maven Central.
+    `tick_margin_seconds` is `semantics.md` 18; more than `deadletter_limit` dead letters among the last
+    `deadletter_window` records stop the worker; `partitions` and `retention_days` hold when topics are created."""
 
     home: Path
     cache: Path
@@ -74,6 +75,9 @@ class Settings:
     database_url: Secret | None = None
     prefect_url: str | None = None
     prefect_auth: Secret | None = None
+    admin_url: Secret | None = None
+    prefect_password: Secret | None = None
+    reader_password: Secret | None = None
     api_key: Secret | None = None
     pseudonym_key: Secret | None = None
     smtp_user: str | None = None
@@ -113,6 +117,9 @@ class Settings:
             database_url=read.database_url(),
             prefect_url=read.url("PREFECT_URL", "http://127.0.0.1:7405/api"),
             prefect_auth=read.prefect_auth(),
+            admin_url=read.database_url("ADMIN_URL"),
+            prefect_password=read.secret("PREFECT_PASSWORD"),
+            reader_password=read.secret("READER_PASSWORD"),
             api_key=read.api_key(),
             pseudonym_key=read.secret("PSEUDONYM_KEY"),
             smtp_user=read.text("SMTP_USER"),
@@ -289,8 +296,8 @@ class _Reader:
         except ValueError:
             raise CallerFault(f"{PREFIX}KAFKA_SECURITY is '{value}': give {', '.join(KafkaSecurity)}") from None
 
-    def database_url(self) -> Secret | None:
-        value = self.secret("DATABASE_URL")
+    def database_url(self, name: str = "DATABASE_URL") -> Secret | None:
+        value = self.secret(name)
         if value is None:
             return None
         try:
@@ -301,7 +308,7 @@ class _Reader:
         if not whole:
             # Neither the value nor the parser's complaint is repeated: both may hold the password.
             raise CallerFault(
-                f"{PREFIX}DATABASE_URL: give postgresql://user:password@host:port/database, without a driver's name,"
+                f"{PREFIX}{name}: give postgresql://user:password@host:port/database, without a driver's name,"
                 " and with %2F for a slash in the password"
             )
         return value

@@ -23,8 +23,8 @@ PREFECT_AUTH = "prefect.auth"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """What the home holds: `admin`, `owner` and `prefect` are passwords of PostgreSQL's roles; `prefect_auth` is
-    user:password."""
+    """What the home holds: `admin`, `owner`, `prefect` and `reader` are passwords of PostgreSQL's roles; `prefect_auth`
+    is user:password."""
 
     folder: Path
     api: Secret = field(repr=False)
@@ -32,6 +32,7 @@ class Keys:
     admin: Secret = field(repr=False)
     owner: Secret = field(repr=False)
     prefect: Secret = field(repr=False)
+    reader: Secret = field(repr=False)
     prefect_auth: Secret = field(repr=False)
 
 
@@ -46,6 +47,7 @@ def ensure(home: Path) -> Keys:
         admin=_kept(folder / "postgres-admin.password", lambda: secrets.token_urlsafe(24)),
         owner=_kept(folder / "postgres-rxpulse.password", lambda: secrets.token_urlsafe(24)),
         prefect=_kept(folder / "postgres-prefect.password", lambda: secrets.token_urlsafe(24)),
+        reader=_kept(folder / "postgres-reader.password", lambda: secrets.token_urlsafe(24)),
         prefect_auth=_kept(folder / PREFECT_AUTH, lambda: f"rxpulse:{secrets.token_urlsafe(24)}"),
     )
 

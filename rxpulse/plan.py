@@ -14,6 +14,8 @@ from rxpulse.supervisor import StackFailed
 
 OWNER, PREFECT = "rxpulse", "prefect"
 """Roles of the database, and the names of the databases that they own."""
+READER = "rxpulse_reader"
+"""The role of dashboards: it reads the views of the store and nothing else."""
 PARTS = ("kafka", "postgres", "worker", "prefect", "dispatcher", "reports", "console", "intake")
 """All parts, in the order in which `status` shows them."""
 PROMETHEUS = "prometheus"

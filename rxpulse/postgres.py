@@ -26,6 +26,7 @@ CONNECTION_BUDGET = {
     "intake": 4,
     "reports": 6,
     "prefect": 10,  # a pool of five and five beyond it, set in its environment
+    "rxpulse_reader": 4,  # dashboards
     "commands": 11,  # status, verify, export, doctor, in several terminals
 }
 MAX_CONNECTIONS = sum(CONNECTION_BUDGET.values()) + 3

@@ -18,6 +18,8 @@ def migrate() -> None:
     """
     from models import policy_text, store
     from models.store.policies import begin
+    from models.store.provisioning import let_read
+    from rxpulse import plan
     from rxpulse.enacted import asked
 
     settings = Settings.from_env(os.environ)
@@ -25,3 +27,4 @@ def migrate() -> None:
     url = settings.required_database_url()
     asked(lambda: store.migrate(url))
     asked(lambda: begin(url, first, "first start"))
+    asked(lambda: let_read(url, plan.READER))

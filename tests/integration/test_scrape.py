@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -23,6 +24,13 @@ from tests.conftest import require_program
 SHIPPED = Path(__file__).parents[2] / "deploy" / "prometheus" / "scrape.yml"
 ROLES = ("worker", "dispatcher", "reports", "console", "intake")
 WITHIN = 60.0
+_POLICY = """extends = ["inpatient", "retail"]
+[person.ana]
+name = "Ana"
+[ladder.all]
+steps = [{ after = "0s", to = ["person:ana"], by = ["inbox"] }]
+repeat = { from_step = 1, times = 3, after = "10m" }
+"""
 Found = TypeVar("Found")
 
 
@@ -37,9 +45,12 @@ def until(look: Callable[[], Found], what: str) -> Found:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Rig]:
-    """A stack of its own with every role: what others feed would be scraped too."""
-    with standing(os.environ, only=("kafka", "postgres", "prefect", *ROLES)) as rig:
-        yield rig
+    """A stack of its own with every role and somebody to tell: what others feed would be scraped too."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as policy:
+        policy.write(_POLICY)
+        policy.flush()
+        with standing(os.environ, Path(policy.name), ("kafka", "postgres", "prefect", *ROLES)) as rig:
+            yield rig
 
 
 def sold(case: str) -> dict[str, Any]:
@@ -184,6 +195,30 @@ def test_a_dispatcher_that_stands_still_is_noticed_and_its_return_too(prometheus
 
 def _rules(prometheus: httpx.Client) -> list[dict[str, Any]]:
     return [rule for group in prometheus.get("/rules").json()["data"]["groups"] for rule in group["rules"]]
+
+
+# The dashboard
+
+_DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards" / "board-and-turnaround.json"
+_PANELS = {
+    panel["title"]: panel["targets"][0]["expr"]
+    for panel in json.loads(_DASHBOARD.read_text("utf-8"))["panels"]
+    if "expr" in panel.get("targets", [{}])[0]
+}
+
+
+@pytest.mark.parametrize("title", _PANELS)
+def test_prometheus_answers_each_question_of_the_dashboard(prometheus: httpx.Client, stack: Rig, title: str) -> None:
+    post(stack, sold(f"fill/shown-{[*_PANELS].index(title)}"))
+    query = _PANELS[title].replace("$__rate_interval", "20s")
+    assert "$" not in query
+
+    def numbers() -> list[str]:
+        """Those that are one: a quantile of nothing is not."""
+        answer = prometheus.get("/query", params={"query": query}).json()["data"]["result"]
+        return [one["value"][1] for one in answer if one["value"][1] != "NaN"]
+
+    assert until(numbers, f"an answer to {query}")
 
 
 # kcat

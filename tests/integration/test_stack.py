@@ -182,6 +182,10 @@ def test_each_role_has_its_own_database_and_no_other(stack: Any) -> None:
     with psycopg.connect(f"postgresql://{plan.OWNER}:{held.owner}@{where}/{plan.OWNER}") as connection:
         connection.execute("CREATE TABLE here (n int)")
         connection.rollback()
+    with psycopg.connect(f"postgresql://{plan.READER}:{held.reader}@{where}/{plan.OWNER}") as connection:
+        assert connection.execute("SHOW default_transaction_read_only").fetchone() == ("on",)
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(f"postgresql://{plan.READER}:{held.reader}@{where}/{plan.PREFECT}")
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         psycopg.connect(f"postgresql://{plan.OWNER}:{held.owner}@{where}/{plan.PREFECT}")
 
@@ -236,7 +240,7 @@ def test_no_secret_is_an_argument_of_any_process(up: Up) -> None:
     up.start("kafka", "postgres").until_up()
     held = [path.read_text().strip() for path in (up.home / "keys").iterdir()]
     arguments = "\n".join(word for process in up.processes() for word in process.cmdline())
-    assert len(held) == 6 and str(up.home) in arguments
+    assert len(held) == 7 and str(up.home) in arguments
     assert not [secret for secret in held if secret in arguments]
 
 
