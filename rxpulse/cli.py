@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 import click
 
-from models.errors import CallerFault, UsageFault
+from models.errors import CallerFault, OurFault, UsageFault
 
 # name: (module, function, one line of help). A command whose module is not installed does not exist.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -87,6 +87,13 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except CallerFault as fault:
             raise ShownFault(fault) from fault
+        except OurFault as fault:
+            # The database's driver is loaded only now: a database that is away is for whoever runs it to mend.
+            from models.store.connecting import DatabaseAway
+
+            if not isinstance(fault, DatabaseAway):
+                raise
+            raise ShownFault(CallerFault(f"{fault}; `rxpulse status` says how it is")) from fault
 
 
 @click.group(

@@ -12,6 +12,7 @@ from rxpulse.output import json_option, print_json
 
 EXAMPLE = """Example:
 
+\b
     rxpulse ack 3f9c0a7e51d24b68a1c2d3e4f5061728 --person ana
 """
 

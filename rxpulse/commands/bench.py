@@ -14,6 +14,7 @@ from rxpulse.output import json_option, print_json, say
 
 EXAMPLE = """Example:
 
+\b
     rxpulse bench durable page-latency
 """
 _QUIET = 0.05

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """Example:
 
+\b
     rxpulse contact test ana --by webhook
 """
 WITHIN_SECONDS = 20.0

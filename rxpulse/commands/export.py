@@ -12,7 +12,7 @@ from models.errors import CallerFault
 from models.event import Data, Event, field
 from models.settings import Settings
 from models.wire import NUMBERS, OBJECTS
-from rxpulse.output import say
+from rxpulse.output import json_option, print_json, say
 from rxpulse.progress import counted
 from rxpulse.running import with_running_stack
 from rxpulse.spreadsheet import Holds, Table, Value, check, write
@@ -21,7 +21,7 @@ EXAMPLE = """Example:
 
 \b
     rxpulse export intervals --out turnaround.csv
-    rxpulse export signals --all-revisions --out signals.parquet
+    rxpulse export signals --all-revisions --out signals.parquet --json
 """
 TEXT, WHOLE, NUMBER, TRUTH, INSTANT = Holds.TEXT, Holds.WHOLE, Holds.NUMBER, Holds.TRUTH, Holds.INSTANT
 _INTERVALS = dict.fromkeys(COLUMNS, TEXT) | {
@@ -59,7 +59,8 @@ _EVENTS = dict.fromkeys(("id", "source", "type", "time", "recorded", "subject", 
 @click.argument("what", type=click.Choice(["intervals", "signals", "events", "deliveries"]))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="FILE.csv or FILE.parquet.")
 @click.option("--all-revisions", is_flag=True, help="The whole story: earlier revisions and what was retracted too.")
-def export(what: str, out: Path, all_revisions: bool) -> None:
+@json_option
+def export(what: str, out: Path, all_revisions: bool, as_json: bool) -> None:
     """Write facts to a file, one row each: turnaround times, signals, events, or messages to people.
 
     Only the latest revision of each fact is written, and what late evidence retracted is left out, unless you ask for
@@ -79,7 +80,11 @@ def export(what: str, out: Path, all_revisions: bool) -> None:
                 table = Table(tuple(_DELIVERIES.items()), _deliveries(facts))
             case _:
                 table = Table(tuple(_EVENTS.items()), _events(settings, facts, all_revisions))
-        say(f"{write(table, out)} {what} in {out}")
+        rows = write(table, out)
+    if as_json:
+        print_json({"what": what, "file": str(out), "rows": rows})
+    else:
+        say(f"{rows} {what} in {out}")
 
 
 def _intervals(facts: Any, all_revisions: bool) -> Iterator[tuple[Value, ...]]:

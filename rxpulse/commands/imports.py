@@ -25,14 +25,17 @@ from streams.intake.tally import Refusal, Tally
 
 EXAMPLE = """Example:
 
+\b
     rxpulse import mimic mimic-iv-demo/ --rebase 2026-11-20 --out orders.ndjson.gz
 """
 CSV_EXAMPLE = """Example:
 
+\b
     rxpulse import csv export.csv --map export.toml --dry-run
 """
 NDJSON_EXAMPLE = """Example:
 
+\b
     rxpulse import ndjson feed.ndjson --out checked.ndjson.gz
 """
 out_option = click.option("--out", type=click.Path(path_type=Path), help="NDJSON, gzip where the name ends in .gz.")

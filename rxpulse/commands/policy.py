@@ -29,14 +29,17 @@ from rxpulse.output import json_option, print_json, say
 
 EXAMPLE = """Example:
 
+\b
     rxpulse policy check site.toml
 """
 SCHEMA_EXAMPLE = """Example:
 
+\b
     rxpulse policy schema > policy.schema.json
 """
 EXPLAIN_EXAMPLE = """Example:
 
+\b
     rxpulse policy explain stat-verified
 """
 FILE = click.Path(path_type=Path)

@@ -21,10 +21,12 @@ from rxpulse.output import json_option, print_json, say
 
 ON_DUTY_EXAMPLE = """Example:
 
+\b
     rxpulse policy on-duty lead-pharmacist --at 2026-12-24T00:00-05:00
 """
 REHEARSE_EXAMPLE = """Example:
 
+\b
     rxpulse policy rehearse --kind clock --name stat-verified --site mercy --at 2026-12-24T22:00-05:00
 """
 WEEK, DAY = timedelta(days=7), timedelta(days=1)

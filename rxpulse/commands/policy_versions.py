@@ -23,10 +23,12 @@ from rxpulse.running import with_running_stack
 
 APPLY_EXAMPLE = """Example:
 
+\b
     rxpulse policy apply site.toml --effective 2026-12-01T00:00-05:00
 """
 HISTORY_EXAMPLE = """Example:
 
+\b
     rxpulse policy history
 """
 

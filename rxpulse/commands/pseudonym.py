@@ -17,6 +17,7 @@ from rxpulse.running import with_running_stack
 
 EXAMPLE = """Example:
 
+\b
     rxpulse pseudonym --list orders.txt --kind order
 """
 

@@ -18,6 +18,7 @@ from rxpulse.output import json_option, print_json
 
 EXAMPLE = """Example:
 
+\b
     rxpulse replay events.ndjson.gz --intervals turnaround.csv
 """
 

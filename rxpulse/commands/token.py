@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 ADD_EXAMPLE = """Example:
 
+\b
     rxpulse token add mercy-pis --source /mercy/pis --site mercy
 """
 REVOKE_EXAMPLE = """Example:
 
+\b
     rxpulse token revoke mercy-pis
 """
 

@@ -19,18 +19,22 @@ if TYPE_CHECKING:
 ROLES = ("viewer", "responder", "supervisor", "admin")
 ADD_EXAMPLE = """Example:
 
+\b
     rxpulse user add ana --role responder --site mercy
 """
 PASSWORD_EXAMPLE = """Example:
 
+\b
     rxpulse user password ana
 """
 LIST_EXAMPLE = """Example:
 
+\b
     rxpulse user list
 """
 DISABLE_EXAMPLE = """Example:
 
+\b
     rxpulse user disable ana
 """
 from_file = click.option(

@@ -13,6 +13,7 @@ from rxpulse.running import with_running_stack
 
 EXAMPLE = """Example:
 
+\b
     rxpulse verify --json
 """
 

@@ -102,6 +102,12 @@ def test_all_revisions_tell_the_story_of_an_interval(live: Live) -> None:
     assert [row for row in exported(live, "intervals") if row["clock"] == "stat-verified"] == []
 
 
+def test_the_number_of_rows_is_told_as_json(live: Live) -> None:
+    out = live.folder / "told.csv"
+    found = json.loads(run(live, "export", "deliveries", "--out", str(out), "--json").stdout)
+    assert found == {"what": "deliveries", "file": str(out), "rows": len(out.read_text().splitlines()) - 1}
+
+
 def test_exported_signals_say_what_was_told(live: Live) -> None:
     live.worker()
     live.send(*simulated(), stat(1, now() - timedelta(minutes=11)))

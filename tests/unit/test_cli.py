@@ -1,6 +1,8 @@
 """The command line: one table, quick help, faults as messages and exit codes."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from rxpulse import cli
 from rxpulse.commands.status import silent
 from rxpulse.home import PartState, StackState, open_home, write_state
 from rxpulse.plan import check_only
+from tests.spec.test_docs import parse
 
 INSTALLED = [name for name in cli.COMMANDS if cli.exists(name)]
 
@@ -36,6 +39,45 @@ def test_every_installed_command_is_found_and_its_help_ends_with_an_example(name
         help_text = command.get_help(click.Context(command, info_name=path))
         _, found, example = help_text.partition("Example:")
         assert found and f"rxpulse {path}" in example, path
+
+
+def leaves() -> list[tuple[str, click.Command]]:
+    """Every command that does something, the stack's own excepted."""
+    shown = [name for name in INSTALLED if not name.startswith("_")]
+    found = [(name, cli.main.get_command(click.Context(cli.main), name)) for name in shown]
+    every = [one for name, command in found if command for one in commands(name, command)]
+    return [(path, command) for path, command in every if not isinstance(command, click.Group)]
+
+
+def examples(command: click.Command) -> list[list[str]]:
+    """The command lines of its help's examples, up to where the shell goes on with something else."""
+    text = command.get_help(click.Context(command)).partition("Example:")[2]
+    lines = [line.strip() for part in text.splitlines() for line in re.split(r"&&|;|\s>\s|\s\|\s", part)]
+    typed = [shlex.split(re.sub(r"^(RXPULSE_\w+=\S+\s+)*", "", line), comments=True) for line in lines if line]
+    return [words[1:] for words in typed if words[:1] == ["rxpulse"]]
+
+
+@pytest.mark.parametrize(("path", "command"), leaves(), ids=[path for path, _ in leaves()])
+def test_the_example_of_a_command_is_one_that_it_takes(path: str, command: click.Command) -> None:
+    own = [words for words in examples(command) if words[: len(path.split())] == path.split()]
+    assert own, f"{path} has no example of its own"
+    for words in own:
+        try:
+            parse(words)
+        except click.BadParameter as fault:
+            assert "does not exist" in fault.format_message(), fault.format_message()  # the file is the reader's own
+
+
+# Roles and what they start, what prints a document of its own, and what only says that it is done.
+WITHOUT_FIGURES = {
+    *("up", "down", "reset", "worker", "dispatcher", "reports", "console", "intake"),
+    *("topics tail", "topics schema", "topics asyncapi", "policy schema", "user password"),
+}
+
+
+def test_every_command_that_prints_figures_prints_them_as_json() -> None:
+    without = {path for path, command in leaves() if not any("--json" in one.opts for one in command.params)}
+    assert without == WITHOUT_FIGURES
 
 
 def test_a_command_that_is_not_installed_is_neither_listed_nor_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +155,14 @@ def test_parts_that_need_nothing_more_are_not_refused() -> None:
     check_only(Settings.from_env({"RXPULSE_DATABASE_URL": NOBODY}), ("console", "dispatcher"))
 
 
-@pytest.mark.parametrize("command", [["_migrate"], ["console", "--link"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["_migrate"], ["console", "--link"], ["user", "list"], ["token", "revoke", "x"], ["ack", "x"], ["verify"]),
+        *(["export", "signals", "--out", "x.csv"], ["policy", "history"], ["reset", "--facts"]),
+    ],
+    ids=" ".join,
+)
 def test_a_database_that_does_not_answer_is_a_message_and_no_traceback(tmp_path: Path, command: list[str]) -> None:
     ran = run(tmp_path, *command, RXPULSE_DATABASE_URL=NOBODY, RXPULSE_PUBLIC_URL="http://127.0.0.1:7400")
     assert ran.exit_code == 1 and ran.stderr.startswith("rxpulse: the database does not answer: ")
