@@ -23,6 +23,8 @@ LARGEST = 1 << 53
 """No number is larger: beyond it a reader of JSON need not keep whole numbers apart (RFC 8259, section 6)."""
 AHEAD = timedelta(hours=24)
 """How far `time` may lie after `recorded`."""
+EARLY = timedelta(minutes=5)
+"""How far `recorded` may lie after receipt (`semantics.md` 5)."""
 CODE, KEY, NAME, TYPE = (
     r"[A-Za-z0-9_.:/-]{1,64}",
     r"[A-Za-z0-9_.:/-]{1,128}",
@@ -105,6 +107,13 @@ def from_object(found: Mapping[str, Any], received: datetime | None) -> Decoded 
         return refused.rejected
 
 
+def early(event: Event, received: datetime) -> Rejected | None:
+    """Why an event cannot have been received then (UTC): it says that it became known later; None where it may be."""
+    if event.recorded - received <= EARLY:
+        return None
+    return Rejected("recorded ahead", "recorded is more than 5 minutes after receipt: check the sender's clock")
+
+
 def _decoded(found: Mapping[str, Any], received: datetime | None) -> Decoded:
     if found.get("specversion") != "1.0":
         raise _Refused("specversion", 'specversion must be "1.0"')
@@ -139,9 +148,18 @@ def _text(found: Mapping[str, Any], name: str, checked: Callable[[object], Text]
     try:
         return checked(value)
     except (TypeError, ValueError):
-        raise _Refused(
-            "bad " + name, f"{name} must be text of its alphabet and length (see `rxpulse topics schema EVENT`)"
-        ) from None
+        raise _Refused("bad " + name, _shape_told(name, value)) from None
+
+
+def _shape_told(name: str, value: object) -> str:
+    """What is wrong with a text of the envelope: its length where that is too much, else its alphabet."""
+    longest, must_be = _SHAPES[name]
+    text = value.partition("/")[2] if name == "subject" and isinstance(value, str) else value
+    if isinstance(text, str) and len(text) > longest:
+        return (
+            f"{name}: {len(text)} characters{' after the kind' if text != value else ''}; at most {longest} are taken"
+        )
+    return f"{name} must be {must_be}"
 
 
 def _time(value: object, name: str) -> datetime:
@@ -254,6 +272,14 @@ _FIELDS: dict[str, Callable[[Any], object]] = {
     "voids": _voids,
     **{name: _object(name, *within) for name, within in OBJECTS.items()},
 }
+_A_NAME = 256, "text of 1 to 256 printable ASCII characters without a space"
+_SHAPES: dict[str, tuple[int, str]] = {
+    "id": _A_NAME,
+    "source": _A_NAME,
+    "type": (100, "a name such as rx.order.entered: a-z 0-9 . _, at most 100 characters, beginning with a letter"),
+    "subject": (128, "a kind of case, a / and a key of 1 to 128 characters A-Z a-z 0-9 _ . : / -, such as order/7f3a"),
+}
+"""The texts of the envelope: the most characters, and what each must be."""
 _A_CODE = "a code of 1 to 64 characters A-Z a-z 0-9 _ . : / -"
 _MUST_BE = {
     **dict.fromkeys(NUMBERS, f"a number within {LARGEST} either way"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from models.errors import UsageFault
@@ -14,7 +15,7 @@ from rxpulse.progress import counted
 from streams.intake.tally import Refusal
 
 SHOWN = 10
-"""Events that a dry run keeps."""
+"""Events that a dry run keeps, and refusals that any other does."""
 Made = Iterable[Event | Refusal]
 
 
@@ -34,32 +35,67 @@ class ToKafka:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """Nowhere: the first ten events and every refusal are kept to be shown."""
+    """Nowhere: the first ten events and every refusal are kept to be shown. `instead_of` is where they would go, None
+    where nobody said."""
+
+    instead_of: ToFile | ToKafka | None
 
 
 Destination = ToFile | ToKafka | DryRun
 
 
 def chosen(out: Path | None, to_kafka: bool, dry_run: bool, source: Path, settings: Settings) -> Destination:
-    """The one that the options name. Raises UsageFault where they name none, several, or a file that cannot be."""
-    if (out is not None) + to_kafka + dry_run != 1:
+    """The one that the options name; with `dry_run` the events only look as if they went there. Raises UsageFault where
+    they name none, both, or a file that cannot be."""
+    if out is not None and to_kafka:
+        raise UsageFault("--out and --to-kafka: say one place where the events go")
+    if out is None and not to_kafka and not dry_run:
         raise UsageFault("say where the events go: --out FILE.ndjson (or .ndjson.gz), --to-kafka, or --dry-run to look")
-    if to_kafka:
+    to = _place(out, to_kafka, source, settings)
+    if dry_run:
+        return DryRun(to)
+    if isinstance(to, ToKafka):
         settings.required_kafka()
+    assert to is not None
+    return to
+
+
+def _place(out: Path | None, to_kafka: bool, source: Path, settings: Settings) -> ToFile | ToKafka | None:
+    if to_kafka:
         return ToKafka(settings)
-    return DryRun() if out is None else ToFile(writable(out, source))
+    return None if out is None else ToFile(writable(out, source))
+
+
+def receipt(to: Destination, now: datetime) -> datetime | None:
+    """When the events are received there, which none may be recorded after: now (UTC) in Kafka, never in a file."""
+    match to:
+        case ToKafka() | DryRun(ToKafka()):
+            return now
+        case _:
+            return None
 
 
 def carry(made: Made, to: Destination) -> list[Event | Refusal]:
-    """Takes the events there; gives back what a dry run shows. Raises CallerFault where Kafka does not take them all."""
+    """Takes the events there; gives back what is to be shown: every refusal in a dry run with ten events, else the first
+    ten refusals. Raises CallerFault where Kafka does not take them all."""
+    shown: list[Event | Refusal] = []
+    records = counted(made, "records")
     match to:
         case ToFile(file):
-            write((one for one in counted(made, "records") if isinstance(one, Event)), file)
+            write(_events(records, shown), file)
         case ToKafka(settings):
-            _feed(counted(made, "records"), settings)
+            _feed(_events(records, shown), settings)
         case DryRun():
-            return list(_kept(counted(made, "records")))
-    return []
+            shown += _kept(records)
+    return shown
+
+
+def _events(made: Made, shown: list[Event | Refusal]) -> Iterator[Event]:
+    for one in made:
+        if isinstance(one, Event):
+            yield one
+        elif len(shown) < SHOWN:
+            shown.append(one)
 
 
 def writable(out: Path, source: Path | None = None) -> Path:
@@ -86,14 +122,13 @@ def write(events: Iterable[Event], out: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _feed(made: Made, settings: Settings) -> None:
+def _feed(events: Iterable[Event], settings: Settings) -> None:
     from streams.producing import Feeding, NotSent
 
     feeding = Feeding(settings)
     try:
-        for one in made:
-            if isinstance(one, Event):
-                feeding.send(one)
+        for one in events:
+            feeding.send(one)
     except NotSent:
         raise
     except BaseException:

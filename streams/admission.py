@@ -6,7 +6,7 @@ the topic comes to the same answer as the worker did.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from kafka.partitioner.default import murmur2
 
@@ -14,12 +14,10 @@ from models.event import CaseId, Event, kind_of
 from models.event_types import STANDING
 from models.policy import Policies
 from models.tracking import Watched
-from models.wire import Decoded, Rejected, decode
+from models.wire import Decoded, Rejected, decode, early
 
 LARGEST_CASE = 5_000
 """Events of one case of work at most (`semantics.md` 8)."""
-AHEAD = timedelta(minutes=5)
-"""How far `recorded` may lie after receipt (`semantics.md` 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,8 @@ def examine(record: Record, policies: Policies) -> Decoded | Rejected:
     if isinstance(found, Rejected):
         return found
     event = found.event
-    if event.recorded - record.received > AHEAD:
-        return Rejected("recorded ahead", "recorded is more than 5 minutes after receipt: check the sender's clock")
+    if (too_early := early(event, record.received)) is not None:
+        return too_early
     policy = policies.at(min(event.time, event.recorded))
     if policy.strict_sites and event.site not in policy.sites:
         return Rejected("unknown site", "data.site is none of the policy's, and it has strict_sites = true")

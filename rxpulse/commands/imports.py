@@ -13,8 +13,8 @@ import click
 from models.errors import UsageFault
 from models.event import Event
 from models.settings import Settings
-from models.wire import Rejected, decode, encode
-from rxpulse.destination import Destination, DryRun, carry, chosen
+from models.wire import Decoded, Rejected, decode, early, encode
+from rxpulse.destination import Destination, DryRun, ToFile, ToKafka, carry, chosen, receipt
 from rxpulse.eventfile import reading, records
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
@@ -40,18 +40,20 @@ NDJSON_EXAMPLE = """Example:
 """
 out_option = click.option("--out", type=click.Path(path_type=Path), help="NDJSON, gzip where the name ends in .gz.")
 kafka_option = click.option("--to-kafka", is_flag=True, help="Into the topic of events, each confirmed.")
-dry_option = click.option("--dry-run", is_flag=True, help="Write nothing; print ten events and every refusal.")
+dry_option = click.option("--dry-run", is_flag=True, help="Write and send nothing; print ten events and every refusal.")
 
 
-def checked(source: Iterable[bytes], tally: Tally) -> Iterator[Event | Refusal]:
+def checked(source: Iterable[bytes], tally: Tally, received: datetime | None) -> Iterator[Event | Refusal]:
     """Each record's event or refusal, after the same check that every feed passes; fields outside the closed list are
-    left out. Blank lines are no records."""
+    left out. `received` (UTC) is when they are taken, None: they are only written down. Blank lines are no records."""
     for number, line in records(source):
         tally.read += 1
         found = decode(line, None)
+        if isinstance(found, Decoded) and received is not None:
+            found = early(found.event, received) or found
         if isinstance(found, Rejected):
             tally.skipped[found.reason] += 1
-            yield Refusal(number, None, found.reason)
+            yield Refusal(number, None, found.reason, found.detail)
         else:
             tally.events += 1
             tally.removed += found.dropped
@@ -85,8 +87,10 @@ def mimic(
     """The tables of the open MIMIC-IV demo (poe, pharmacy, emar)."""
     settings = of_stack()
     to = chosen(out, to_kafka, dry_run, folder, settings)
+    latest = day(rebase)
+    past(latest, receipt(to, datetime.now(UTC)))
     tables = Import(key(settings), site, offset(utc_offset))
-    finish(tables.tally, carry(tables.rows(folder, day(rebase)), to), to, as_json)
+    finish(tables.tally, carry(tables.rows(folder, latest), to), to, as_json)
 
 
 @imports.command("csv", epilog=CSV_EXAMPLE)
@@ -102,8 +106,8 @@ def tabular(
 ) -> None:
     """An export of the pharmacy's own system, by a map of its columns."""
     settings = of_stack()
-    table = Table(key(settings), read_map(text_of(mapping), str(mapping)), site)
     to = chosen(out, to_kafka, dry_run, file, settings)
+    table = Table(key(settings), read_map(text_of(mapping), str(mapping)), site, receipt(to, datetime.now(UTC)))
     with reading(file) as stream:
         shown = carry(table.rows(stream, str(file)), to)
     finish(table.tally, shown, to, as_json)
@@ -120,7 +124,7 @@ def ndjson(file: Path, out: Path | None, to_kafka: bool, dry_run: bool, as_json:
     tally = Tally()
     to = chosen(out, to_kafka, dry_run, file, of_stack())
     with reading(file) as stream:
-        shown = carry(checked(stream, tally), to)
+        shown = carry(checked(stream, tally, receipt(to, datetime.now(UTC))), to)
     finish(tally, shown, to, as_json)
 
 
@@ -134,14 +138,36 @@ def document(tally: Tally) -> dict[str, object]:
 
 def finish(tally: Tally, shown: list[Event | Refusal], to: Destination, as_json: bool) -> None:
     """Prints what became of the records. Exits with 1 where not one of them is an event."""
+    if not isinstance(to, DryRun):
+        tell_refused(shown, tally.skipped.total())
     if as_json:
         print_json(document(tally) | (sample(shown) if isinstance(to, DryRun) else {}))
     else:
-        for one in shown:
-            click.echo(told(one))
+        if isinstance(to, DryRun):
+            click.echo("".join(told(one) + "\n" for one in shown), nl=False)
         say(f"{tally.events} events of {tally.read} records; skipped: {dict(sorted(tally.skipped.items())) or 'none'}")
+    if isinstance(to, DryRun):
+        say(nothing_done(to))
     if not tally.events:
         raise click.exceptions.Exit(1)
+
+
+def tell_refused(shown: list[Event | Refusal], skipped: int) -> None:
+    """The first refusals, and how many records more were left out."""
+    for one in shown:
+        say(told(one))
+    if shown and skipped > len(shown):
+        say(f"and {skipped - len(shown)} more; --dry-run shows every one")
+
+
+def nothing_done(to: DryRun) -> str:
+    match to.instead_of:
+        case ToKafka():
+            return "dry run: nothing was sent to Kafka; leave out --dry-run to send them"
+        case ToFile(file):
+            return f"dry run: nothing was written to {file}; leave out --dry-run to write it"
+        case None:
+            return "dry run: nothing was written or sent"
 
 
 def sample(shown: list[Event | Refusal]) -> dict[str, object]:
@@ -155,8 +181,8 @@ def told(one: Event | Refusal) -> str:
     match one:
         case Event():
             return encode(one).decode()
-        case Refusal(row, column, reason):
-            return f"row {row}, {'whole row' if column is None else f'column {column}'}: {reason}"
+        case Refusal(row, column, reason, remedy):
+            return f"row {row}, {'whole row' if column is None else f'column {column}'}: {reason}: {remedy}"
 
 
 def text_of(file: Path) -> str:
@@ -186,6 +212,21 @@ def offset(text: str) -> timezone:
         raise UsageFault(f"--utc-offset {text}: give hours and minutes such as -05:00")
     length = timedelta(hours=int(found[2]), minutes=int(found[3]))
     return timezone(-length if found[1] == "-" else length)
+
+
+def past(latest: datetime | None, received: datetime | None) -> None:
+    """Raises UsageFault where the tables' times, moved before `latest`, would lie after `received`."""
+    if received is None:
+        return
+    if latest is None:
+        raise UsageFault(
+            "--to-kafka: the tables' dates lie after the year 2100, and Kafka takes nothing from the future: give --rebase"
+            " with today's date"
+        )
+    if latest > received:
+        raise UsageFault(
+            f"--rebase {latest:%Y-%m-%d}: events up to that date would lie in the future; give today or an earlier date"
+        )
 
 
 def day(text: str | None) -> datetime | None:

@@ -14,7 +14,7 @@ from models.policy import Policies
 from models.policy_text import load
 from models.wire import decode
 from rxpulse.eventfile import reading, records
-from rxpulse.output import json_option, print_json
+from rxpulse.output import json_option, print_json, say
 
 EXAMPLE = """Example:
 
@@ -45,6 +45,10 @@ def replay(
         print_json(document(heart))
     else:
         click.echo(summary(heart))
+    if not heart.accepted:
+        say(
+            f"{file}: {'no line of it is an event' if heart.rejected else 'it holds no records'}; give one event a line"
+        )
     if heart.accepted == 0 or (strict and heart.rejected):
         raise click.exceptions.Exit(1)
 

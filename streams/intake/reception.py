@@ -9,17 +9,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 from models.event import Event
 from models.event_types import CATALOGUE
 from models.policy import Policy
-from models.wire import MAX_RECORD, Decoded, Rejected, encode, from_object
+from models.wire import MAX_RECORD, Decoded, Rejected, early, encode, from_object
 from streams.intake.pseudonym import pseudonymised
 
-AHEAD = timedelta(minutes=5)
-"""How far `recorded` may lie after receipt (`semantics.md` 5)."""
 TOO_LARGE = "too large"
 _SHOWN_ID = 256
 
@@ -125,8 +123,8 @@ def _judge(item: object, received: datetime, policy: Policy) -> Decoded | Reject
 
 
 def _refused(event: Event, received: datetime, policy: Policy) -> Rejected | None:
-    if event.recorded - received > AHEAD:
-        return Rejected("recorded ahead", "recorded is more than 5 minutes after receipt: check the sender's clock")
+    if (too_early := early(event, received)) is not None:
+        return too_early
     if policy.strict_sites and event.site not in policy.sites:
         return Rejected("unknown site", "data.site is none of the policy's, and it has strict_sites = true")
     return None

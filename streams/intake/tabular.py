@@ -20,7 +20,7 @@ import msgspec
 
 from models.errors import CallerFault, UsageFault
 from models.event import Event, EventType
-from models.wire import Rejected, from_object, stamp
+from models.wire import Rejected, early, from_object, stamp
 from streams.intake.pseudonym import actor, pseudonym
 from streams.intake.tabular_map import NESTED, PEOPLE, Ambiguous, Long, Map, Step
 from streams.intake.tally import Refusal, Tally
@@ -31,20 +31,37 @@ _ABSENT = ""
 Row = dict[str, str]
 
 
+REMEDIES = {
+    "wrong number of columns": "give the row as many cells as the heading; a cell that holds the delimiter goes in quotes",
+    "no subject": "fill in the number of the case, or name another column as subject in the map",
+    "no time": "fill in the time, or leave the row out",
+    "unknown type": "add the value to type.codes of the map",
+    "unknown code": "add the value to the codes of this field in the map",
+    "bad number": "write digits with a point, such as 2.5",
+    "bad time": "write it as time.format of the map says (none: as 2026-11-20T14:03), or mend the format",
+    "time without offset": 'say time.timezone in the map, such as "America/New_York"',
+    "time skipped by the clock change": "no clock ever showed this time there: correct it, or the map's time zone",
+    "ambiguous time": 'the clock showed it twice: say time.ambiguous = "earlier" or "later" in the map',
+}
+"""What to mend, by reason; what the format itself refuses says it in its own words."""
+
+
 class _Refused(Exception):
-    def __init__(self, column: str | None, reason: str) -> None:
+    def __init__(self, column: str | None, reason: str, remedy: str | None = None) -> None:
         super().__init__(reason)
-        self.column, self.reason = column, reason
+        self.column, self.reason, self.remedy = column, reason, REMEDIES[reason] if remedy is None else remedy
 
 
 @dataclass(slots=True)
 class Table:
-    """One reading. `site` stands where the map names none. A record of `tally` is a row of a long table, a filled time
+    """One reading. `site` stands where the map names none. `received`: when (UTC) the events are taken, so that none may
+    be recorded later; None: they are only written down. A record of `tally` is a row of a long table, a filled time
     of a wide one, or a row that is refused whole; identifiers of refused rows count as removed too."""
 
     key: str
     map: Map
     site: str | None = None
+    received: datetime | None = None
     tally: Tally = field(default_factory=Tally)
 
     def rows(self, stream: IO[bytes], place: str) -> Iterator[Event | Refusal]:
@@ -61,7 +78,7 @@ class Table:
                         yield made
                     case _Refused():
                         self.tally.skipped[made.reason] += 1
-                        yield Refusal(number, made.column, made.reason)
+                        yield Refusal(number, made.column, made.reason, made.remedy)
 
     def _row(self, heading: list[str], cells: list[str]) -> Iterator[Event | _Refused]:
         if len(cells) != len(heading):
@@ -137,7 +154,9 @@ class Table:
         }  # fmt: skip
         decoded = from_object(found, None)
         if isinstance(decoded, Rejected):
-            raise _Refused(self._column_of(decoded.reason, step), decoded.reason)
+            raise _Refused(self._column_of(decoded.reason, step), decoded.reason, decoded.detail)
+        if self.received is not None and (too_early := early(decoded.event, self.received)) is not None:
+            raise _Refused(step.time, too_early.reason, too_early.detail)
         return decoded.event
 
     def _identity(self, kind: EventType, subject: str, time: str, data: dict[str, object], row: Row) -> str:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """`row` counts as a spreadsheet or editor does, from 1 (the heading is row 1); `column` is None where the whole row
-    is meant."""
+    is meant. `reason` is from a closed list, `remedy` says what to mend, without the content."""
 
     row: int
     column: str | None
     reason: str
+    remedy: str
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -148,8 +149,61 @@ def test_a_file_that_ends_too_early_says_what_lies_in_kafka_already(
     assert f"{len(found)} events lie in Kafka already, and sending them again does no harm" in done.stderr
 
 
-@pytest.mark.parametrize("words", [("--to-kafka", "--dry-run"), ("--to-kafka", "--out", "x.ndjson"), ()])
-def test_events_go_to_one_place(settings: Settings, words: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--to-kafka", "--out", "x.ndjson"), "--out and --to-kafka: say one place where the events go"),
+        (("--to-kafka", "--out", "x.ndjson", "--dry-run"), "say one place where the events go"),
+        ((), "say where the events go: --out FILE.ndjson"),
+    ],
+)
+def test_events_go_to_one_place(settings: Settings, words: tuple[str, ...], said: str, tmp_path: Path) -> None:
     (tmp_path / "feed.ndjson").touch()
     done = bring(settings, "ndjson", tmp_path / "feed.ndjson", *words)
-    assert done.exit_code == 2 and "say where the events go" in done.stderr
+    assert done.exit_code == 2 and said in done.stderr
+
+
+def test_a_dry_run_before_kafka_judges_as_kafka_does_and_sends_nothing(
+    settings: Settings, written: Tail, tmp_path: Path
+) -> None:
+    file = tmp_path / "feed.ndjson"
+    file.write_bytes(b"".join(encode(one) + b"\n" for one in (*told("/test/dry", 3), tomorrow("/test/dry"))))
+    done = bring(settings, "ndjson", file, "--to-kafka", "--dry-run", "--json")
+    assert done.exit_code == 0, done.output
+    assert "dry run: nothing was sent to Kafka; leave out --dry-run to send them" in done.stderr
+    assert json.loads(done.stdout)["records"] == {"read": 4, "events": 3, "skipped": 1}
+    [refused] = json.loads(done.stdout)["refused"]
+    assert (refused["row"], refused["reason"]) == (4, "recorded ahead")
+    assert written.events("/test/dry") == []
+
+
+def tomorrow(source: str) -> Event:
+    """An event from the future, by a wrong clock of its sender."""
+    at = datetime.now(UTC) + timedelta(days=1)
+    one = told(source, 1)[0]
+    return Event("tomorrow", one.source, one.type, at, at, one.subject, one.data)
+
+
+def test_an_event_from_the_future_is_left_out_with_line_and_remedy_and_the_others_go(
+    settings: Settings, written: Tail, tmp_path: Path
+) -> None:
+    file = tmp_path / "feed.ndjson"
+    before, after = told("/test/early", 2)
+    file.write_bytes(b"\n".join(map(encode, (before, tomorrow("/test/early"), after))))
+    done = bring(settings, "ndjson", file, "--to-kafka")
+    assert done.exit_code == 0, done.output
+    line = "row 2, whole row: recorded ahead: recorded is more than 5 minutes after receipt: check the sender's clock"
+    assert line in done.stderr.splitlines()
+    assert {one.id for one in written.events("/test/early")} == {before.id, after.id}
+    assert bring(settings, "ndjson", file, "--out", tmp_path / "kept.ndjson").exit_code == 0
+    assert len((tmp_path / "kept.ndjson").read_bytes().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [((), "give --rebase"), (("--rebase", "2199-01-01"), "today or an earlier")]
+)
+def test_tables_whose_dates_lie_in_the_future_are_refused_before_anything_is_sent(
+    settings: Settings, words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    done = bring(settings, "mimic", tmp_path, "--to-kafka", *words)
+    assert done.exit_code == 2 and said in done.stderr

@@ -302,6 +302,20 @@ def test_a_time_a_day_after_its_recording_and_a_recording_in_the_future_are_refu
     assert reasons(intake.post(batch, BATCH)) == [(0, "time ahead"), (1, "recorded ahead")]
 
 
+def test_an_event_of_the_year_2150_is_refused_at_the_door(intake: Intake, written: Tail) -> None:
+    late = "2150-01-01T00:00:00Z"
+    batch = [cloud("a", "/test/2150", time=late), cloud("b", "/test/2150", time=late, recorded=late)]
+    answer = intake.post(batch, BATCH)
+    assert (answer.status_code, reasons(answer)) == (400, [(0, "time ahead"), (1, "recorded ahead")])
+    assert all("check the sender's clock" in item["detail"] for item in answer.json()["items"])
+    assert written.events("/test/2150") == []
+
+
+def test_an_id_that_is_too_long_is_refused_with_its_length_and_the_limit(intake: Intake) -> None:
+    [item] = intake.post(cloud("x" * 300)).json()["items"]
+    assert item["detail"] == "id: 300 characters; at most 256 are taken"
+
+
 def test_a_batch_with_one_bad_item_is_refused_whole_and_each_is_named(intake: Intake, written: Tail) -> None:
     batch: list[object] = [cloud("good", "/test/whole"), cloud("bad", "/test/whole", time="never"), 17, cloud(id=...)]
     answer = intake.post(batch, BATCH)

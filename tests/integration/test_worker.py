@@ -133,6 +133,23 @@ def test_what_cannot_be_an_event_is_put_aside_with_reason_and_origin(live: Live)
     assert live.rows("SELECT id FROM cases") == [("order/1",)]
 
 
+def test_an_event_of_the_year_2150_is_put_aside_with_the_reason_and_nothing_else_is_lost(live: Live) -> None:
+    """A wrong clock, straight into the topic past the intake: with a time of recording that is as wrong, and without one."""
+    late = now().replace(year=2150)
+    wrong = json.loads(encode(stat(1, late)))
+    unrecorded = {name: value for name, value in wrong.items() if name != "recorded"} | {"id": "unrecorded"}
+    live.send(stat(1, now() - timedelta(minutes=11)))
+    live.produce((b"order/1", json.dumps(one).encode(), None) for one in (wrong, unrecorded))
+    live.send(stat(2, now()))
+    worker = live.worker()
+    live.await_applied()
+    reasons = {dict(one.headers() or [])["reason"]: one.value() for one in live.topic(DEADLETTER)}
+    assert reasons == {b"recorded ahead": json.dumps(wrong).encode(), b"time ahead": json.dumps(unrecorded).encode()}
+    assert live.rows("SELECT sum(accepted), sum(rejected) FROM positions") == [(2, 2)]
+    assert live.rows("SELECT case_id, raised < now() FROM signals WHERE name = 'stat-verified'") == [("order/1", True)]
+    assert worker.alive()
+
+
 def test_a_record_that_was_packed_on_its_way_is_cut_for_the_dead_letters(live: Live) -> None:
     live.produce([(None, b"0" * (5 << 20), 0)])
     live.worker()

@@ -31,8 +31,12 @@ def test_a_file_is_read_plain_or_packed_whatever_its_name(tmp_path: Path, packed
 
 def test_a_file_without_one_event_ends_with_one(tmp_path: Path) -> None:
     file = tmp_path / "events"
-    file.write_bytes(b"nothing\n")
-    assert CliRunner().invoke(replay, [str(file)]).exit_code == 1
+    for content, said in ((b"nothing\n", "no line of it is an event"), (b"\xef\xbb\xbf\n\n", "it holds no records")):
+        file.write_bytes(content)
+        found = CliRunner().invoke(replay, [str(file), "--json"])
+        assert found.exit_code == 1
+        assert f"{file}: {said}; give one event a line" in found.stderr
+        assert json.loads(found.stdout)["events"]["accepted"] == 0
 
 
 def test_a_file_that_breaks_off_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from models.errors import CallerFault, UsageFault
 from models.event import Event
 from models.wire import Decoded, decode
 from rxpulse import cli
-from streams.intake.tabular import Refusal, Table
+from streams.intake.tabular import REMEDIES, Refusal, Table
 from streams.intake.tabular_map import read_map
 
 KEY = "a key that is long enough to be one"
@@ -48,6 +49,13 @@ def read(
     table = Table(key, read_map(mapping, "map.toml"), site)
     data = content.encode() if isinstance(content, str) else content
     return table, list(table.rows(io.BytesIO(data), "export.csv"))
+
+
+def refused(made: list[Event | Refusal]) -> list[tuple[int, str | None, str]]:
+    """What each refusal names; that it says what to do is asserted here for all of them."""
+    found = [one for one in made if isinstance(one, Refusal)]
+    assert all(one.remedy for one in found)
+    return [(one.row, one.column, one.reason) for one in found]
 
 
 def only(made: list[Event | Refusal]) -> Event:
@@ -106,35 +114,54 @@ def test_two_rows_of_a_long_table_that_differ_in_any_column_are_two_events() -> 
 
 
 @pytest.mark.parametrize(
-    ("row", "refusal"),
+    ("row", "row_column_reason"),
     [
-        ("1,mercy,X,,E,11/20/2026 10:00", Refusal(2, "PRIO", "unknown code")),
-        ("1,mercy,S,,Q,11/20/2026 10:00", Refusal(2, "ACTION", "unknown type")),
-        ("1,mercy,S,,E,20.11.2026", Refusal(2, "AT", "bad time")),
-        ("1,mercy,S,,E,", Refusal(2, "AT", "no time")),
-        (",mercy,S,,E,11/20/2026 10:00", Refusal(2, "ORDER_NO", "no subject")),
-        ("1,mercy,S,Smith John,E,11/20/2026 10:00", Refusal(2, None, "bad data.drug.code")),
-        ("1,mercy hill,S,,E,11/20/2026 10:00", Refusal(2, "FACILITY", "bad data.site")),
-        ("1,,S,,E,11/20/2026 10:00", Refusal(2, "FACILITY", "missing data.site")),
-        ("1,mercy,S,,E,01/01/1850 10:00", Refusal(2, "AT", "absurd time")),
-        ("1,mercy,S,,E", Refusal(2, None, "wrong number of columns")),
+        ("1,mercy,X,,E,11/20/2026 10:00", (2, "PRIO", "unknown code")),
+        ("1,mercy,S,,Q,11/20/2026 10:00", (2, "ACTION", "unknown type")),
+        ("1,mercy,S,,E,20.11.2026", (2, "AT", "bad time")),
+        ("1,mercy,S,,E,", (2, "AT", "no time")),
+        (",mercy,S,,E,11/20/2026 10:00", (2, "ORDER_NO", "no subject")),
+        ("1,mercy,S,Smith John,E,11/20/2026 10:00", (2, "NDC", "bad data.drug.code")),
+        ("1,mercy hill,S,,E,11/20/2026 10:00", (2, "FACILITY", "bad data.site")),
+        ("1,,S,,E,11/20/2026 10:00", (2, "FACILITY", "missing data.site")),
+        ("1,mercy,S,,E,01/01/1850 10:00", (2, "AT", "absurd time")),
+        ("1,mercy,S,,E", (2, None, "wrong number of columns")),
     ],
 )
-def test_a_row_that_cannot_be_an_event_is_refused_with_row_column_and_reason(row: str, refusal: Refusal) -> None:
+def test_a_row_that_cannot_be_an_event_is_refused_with_row_column_and_reason(
+    row: str, row_column_reason: tuple[int, str | None, str]
+) -> None:
     table, made = read(LONG, LONG_HEADING + row + "\n")
-    if refusal.reason == "bad data.drug.code":
-        refusal = Refusal(2, "NDC", refusal.reason)
-    assert made == [refusal]
-    assert (table.tally.read, table.tally.events, table.tally.skipped) == (1, 0, {refusal.reason: 1})
+    assert len(made) == 1 and refused(made) == [row_column_reason]
+    assert (table.tally.read, table.tally.events, table.tally.skipped) == (1, 0, {row_column_reason[2]: 1})
+
+
+def test_an_unreadable_start_leaves_out_that_event_and_keeps_the_others_of_its_row() -> None:
+    table, made = read(WIDE, WIDE_HEADING + "1001,mercy,S,,20.11.2026,u1,11/20/2026 10:07,Smith\n")
+    [verified] = [one for one in made if isinstance(one, Event)]
+    assert verified.type == "rx.order.verified"
+    assert refused(made) == [(2, "ORDERED_AT", "bad time")]
+    assert (table.tally.read, table.tally.events) == (2, 1)
+
+
+def test_where_events_are_taken_at_once_none_may_be_recorded_later() -> None:
+    taken = datetime(2026, 11, 20, 15, 6, tzinfo=UTC)
+    made = [LONG_HEADING + f"1001,mercy,S,,E,{at}\n" for at in ("11/20/2026 10:11", "11/20/2026 10:12")]
+    kept, late = (
+        list(Table(KEY, read_map(LONG, "map.toml"), None, taken).rows(io.BytesIO(one.encode()), "x")) for one in made
+    )
+    assert isinstance(only(kept), Event)
+    assert refused(late) == [(2, "AT", "recorded ahead")]
+    assert isinstance(only(read(LONG, made[1])[1]), Event)
 
 
 def test_rows_are_counted_as_a_spreadsheet_counts_them() -> None:
     made = read(LONG, LONG_HEADING + ENTERED + "\n" + "1,mercy,X,,E,11/20/2026 10:00\n")[1]
-    assert made[1:] == [Refusal(4, "PRIO", "unknown code")]
+    assert refused(made[1:]) == [(4, "PRIO", "unknown code")]
 
 
 def test_a_time_that_the_clock_change_skips_is_refused() -> None:
-    assert at("03/08/2026 02:30") == Refusal(2, "AT", "time skipped by the clock change")
+    assert refused([at("03/08/2026 02:30")]) == [(2, "AT", "time skipped by the clock change")]
 
 
 @pytest.mark.parametrize(("choice", "hour"), [("earlier", 5), ("later", 6)])
@@ -144,14 +171,14 @@ def test_a_time_that_comes_twice_means_what_the_map_says(choice: str, hour: int)
 
 
 def test_a_time_that_comes_twice_may_be_refused() -> None:
-    assert at("11/01/2026 01:30", LONG.replace('"earlier"', '"refuse"')) == Refusal(2, "AT", "ambiguous time")
+    assert refused([at("11/01/2026 01:30", LONG.replace('"earlier"', '"refuse"'))]) == [(2, "AT", "ambiguous time")]
 
 
 def test_a_time_with_its_own_offset_needs_no_time_zone() -> None:
     lines = [line for line in LONG.splitlines() if not line.startswith("time =")]
     event = at("2026-11-20T10:00:00-05:00", "\n".join(lines))
     assert isinstance(event, Event) and event.time.hour == 15
-    assert at("2026-11-20T10:00:00", "\n".join(lines)) == Refusal(2, "AT", "time without offset")
+    assert refused([at("2026-11-20T10:00:00", "\n".join(lines))]) == [(2, "AT", "time without offset")]
 
 
 @pytest.mark.parametrize("mark", [";", "\t", "|"])
@@ -245,7 +272,8 @@ def test_the_command_writes_events_and_counts_every_record(files: Path) -> None:
 def test_a_dry_run_shows_ten_events_and_every_refusal_and_writes_nothing(files: Path) -> None:
     done = run("csv", files / "export.csv", "--map", files / "map.toml", "--dry-run")
     shown = done.stdout.splitlines()
-    assert "row 2, column PRIO: unknown code" in shown
+    assert f"row 2, column PRIO: unknown code: {REMEDIES['unknown code']}" in shown
+    assert "nothing was written or sent" in done.stderr
     assert sum(line.startswith("{") for line in shown) == 10
     assert sorted(path.name for path in files.iterdir()) == ["export.csv", "map.toml"]
 
@@ -285,6 +313,7 @@ def test_a_file_of_events_is_rewritten_with_what_passes_the_check(files: Path) -
         "skipped_reasons": {"not json": 1, "specversion": 1},
         "identifiers_removed": 1,
     }
+    assert 'row 3, whole row: specversion: specversion must be "1.0"' in done.stderr.splitlines()
     [line] = (files / "checked.ndjson").read_bytes().splitlines()
     assert b"Smith" not in line and b'"recorded":"2026-11-20T10:00:00Z"' in line
     assert isinstance(decode(line, None), Decoded)

@@ -123,6 +123,36 @@ def test_a_refusal_names_the_place_and_the_remedy_and_never_the_content(data: di
         assert found.detail == detail
 
 
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"id": "x" * 257}, "id: 257 characters; at most 256 are taken"),
+        ({"id": ""}, "id must be text of 1 to 256 printable ASCII characters without a space"),
+        ({"id": 7}, "id must be text of 1 to 256 printable ASCII characters without a space"),
+        ({"source": "/" * 300}, "source: 300 characters; at most 256 are taken"),
+        ({"type": "rx." + "a" * 98}, "type: 101 characters; at most 100 are taken"),
+        ({"subject": "order/" + "7" * 129}, "subject: 129 characters after the kind; at most 128 are taken"),
+        ({"subject": "order/a b"}, "subject must be a kind of case, a / and a key of 1 to 128 characters"),
+    ],
+)
+def test_a_text_of_the_envelope_is_refused_with_its_length_and_the_limit(
+    changes: dict[str, object], detail: str
+) -> None:
+    found = read(changes)
+    assert isinstance(found, Rejected)
+    assert found.detail.startswith(detail)
+
+
+def test_the_limits_that_are_said_are_those_that_hold() -> None:
+    for at_most in (
+        {"id": "x" * 256},
+        {"source": "/" * 256},
+        {"type": "rx." + "a" * 97},
+        {"subject": "order/" + "7" * 128},
+    ):
+        assert isinstance(read(at_most), Decoded), at_most
+
+
 def test_a_missing_recorded_is_the_receipt_or_in_a_file_the_time() -> None:
     record = json.dumps({**GOOD, "recorded": None, "time": "2025-01-06T11:00:00Z"}).encode()
     live, file = decode(record, NOON), decode(record, None)
