@@ -207,10 +207,11 @@ def _shown(one: Followed, words: Words) -> Shown:
         (day_words(day.day), day.n, length_words(day.median), "outside" if outside else "")
         for day, outside in zip(one.days, one.chart.outside, strict=True)
     )
-    return Shown(one, title, picture, _limits_in_words(one.chart.limits), rows)
+    return Shown(one, title, picture, _limits_in_words(one), rows)
 
 
-def _limits_in_words(limits: Limits | Refused) -> str:
+def _limits_in_words(one: Followed) -> str:
+    limits = one.chart.limits
     mean = f"Mean {length_words(limits.centre)}"
     match limits:
         case Limits():
@@ -218,7 +219,8 @@ def _limits_in_words(limits: Limits | Refused) -> str:
             trial = " Trial limits: from fewer than 20 days." if limits.trial else ""
             return f"{mean}; usual {lower}to {length_words(limits.upper)}.{trial}"
         case Refused():
-            return f"{mean}. No limits: {refusal(limits)}."
+            reason = refusal(limits)
+            return f"{mean}; no limits." if reason == one.judged.reason else f"{mean}. No limits: {reason}."
 
 
 def _answer(one: Followed) -> ChartAnswer:

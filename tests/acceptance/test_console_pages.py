@@ -6,15 +6,23 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
+from models import policy_text
+from models.event import Site, Source
 from models.links import sign
+from models.policy import Channel
+from models.store import accounts, contacting, policies, tokens
 from models.store.linking import signing_key
+from models.store.messages import Voice
+from models.store.rights import Rights, Role
 from tests.conftest import require_program
-from tests.console import Served, Story, a_shift, serving
+from tests.console import PASSWORD, Served, Story, a_shift, serving
+from workflows.publish import asked_for
 
 WALL = {"width": 1280, "height": 900}
 TELEPHONE = {"width": 375, "height": 812}
@@ -47,9 +55,39 @@ def story(database_url: str) -> Iterator[Story]:
 
 
 @pytest.fixture
-def console(story: Story, database_url: str) -> Iterator[Served]:
-    with serving(database_url) as served:
+def weeks(story: Story, database_url: str, tmp_path: Path) -> Story:
+    """Eight weeks with a real report, accounts, tokens, a test message and a summary, beside the shift."""
+    worked(story)
+    for site in ("mercy", "elm"):
+        edition = asked_for(database_url, site, None)
+        period = edition.report.week.label
+        story.report(tmp_path / "reports", site, period, edition.html, revision=2 if site == "mercy" else 1)
+    accounts.add(database_url, "ana", Rights(Role.RESPONDER, ("mercy",)), PASSWORD)
+    accounts.add(database_url, "chief", Rights(Role.ADMIN), PASSWORD)
+    accounts.disable(database_url, "ana")
+    tokens.add(database_url, tokens.Token("mercy-pis", frozenset({Source("/mercy/pis")}), frozenset({Site("mercy")})))
+    tokens.add(database_url, tokens.Token("wall", frozenset(), frozenset({Site("mercy"), Site("elm")})))
+    tokens.revoke(database_url, "wall")
+    contacting.send_test(story.connection, Voice(""), story.policy, "manager", [Channel.INBOX])
+    story.summary(*(story.signal(name, 3, 700, id=name, site=site) for name, site in (("a", "elm"), ("b", "mercy"))))
+    return story
+
+
+@pytest.fixture
+def console(story: Story, database_url: str, tmp_path: Path) -> Iterator[Served]:
+    with serving(database_url, home=tmp_path) as served:
         yield served
+
+
+def worked(story: Story) -> None:
+    """Turnaround of eight weeks: of one clock the last days are longer than usual, of another each resembles the next."""
+    wobble = Random(7)
+    for days in range(64):
+        usual = 10 + wobble.uniform(-3, 3)
+        story.interval("stat-verified", days + 0.6, usual + (14 if days in (6, 7) else 0))
+        story.interval("order-to-verified", days + 0.6, 20 + days)
+        for clock in ("stat-prepared", "first-dose-delivered", "checked-to-delivered"):
+            story.interval(clock, days + 0.6, usual * 2)
 
 
 @pytest.fixture
@@ -59,12 +97,13 @@ def board(chromium: Browser, console: Served) -> Iterator[Open]:
     opened: list[Any] = []
     faults: list[str] = []
 
-    def signed_in(size: dict[str, int] = WALL, javascript: bool = True) -> Page:
+    def signed_in(size: dict[str, int] = WALL, javascript: bool = True, person: str = "") -> Page:
         opened.append(chromium.new_context(viewport=size, java_script_enabled=javascript))  # type: ignore[arg-type]
         page = opened[-1].new_page()
         page.on("pageerror", lambda fault: faults.append(str(fault)))
         page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
         page.goto(console.link())
+        page.get_by_label("Who are you?").select_option(person)
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("heading", name="Where work waits")).to_be_visible()
         return page
@@ -211,6 +250,7 @@ def test_an_old_board_is_red(board: Open, story: Story) -> None:
 
 
 PAGES = (
+    "/board",
     "/cases/order/7f3a1c9e",
     "/signals?state=all",
     "/escalations?state=all",
@@ -219,6 +259,13 @@ PAGES = (
     "/search",
     "/turnaround",
     "/turnaround?clock=stat-verified",
+    "/charts?site=mercy",
+    "/charts?clock=order-to-verified",
+    "/reports",
+    "/people",
+    "/accounts",
+    "/audit",
+    "/escalations/{summary}",
 )
 OPEN_PAGES = ("/a/{link}",)
 
@@ -229,29 +276,39 @@ def address(story: Story, path: str) -> str:
     until = story.now + timedelta(hours=1)
     secret = signing_key(story.connection)
     link = sign(secret, escalation=escalation, person="manager", nonce="n", expires=until)
-    return path.format(escalation=escalation, link=link)
+    rows = story.connection.execute("SELECT id FROM escalations WHERE kind = 'summary'").fetchall()
+    return path.format(escalation=escalation, link=link, summary=rows[0][0])
+
+
+def named(path: str) -> str:
+    """What a picture of a page is called."""
+    return re.sub("[^a-z]+", "-", path).strip("-")
 
 
 @pytest.mark.parametrize(
     ("name", "size"), [("wall", WALL), ("telephone", TELEPHONE), ("narrowest", {"width": 320, "height": 700})]
 )
-@pytest.mark.parametrize("path", PAGES)
 def test_every_page_fits_its_screen(
-    board: Open, console: Served, story: Story, path: str, name: str, size: dict[str, int]
+    board: Open, console: Served, weeks: Story, name: str, size: dict[str, int]
 ) -> None:
-    page = board(size)
-    page.goto(console.url + address(story, path))
-    keep(page, f"{re.sub('[^a-z]+', '-', path).strip('-')}-{name}")
-    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-    assert page.evaluate(TOO_SMALL, SMALLEST_TARGET) == []
+    page, wrong = board(size, person="manager"), list[object]()
+    for path in (*PAGES, *OPEN_PAGES):
+        answer = page.goto(console.url + address(weeks, path))
+        assert answer is not None and answer.ok, path
+        keep(page, f"{named(path)}-{name}")
+        if (width := page.evaluate("document.documentElement.scrollWidth")) > size["width"]:
+            wrong.append((path, width))
+        if small := page.evaluate(TOO_SMALL, SMALLEST_TARGET):
+            wrong.append((path, small))
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_every_page_works_without_javascript(board: Open, console: Served, story: Story, path: str) -> None:
-    page = board(javascript=False)
-    page.goto(console.url + address(story, path))
-    expect(page.get_by_role("navigation", name="Pages").get_by_role("link", name="Board")).to_be_visible()
-    assert page.locator("h2").count() > 0
+def test_every_page_works_without_javascript(board: Open, console: Served, weeks: Story) -> None:
+    page = board(javascript=False, person="manager")
+    for path in PAGES:
+        page.goto(console.url + address(weeks, path))
+        expect(page.get_by_role("navigation", name="Pages").get_by_role("link", name="Board")).to_be_visible()
+        assert page.locator("h2").count() > 0, path
 
 
 def test_who_works_by_keyboard_goes_from_the_board_to_the_case(board: Open) -> None:
@@ -263,16 +320,71 @@ def test_who_works_by_keyboard_goes_from_the_board_to_the_case(board: Open) -> N
     expect(page.get_by_role("img", name="STAT order verified by a pharmacist: missed its target")).to_be_visible()
 
 
-def test_nothing_in_the_way_of_people_with_disabilities_is_found(board: Open, console: Served, story: Story) -> None:
+def test_nothing_in_the_way_of_people_with_disabilities_is_found(
+    board: Open, console: Served, weeks: Story, tmp_path: Path
+) -> None:
+    page = board(person="manager")
+    pages = [address(weeks, path) for path in (*PAGES, *OPEN_PAGES)]
+    found = [
+        (path, one)
+        for path in ("/board?refresh=off", "/leave", "/enter", console.link(), *pages)
+        for one in violations(page, path if path.startswith("http") else console.url + path)
+    ]
+    # What is served of a report runs no script, so none of axe-core either: the same file is looked at.
+    [file] = (tmp_path / "reports" / "mercy").iterdir()
+    assert found + violations(page, file.as_uri()) == []
+
+
+def violations(page: Page, url: str) -> list[tuple[str, str]]:
+    """What axe-core finds on a page: rule and the first element that breaks it."""
     named = os.environ.get("RXPULSE_TEST_AXE")
     if not named:
         pytest.skip("RXPULSE_TEST_AXE is not set: it names axe.min.js of the npm package axe-core")
-    page = board()
-    pages = [address(story, path) for path in (*PAGES, *OPEN_PAGES)]
-    for path in ("/board", "/board?refresh=off", "/leave", "/enter", console.link(), *pages):
-        page.goto(path if path.startswith("http") else console.url + path)
-        # Evaluated by the debugger, which the page's own policy for scripts does not bind.
-        page.evaluate(Path(named).read_text())
-        found = page.evaluate("tags => axe.run(document, {runOnly: tags})", TAGS)
-        assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == [], path
-        assert len(found["passes"]) > 5
+    page.goto(url)
+    # Evaluated by the debugger, which the page's own policy for scripts does not bind.
+    page.evaluate(Path(named).read_text())
+    found = page.evaluate("tags => axe.run(document, {runOnly: tags})", TAGS)
+    assert len(found["passes"]) > 5, url
+    return [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
+
+
+def test_from_the_first_link_to_a_test_message_by_keyboard_alone(chromium: Browser, database_url: str) -> None:
+    policies.begin(database_url, policy_text.read(""), "a test")
+    with serving(database_url) as served:
+        context = chromium.new_context(viewport=TELEPHONE)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(served.link())
+        keep(page, "enter-first")
+        page.keyboard.press("Tab")
+        page.keyboard.type("ana")
+        page.keyboard.press("Enter")
+        link = page.get_by_role("link", name="name the first person who is told")
+        keep(page, "board-first")
+        link.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Who is told first?")).to_be_visible()
+        keep(page, "first-run-telephone")
+        assert page.evaluate(TOO_SMALL, SMALLEST_TARGET) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= TELEPHONE["width"]
+        page.get_by_label("Short name").focus()
+        page.keyboard.press("Enter")
+        button = page.get_by_role("button", name="Send ana a TEST by inbox")
+        expect(button).to_be_visible()
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("ana by inbox: waits to be sent")).to_be_visible(timeout=15_000)
+        context.close()
+
+
+def test_the_first_run_is_open_to_everybody(chromium: Browser, database_url: str) -> None:
+    policies.begin(database_url, policy_text.read(""), "a test")
+    with serving(database_url) as served:
+        context = chromium.new_context(viewport=WALL)  # type: ignore[arg-type]
+        page = context.new_page()
+        assert violations(page, served.link()) == []
+        page.get_by_label("Who are you?").fill("ana")
+        page.get_by_role("button", name="Sign in").click()
+        for path in ("/board", "/first-run", "/people", "/reports", "/charts", "/accounts"):
+            assert violations(page, served.url + path) == [], path
+            keep(page, f"{path.strip('/')}-empty")
+        context.close()
