@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "pseudonym": ("rxpulse.commands.pseudonym", "pseudonym", "Turn own numbers into pseudonyms."),
     "bench": ("rxpulse.commands.bench", "bench", "Measure speed and size on this machine."),
     "_provision": ("rxpulse.commands.provision", "provision", "Make roles and databases (run by the stack)."),
+    "_perform": ("rxpulse.commands.perform", "perform", "Play the demonstration (run by the containers)."),
     "_migrate": ("rxpulse.commands.migrate", "migrate", "Bring the tables up to date (run by the stack)."),
 }
 

@@ -80,7 +80,7 @@ async def _load(settings: Settings, stack: Stack, sent: "asyncio.Future[int]", s
     began = asyncio.get_running_loop().time()
     say("  the history loads; the board shows how far")
     events = await sent
-    if not await asyncio.to_thread(_applied, settings, stop):
+    if not await asyncio.to_thread(applied, settings, stop):
         return
     seconds = asyncio.get_running_loop().time() - began
     say(f"  history    {events} events loaded in {seconds:.0f} s; from here on it is live")
@@ -108,7 +108,7 @@ def _command(environ: Mapping[str, str], settings: Settings) -> str:
     return f"RXPULSE_HOME={shlex.quote(str(settings.home))} {program}" if "RXPULSE_HOME" in environ else program
 
 
-def _applied(settings: Settings, stop: Flag) -> bool:
+def applied(settings: Settings, stop: Flag) -> bool:
     """Waits until the worker has applied what lies in the topic now; False where it was stopped before. Blocks."""
     from models.store.figures import figures
     from streams.lag import ends
