@@ -6,6 +6,7 @@ system gives back whatever happens, keeps a second stack out. A folder without t
 marker also says what the home is for: the demo's invented history and a pharmacy's own events never lie in one home.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -31,6 +32,8 @@ _PLAYED = "demo.json"
 _REAP_SECONDS = 15.0
 LOW_SPACE, NO_SPACE = 2 * 2**30, 256 * 2**20
 """Free bytes below which a start warns, and below which it refuses: Kafka and PostgreSQL both stop on a full disk."""
+FULL = 16 * 2**20
+"""Free bytes below which a disk is called full: PostgreSQL writes its log in pieces of that size."""
 
 
 class Purpose(StrEnum):
@@ -242,6 +245,28 @@ def size_bytes(folder: Path) -> int:
             except FileNotFoundError:
                 continue
     return total
+
+
+def full(home: Path) -> str:
+    """What to add to a failure where the disk is full; empty where it is not."""
+    free = shutil.disk_usage(home).free
+    if free >= FULL:
+        return ""
+    return f"; the disk that holds {home} is full ({free / 2**20:.0f} MiB are free): make room, then start again"
+
+
+@contextmanager
+def told_when_full(home: Path) -> Iterator[None]:
+    """Raises CallerFault in place of the system's error where there was no room for something."""
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno != errno.ENOSPC:
+            raise
+        raise CallerFault(
+            f"there was no room for {fault.filename or 'a file'}: the disk is full; make room, or set RXPULSE_HOME"
+            f" elsewhere (now {home})"
+        ) from fault
 
 
 def space_warning(home: Path) -> str | None:

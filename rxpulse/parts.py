@@ -86,7 +86,13 @@ def java() -> Path:
             f"the Java package is not usable here ({error}): install RxPulse's locked packages again with `./run"
             " setup`, or set RXPULSE_KAFKA to a broker of your own"
         ) from error
-    return Path(JAVA)
+    found = Path(JAVA)
+    if not os.access(found, os.X_OK):
+        raise CallerFault(
+            f"there is no Java at {found}: install RxPulse's locked packages again with `./run setup`, or set"
+            " RXPULSE_KAFKA to a broker of your own"
+        )
+    return found
 
 
 def intact(part: Part, cache: Path) -> bool:

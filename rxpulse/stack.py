@@ -7,6 +7,7 @@ a part that cannot be brought up, everything that was started is stopped again.
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import time
@@ -83,12 +84,13 @@ def run_stack(
     CallerFault where it cannot start, StackFailed where it cannot go on."""
     _check_outside(settings, only)
     os.umask(0o077)  # what the parts write is for nobody else on this machine
-    homes.open_home(settings.home, purpose)
     began = time.monotonic()
-    with homes.alone(settings.home):
-        prepared = _prepare(settings, environ, say, only)
-        say(f"  {'parts':<10} fetched and checked after {time.monotonic() - began:.1f} s")
-        asyncio.run(_run(prepared, say, play, only, began, ending))
+    with homes.told_when_full(settings.home):
+        homes.open_home(settings.home, purpose)
+        with homes.alone(settings.home):
+            prepared = _prepare(settings, environ, say, only)
+            say(f"  {'parts':<10} fetched and checked after {time.monotonic() - began:.1f} s")
+            asyncio.run(_run(prepared, say, play, only, began, ending))
     say("stopped")
 
 
@@ -112,8 +114,9 @@ async def _run(
         try:
             await supervisor.run(once_healthy)
         except StackFailed as failure:
-            book.failed(supervisor.lives, str(failure))
-            raise
+            told = StackFailed(f"{failure}{full}") if (full := homes.full(plan.home)) else failure
+            book.failed(supervisor.lives, str(told))
+            raise told from failure
 
 
 def _where(stack: Stack, ending: str) -> str:
@@ -233,7 +236,13 @@ class _Book:
 
     def note(self, lives: dict[str, Life], failure: str | None = None) -> None:
         shown = tuple(self._part(life) for life in lives.values())
-        homes.write_state(self._plan.home, _state(self._plan, shown, self._complete, failure))
+        try:
+            homes.write_state(self._plan.home, _state(self._plan, shown, self._complete, failure))
+        except OSError as fault:
+            if fault.errno != errno.ENOSPC:
+                raise
+            # What is written there is for others to read. A disk that is full must not keep the parts from being stopped
+            # in order; that it is full is the reason that is given in the end.
 
     def complete(self, lives: dict[str, Life]) -> None:
         self._complete = True

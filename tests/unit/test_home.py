@@ -1,6 +1,9 @@
-"""What a home is for: the demo and a pharmacy's own events never share one, and the refusal names the way out."""
+"""What a home is for: the demo and a pharmacy's own events never share one, and the refusal names the way out. And whether
+there is room for it."""
 
+import errno
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -8,6 +11,7 @@ from click.testing import CliRunner
 from models.errors import CallerFault
 from models.settings import Settings
 from rxpulse import cli, demo
+from rxpulse import home as homes
 from rxpulse.home import MARKER, Purpose, check_purpose, open_home, purpose_of
 
 
@@ -78,3 +82,32 @@ def test_a_new_demo_does_not_begin_on_a_broker_that_holds_events(
     demo.check_topic(settings, tmp_path / "demo.json")
     monkeypatch.setattr("streams.lag.ends", lambda _: {0: 0})
     demo.check_topic(settings, tmp_path / "other.json")
+
+
+def free(bytes_free: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(homes.shutil, "disk_usage", lambda _: SimpleNamespace(free=bytes_free))
+
+
+def test_little_room_is_a_warning_and_too_little_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free(homes.LOW_SPACE, monkeypatch)
+    assert homes.space_warning(tmp_path) is None
+    free(homes.LOW_SPACE - 1, monkeypatch)
+    warning = homes.space_warning(tmp_path)
+    assert warning is not None and "make room soon" in warning
+    free(homes.NO_SPACE - 1, monkeypatch)
+    with pytest.raises(CallerFault, match="make room first, or set RXPULSE_HOME elsewhere"):
+        homes.space_warning(tmp_path)
+
+
+def test_a_failure_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free(homes.FULL, monkeypatch)
+    assert homes.full(tmp_path) == ""
+    free(homes.FULL - 1, monkeypatch)
+    assert f"the disk that holds {tmp_path} is full (16 MiB are free): make room" in homes.full(tmp_path)
+
+
+def test_only_a_lack_of_room_is_told_as_one(tmp_path: Path) -> None:
+    with pytest.raises(CallerFault, match="no room for x"), homes.told_when_full(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device", "x")
+    with pytest.raises(PermissionError), homes.told_when_full(tmp_path):
+        raise PermissionError(errno.EACCES, "Permission denied", "x")
