@@ -1,9 +1,13 @@
 #!/bin/sh
 # The worker in a container that is started again when it fails. Exit code 3 means that it stopped on purpose: it must stay
 # down until somebody has looked, so it leaves here as a success. Signals reach the worker itself.
-trap 'kill -TERM "$worker" 2>/dev/null' TERM INT
+worker=
+stopping=
+trap 'stopping=yes; [ -z "$worker" ] || kill -TERM "$worker" 2>/dev/null' TERM INT
 rxpulse worker &
 worker=$!
+# The signal may have come before there was anybody to pass it on to.
+[ -z "$stopping" ] || kill -TERM "$worker" 2>/dev/null
 code=0
 wait "$worker" || code=$?
 # A signal ends the waiting, not the worker.

@@ -370,8 +370,8 @@ def test_a_stop_on_purpose_is_not_started_again_and_a_failure_is(
 
 
 def test_who_is_asked_to_stop_passes_it_on_and_waits(tmp_path: Path) -> None:
-    worker = started(tmp_path, "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done")
-    assert worker.stdout is not None and worker.stdout.readline() == "up\n"
-    worker.send_signal(signal.SIGTERM)
-    said, _ = worker.communicate(timeout=20)
+    with started(tmp_path, "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done") as worker:
+        assert worker.stdout is not None and worker.stdout.readline() == "up\n"
+        worker.send_signal(signal.SIGTERM)
+        said, _ = worker.communicate(timeout=20)
     assert (worker.returncode, said) == (0, "bye\n")
