@@ -34,7 +34,11 @@ def policy_changed(settings: Settings, number: int, version: str, effective: dat
     milliseconds = int(_SECONDS * 1000)
     try:
         producer = KafkaProducer(
-            **kafka_python(settings), max_block_ms=milliseconds, request_timeout_ms=milliseconds, acks="all"
+            **kafka_python(settings),
+            bootstrap_timeout_ms=milliseconds,
+            max_block_ms=milliseconds,
+            request_timeout_ms=milliseconds,
+            acks="all",
         )
         try:
             producer.send(CONTROL, json.dumps(document, separators=(",", ":")).encode()).get(_SECONDS)

@@ -622,6 +622,8 @@ def test_the_interface_describes_itself(console: Served) -> None:
     assert set(paths) == {
         "/api/v1/board",
         "/api/v1/cases/{case}",
+        "/api/v1/charts",
+        "/api/v1/reports",
         "/api/v1/signals",
         "/api/v1/escalations",
         "/api/v1/escalations/{escalation}/ack",

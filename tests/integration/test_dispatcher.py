@@ -27,7 +27,7 @@ from models.store.sql import SqlLedger
 from tests.integration.test_desk import LATE, POLICY
 from tests.mailserver import mail_server
 
-WITHIN = 20.0
+WITHIN = 60.0
 
 
 @dataclass
