@@ -19,7 +19,7 @@ from console.showing import KINDS, PRIORITIES, SEVERITIES, STATES, TOLD, Words, 
 from models.policy import Policy
 from models.policy_text.cautions import cautions
 from models.policy_text.first_run import needed
-from models.store.board import EscalationItem, Freshness, InboxMessage, Queue
+from models.store.board import Freshness, InboxMessage, Queue
 from models.store.console import BoardView, ConsoleStore
 from models.store.rights import Role
 
@@ -28,7 +28,6 @@ OLD_SECONDS = 60.0
 _STAGES = ("benefits", "entry", "claim", "verify", "fill", "prepare", "check", "ready", "deliver", "ship", "administer")
 _OTHER = "other"
 _COLUMNS = ("stat", "now", "urgent", "routine", "prn", _OTHER)
-_STATE_ORDER = ("exhausted", "open", "acknowledged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +125,9 @@ def said(view: BoardView, policy: Policy | None) -> dict[str, object]:
     return {
         "age": board_age(view.freshness, words),
         "table": queue_table(view.queues, now, words),
-        "escalations": sorted(view.escalations.items, key=_urgency),
-        "more_escalations": view.escalations.next is not None,
+        "escalations": view.escalations.items,
+        "waiting": view.escalations.waiting,
+        "more_escalations": view.escalations.more,
         "signals": view.signals.items,
         "more_signals": view.signals.next is not None,
         "untold": view.untold,
@@ -199,11 +199,6 @@ def _heading(column: str) -> str:
 def _place(queue: Queue) -> tuple[str, str, int, str]:
     stage = queue.waits or "~"
     return queue.site, queue.kind, _STAGES.index(stage) if stage in _STAGES else len(_STAGES), stage
-
-
-def _urgency(one: EscalationItem) -> tuple[int, str, datetime]:
-    state = _STATE_ORDER.index(one.state) if one.state in _STATE_ORDER else len(_STATE_ORDER)
-    return state, one.severity, one.opened
 
 
 def _message(one: InboxMessage) -> dict[str, object]:

@@ -157,6 +157,16 @@ class InboxMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Urgent:
+    """The most urgent escalations that are not over. `waiting` counts all that nobody has, shown or not; `more`: there are
+    others."""
+
+    items: tuple[EscalationItem, ...]
+    waiting: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """One page of a list; `next` None: there is no more."""
 
@@ -218,6 +228,14 @@ def escalations(
     return _page([_escalation(row) for row in rows], limit)
 
 
+def urgent(connection: "Connection[Any]", rights: Rights = EVERYTHING, limit: int = 40) -> Urgent:
+    """What needs somebody: what nobody answered first, then what nobody has, then what is taken on; of each the most severe
+    first, of these the oldest."""
+    rows = connection.execute(_URGENT, {"scope": _scope(rights), "limit": limit}).fetchall()
+    waiting, total = rows[0][-2:] if rows else (0, 0)
+    return Urgent(tuple(_escalation(row[:-2]) for row in rows), waiting, total > len(rows))
+
+
 def signals_of(connection: "Connection[Any]", ids: Sequence[str]) -> list[SignalItem]:
     """The signals of these ids as they now stand, in no order; those that are gone are left out."""
     return [_signal(row) for row in connection.execute(f"{_SIGNAL} WHERE id = ANY(%s)", [list(ids)])]
@@ -268,6 +286,11 @@ SELECT id, kind, name, severity, site, case_id, state, opened, title, signal, la
 FROM escalations"""
 # What a summary told, and what a person was told and ended, stays on the board like any other (semantics 16, 24).
 _TOLD: LiteralString = "coalesce(told IN ('yes', 'summary', 'resolved'), false)"
+_URGENT: LiteralString = f"""
+SELECT e.*, count(*) FILTER (WHERE state <> 'acknowledged') OVER (), count(*) OVER ()
+FROM ({_ESCALATION} WHERE state <> 'resolved' AND {_IN_SCOPE}) e
+ORDER BY array_position(ARRAY['exhausted', 'open', 'acknowledged'], state), severity, opened, id DESC LIMIT %(limit)s
+"""
 _CURRENT: LiteralString = f"cleared IS NULL AND ({_TOLD} OR raised > now() - %(recent)s)"
 _UNTOLD: LiteralString = f"cleared IS NULL AND NOT {_TOLD} AND raised <= now() - %(recent)s"
 _AFTER_SIGNAL: LiteralString = "(%(at)s::timestamptz IS NULL OR (raised, id) < (%(at)s, %(id)s))"

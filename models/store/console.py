@@ -43,6 +43,8 @@ from models.store.rights import EVERYTHING, Rights
 from models.store.turnarounds import Day, Turnaround
 
 CONNECTIONS = 6
+SIGNALS = 60
+"""On the board at most; the list has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class BoardView:
 
     freshness: board.Freshness
     queues: list[board.Queue]
-    escalations: board.Page[board.EscalationItem]
+    escalations: board.Urgent
     signals: board.Page[board.SignalItem]
     untold: int
     inbox: list[board.InboxMessage]
@@ -123,8 +125,8 @@ class ConsoleStore:
             return BoardView(
                 board.freshness(connection),
                 board.queues(connection, rights=rights),
-                board.escalations(connection, board.Asked(rights=rights)),
-                board.signals(connection, board.Asked(rights=rights)),
+                board.urgent(connection, rights),
+                board.signals(connection, board.Asked(rights=rights), SIGNALS),
                 board.untold(connection, rights),
                 board.inbox(connection, rights=rights),
             )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -327,6 +328,21 @@ def test_a_list_asked_wrongly_says_what_is_wrong(console: Served, asked: dict[st
     api = console.api()
     answer = api.get("/api/v1/signals", params=asked)
     assert answer.status_code == 422 and next(iter(asked)) in answer.text
+
+
+def test_the_board_shows_the_most_urgent_and_counts_all(console: Served, story: Story) -> None:
+    for number in range(45):
+        story.signal(f"name-{number}", 2, number / 10)
+    story.signal("worst", 1)
+    story.told()
+    story.connection.execute("UPDATE escalations SET opened = opened - interval '1 h' WHERE name = 'name-7'")
+    story.connection.execute("UPDATE escalations SET state = 'exhausted' WHERE name = 'name-9'")
+    story.connection.execute("UPDATE escalations SET state = 'acknowledged' WHERE name = 'name-3'")
+    text = console.signed_in().get("/board").text.partition('id="inbox-title"')[0]
+    cards = re.findall(r'class="what"><a href="/escalations/[^"]+">([^<]+)</a>', text)
+    assert (len(cards), cards[:3]) == (40, ["name-9", "worst", "name-7"])
+    assert "name-3" not in cards and 'Needs somebody <span class="number some">45<' in text
+    assert "Only the most urgent are shown here" in text
 
 
 def test_resolved_escalations_are_shown_only_when_asked_for(console: Served, story: Story) -> None:
