@@ -43,7 +43,7 @@ from models.store.rights import EVERYTHING, Rights
 from models.store.turnarounds import Day, Turnaround
 
 CONNECTIONS = 6
-SIGNALS = 60
+SIGNALS = 24
 """On the board at most; the list has all."""
 
 
