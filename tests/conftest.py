@@ -50,11 +50,12 @@ def require_program(program: str, package: str) -> str:
     """The path of a system program; the test is skipped where it is missing, and fails where it must not be (CI)."""
     found = shutil.which(program)
     if found is None:
-        _miss(f"{program} is not installed: apt-get install {package}")
+        miss(f"{program} is not installed: apt-get install {package}")
     return found or ""
 
 
-def _miss(reason: str) -> None:
+def miss(reason: str) -> None:
+    """Something that the tests need is missing: they are skipped, and fail where it must not be (CI)."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -76,7 +77,7 @@ def stack() -> Iterator[RunningStack]:
         parts.java()
         parts.postgres_part(parts.read_lock())
     except CallerFault as fault:
-        _miss(str(fault))
+        miss(str(fault))
     folder = Path(tempfile.mkdtemp(prefix="rxpulse-tests-"))
     folder.chmod(0o755)
     home, log = folder / "home", folder / "up.log"

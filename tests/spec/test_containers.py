@@ -22,7 +22,7 @@ import yaml
 from models.settings import Settings, unknown_names
 from rxpulse import cli, kafka, keys, plan, postgres, services
 from rxpulse.services import ROLES
-from tests.conftest import require_program
+from tests.conftest import miss, require_program
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -33,12 +33,12 @@ IMAGE = "rxpulse:0.1.0"
 
 
 def compose() -> str:
-    """The real program of Compose; the tests are skipped where it is missing, and fail where it must not be (CI)."""
+    """The real program of Compose, one of version 2; the tests are skipped where none is named, and fail where one must be
+    (CI)."""
     named = os.environ.get("RXPULSE_TEST_COMPOSE")
-    if named:
-        return named
-    found = shutil.which("docker-compose")
-    return found or require_program("docker-compose", "docker-compose, or set RXPULSE_TEST_COMPOSE (see .ci/run)")
+    if not named:
+        miss("RXPULSE_TEST_COMPOSE is not set: .ci/run fetches the docker-compose that it names")
+    return str(named)
 
 
 @pytest.fixture(scope="module")
