@@ -1,7 +1,8 @@
 """Recomputing what the worker did, from the topic and the pure heart, and comparing it with what the store holds.
 
 Each partition is read again from its first record to the stored position, judged by the recorded history of the policy,
-and silence is listened to wherever the worker did. Whatever happened to the worker meanwhile, both must say the same.
+and silence is listened to wherever the worker did. Whatever happened to the worker meanwhile, both must say the same. The
+signals of rates follow from the trials that were counted, once those agree with the topic.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ from operator import attrgetter
 from confluent_kafka import Consumer
 
 from models.errors import CallerFault
+from models.policy import Policies
 from models.settings import Settings
 from models.signals import Signal
 from models.store.facts import Applied, Facts, Standing
@@ -45,7 +47,8 @@ class Difference:
 
 @dataclass(slots=True)
 class Verified:
-    """What was compared. `start` and `end` are offsets by partition, `events` the records read."""
+    """What was compared. `start` and `end` are offsets by partition, `events` the records read, `waiting` the rates (each
+    at a site) that were left out because the judge had not come to their newest trials yet."""
 
     start: dict[int, int] = field(default_factory=dict[int, int])
     end: dict[int, int] = field(default_factory=dict[int, int])
@@ -53,6 +56,7 @@ class Verified:
     cases: int = 0
     intervals: int = 0
     signals: int = 0
+    waiting: int = 0
     differences: int = 0
     examples: list[Difference] = field(default_factory=list[Difference])
 
@@ -87,6 +91,7 @@ def verify(settings: Settings, facts: Facts, counted: Counted) -> Verified:
                 verified.events += 1
             told.listen(positions[number].position)
             _compare(told, facts, positions[number], verified)
+    _compare_rates(facts, policies, verified)
     for what, name in facts.strays():
         verified.differ(Difference(what, name, None, "belongs to no case or partition that was applied", None))
     return verified
@@ -194,6 +199,23 @@ def _compare_signals(told: Recomputed, facts: Facts, verified: Verified) -> None
             verified.differ(Difference("signal", standing.signal.id, told.partition, str(standing.signal), _said(here)))
     for name, here in missing.items():
         verified.differ(Difference("signal", name, told.partition, None, str(here)))
+
+
+def _compare_rates(facts: Facts, policies: Policies, verified: Verified) -> None:
+    """Those whose newest trials the judge has not followed yet are left out: a second later they would be the same."""
+    waiting = facts.unjudged()
+    verified.waiting = len(waiting)
+    missing = {one.id: one for one in facts.expected_shifts(policies) if (one.site, one.name) not in waiting}
+    for standing in facts.shifts():
+        there = standing.signal
+        if (there.site, there.name) in waiting:
+            continue
+        verified.signals += 1
+        here = missing.pop(there.id, None)
+        if here is None or not _same_signal(standing, here):
+            verified.differ(Difference("rate", there.id, None, str(there), _said(here)))
+    for name, here in missing.items():
+        verified.differ(Difference("rate", name, None, None, str(here)))
 
 
 def _same_signal(standing: Standing, here: Signal) -> bool:

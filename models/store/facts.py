@@ -13,9 +13,10 @@ from typing import Any, LiteralString
 from psycopg import Connection, IsolationLevel
 
 from models.event import CaseId
-from models.policy import Policies
-from models.signals import Signal
+from models.policy import Kind, Policies
+from models.signals import Cleared, Signal
 from models.store.connecting import connect
+from models.store.judging import expected_shifts, unjudged
 from models.store.ledger import OutcomeCount, OutcomeKey, Tally
 from models.store.policies import read_policies
 from models.store.records import CaseRow
@@ -139,6 +140,20 @@ class Facts:
         )
         for *about, told, cleared_by in rows:
             yield Standing(signal_of(about), told, cleared_by is not None)
+
+    def shifts(self) -> Iterator[Standing]:
+        """The signals of rates as they stand, by id, without what was disproved."""
+        return (
+            one for one in self.signals() if one.signal.kind is Kind.RATE and one.signal.reason is not Cleared.DISPROOF
+        )
+
+    def expected_shifts(self, policies: Policies) -> list[Signal]:
+        """The signals of rates as they follow from the counts."""
+        return expected_shifts(self._connection, policies)
+
+    def unjudged(self) -> set[tuple[str, str]]:
+        """The (site, rate) whose signals may be older than their counts: the judge has not come to them yet."""
+        return unjudged(self._connection)
 
     def changes(self) -> Iterator[Standing]:
         """Every change of every signal, by id and revision, each with what was told of the signal."""

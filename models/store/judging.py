@@ -40,12 +40,10 @@ def judge_rates(cursor: "Cursor[Any]", policies: Policies, more: Callable[[], bo
     return found
 
 
-def waiting_rates(connection: "Connection[Any]") -> int:
-    """How many rates have counts that the judge has not followed yet: while there are any, the signals may be older than
-    the counts."""
-    row = connection.execute("SELECT count(DISTINCT (site, rate, entry)) FROM touched WHERE since <= now()").fetchone()
-    assert row is not None
-    return row[0]
+def unjudged(connection: "Connection[Any]") -> set[tuple[str, str]]:
+    """The (site, rate) that have counts which the judge has not followed yet: their signals may be older than the counts."""
+    rows = connection.execute("SELECT DISTINCT site, rate FROM touched WHERE since <= now()")
+    return {(site, rate) for site, rate in rows}
 
 
 def expected_shifts(connection: "Connection[Any]", policies: Policies) -> list[Signal]:

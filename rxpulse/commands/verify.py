@@ -43,6 +43,7 @@ def verify(as_json: bool) -> None:
         "signals_compared": found.signals,
         "differences": found.differences,
         "examples": [asdict(one) for one in found.examples],
+        "rates_not_judged_yet": found.waiting,
     }
     if as_json:
         print_json(document)
@@ -51,6 +52,10 @@ def verify(as_json: bool) -> None:
             f"{found.events} records read again; {found.cases} cases, {found.intervals} turnaround times and"
             f" {found.signals} signals compared: {found.differences} differences"
         )
+        if found.waiting:
+            click.echo(
+                f"{found.waiting} rates were left out: the worker had not judged their newest trials yet; ask again"
+            )
         for one in found.examples:
             click.echo(f"  {one.what} {one.id}\n    store:      {one.stored}\n    recomputed: {one.recomputed}")
     if found.differences:

@@ -26,7 +26,7 @@ from models.signals import Cleared, Signal
 from models.store import policies as versions
 from models.store import seat as seats
 from models.store.changes import ATTENTION
-from models.store.judging import expected_shifts, waiting_rates
+from models.store.judging import expected_shifts, unjudged
 from models.store.ledger import Advance, Batch, OutcomeCount, OutcomeKey, SignalFact
 from models.store.memory import Memory as MemoryStore
 from models.store.memory import MemoryLedger
@@ -207,7 +207,7 @@ def test_what_nobody_touched_is_not_followed_again(floor: Floor, seat: Seat) -> 
     begins = minute_of(now(floor)) - 60 * MINUTE
     floor.count(bad_hour(begins), begins)
     assert len(told(seat.judge(None, always))) == 1
-    assert waiting_rates(seat._connection) == 0
+    assert unjudged(seat._connection) == set()
     assert told(seat.judge(1, always)) == []
 
 
@@ -336,7 +336,7 @@ def test_the_running_minute_may_raise_a_signal_and_only_when_it_is_over_clear_it
         clock.forward(minutes=1)
         floor.count({(running + MINUTE, 1): (200, 0)}, running)
         assert told(seat.judge(1, always)) == []
-        assert waiting_rates(seat._connection) == 1
+        assert len(unjudged(seat._connection)) == 1
         clock.forward(minutes=1)
         [cleared] = told(seat.judge(1, always))
         assert (cleared.signal.cleared, cleared.signal.reason) == (running + 2 * MINUTE, Cleared.SCORE)

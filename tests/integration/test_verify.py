@@ -23,6 +23,7 @@ from streams.ownership import TopicTooShort
 from streams.topics import EVENTS
 from streams.verify import BeginningGone, Verified, verify
 from tests.conftest import RunningStack
+from tests.integration.test_judges import FIRST, dose
 from tests.live import PARTITIONS, Live, living, now, simulated, stat, until
 
 SHIPPED = policy_text.shipped_default()
@@ -98,7 +99,17 @@ def test_a_worker_s_life_is_recomputed_without_a_difference(worked: tuple[Live, 
     assert document["differences"] == 0, document["examples"]
     assert found.exit_code == 0
     assert list(document) == [
-        *("from", "to", "events", "cases_compared", "intervals_compared", "signals_compared", "differences", "examples")
+        *(
+            "from",
+            "to",
+            "events",
+            "cases_compared",
+            "intervals_compared",
+            "signals_compared",
+            "differences",
+            "examples",
+        ),
+        "rates_not_judged_yet",
     ]
     assert document["from"] == {str(number): 0 for number in range(PARTITIONS)}
     assert sum(document["to"].values()) == document["events"]
@@ -239,3 +250,31 @@ def test_a_case_that_gets_late_without_a_new_fact_is_late_in_both(live: Live, tm
     assert worker.stop() == 0
     found = verified(live)
     assert found.differences == 0, found.examples
+
+
+def test_the_signals_of_rates_are_held_against_the_trials_that_were_counted(
+    stack: RunningStack, database_url: str, tmp_path: Path
+) -> None:
+    with living(stack.kafka, database_url, tmp_path, FIRST) as live:
+        worker = live.worker()
+        begins = now() - timedelta(minutes=5)
+        live.send(*(dose("not_given", number, begins) for number in range(12)))
+        until(lambda: live.rows("SELECT 1 FROM signals WHERE kind = 'rate'"), why=live.told)
+        live.await_applied()
+        until(lambda: not live.rows("SELECT 1 FROM touched WHERE since <= now()"), why=live.told)
+        assert worker.stop() == 0
+        sound = verified(live)
+        assert (sound.differences, sound.waiting) == (0, 0), sound.examples
+        assert sound.signals >= 1
+
+        live.database.execute("UPDATE signals SET raised = raised - interval '1 minute' WHERE kind = 'rate'")
+        assert [one.what for one in verified(live).examples] == ["rate"]
+        live.database.execute(
+            "INSERT INTO touched (site, rate, entry, since) SELECT site, rate, entry, since FROM shifts"
+        )
+        later = verified(live)
+        assert (later.differences, later.waiting) == (0, 1)
+        live.database.execute("TRUNCATE touched")
+        live.database.execute("DELETE FROM signals WHERE kind = 'rate'")
+        [missing] = verified(live).examples
+        assert (missing.what, missing.stored) == ("rate", None)
