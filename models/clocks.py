@@ -114,6 +114,11 @@ def _matches(value: object, wanted: frozenset[object]) -> bool:
     return not isinstance(value, dict) and value in wanted
 
 
+def instance_id(clock: str, started: Event) -> str:
+    """The id of the instance that an event starts: of one site, clock and case, the same however often it is told."""
+    return digest(started.site, clock, started.subject, started.source, started.id)
+
+
 def start(
     clock: Clock,
     profile: SiteProfile,
@@ -132,7 +137,7 @@ def start(
     )
     priority = fields.get("priority")
     return Run(
-        digest(site, clock.name, event.subject, event.source, event.id),
+        instance_id(clock.name, event),
         site,
         clock,
         profile,

@@ -29,6 +29,7 @@ from models.store.linking import signing_key
 from models.store.messages import Voice, with_link
 from models.store.policies import read_policies
 from models.store.pool import Pool
+from models.store.spoken import look_again
 from models.store.stops import look_back
 from models.store.watchman import watch
 from workflows.escalate import Orchestration
@@ -142,10 +143,11 @@ class Dispatcher:
         return attended + acted
 
     def _watch(self, desk: Desk) -> None:
-        """What nobody else would notice: a worker that does not judge, and what a stop kept back."""
+        """What nobody else would notice: a worker that does not judge, what a stop kept back, and what a silent feed did."""
         with self._pool.connection() as connection:
             watch(connection, desk)
             look_back(connection, desk)
+            look_again(connection, desk)
 
     def _take(self) -> list[Taken]:
         with self._pool.connection() as connection:

@@ -22,6 +22,7 @@ from models.escalation import (
     EscalationId,
     Exhaust,
     Expire,
+    Message,
     Notify,
     Outcome,
     Remind,
@@ -29,6 +30,7 @@ from models.escalation import (
     Rose,
     Settled,
     State,
+    Telling,
     Told,
     Wait,
     decide,
@@ -63,6 +65,7 @@ from models.store.grouping import gather, join, leave, members, membership
 from models.store.history import add, announce, enter, happen, history, write
 from models.store.linking import Offer, Spent, acknowledge_by_link, offer
 from models.store.messages import Voice, feed_title, message
+from models.store.quiet import Started, kept_back, silent_since
 from models.store.rows import signal_of
 
 __all__ = [
@@ -170,6 +173,8 @@ def _attend(cursor: "Cursor[Any]", desk: Desk, signal: Signal, told: str | None,
         return told
     if verdict != "yes":
         return verdict.value
+    if signal.kind is Kind.CLOCK and kept_back(signal.severity, silent_since(cursor, started(signal))):
+        return Telling.HELD.value
     if ladder is None:
         return "nobody"
     if signal.kind is Kind.FEED and signal.name == feeds.WORKER:
@@ -230,6 +235,18 @@ def ladder_of(policy: Policy, signal: Signal) -> Ladder | None:
     )
 
 
+def ladder_of_summary(policy: Policy, signal: Signal) -> Ladder | None:
+    """The first that matches site, setting and severity and names neither kind nor name; None: board only."""
+    setting = setting_of(policy, signal)
+    return ladder_for(policy, severity=signal.severity, site=signal.site, setting=setting, kind=None, name=None)
+
+
+def started(signal: Signal) -> Started:
+    """The clock that a signal with a case is about."""
+    assert signal.case is not None
+    return Started(signal.id, signal.name, signal.site, signal.case)
+
+
 def setting_of(policy: Policy, signal: Signal) -> str:
     """Of an undeclared site the kind of case says what it must be: the row of a signal holds no more."""
     return policy.setting(Site(signal.site), "retail" if (signal.case or "").startswith("fill/") else "inpatient")
@@ -276,8 +293,9 @@ def _deliver(
     raised = _raised(cursor, escalation)
     group = members(cursor, escalation.id) if escalation.signal is None else None
     among = None if group is None else (group.count, group.signals)
+    silent = _silent(cursor, escalation) if entry.message is Message.PAGE else None
     for one in entry.deliveries:
-        said = message(desk.voice, desk.policy, escalation, state, entry, one, now - raised, among)
+        said = message(desk.voice, desk.policy, escalation, state, entry, one, now - raised, among, silent)
         cursor.execute(
             "INSERT INTO deliveries (key, escalation, signal, type, loop, step, person, channel, state, made, gives_up,"
             " due, message) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'pending', %s, %s, %s, %s)",
@@ -286,6 +304,14 @@ def _deliver(
                 *(one.person, one.channel.value, now, gives_up, now, Jsonb(said)),
             ],
         )
+
+
+def _silent(cursor: "Cursor[Any]", escalation: Escalation) -> datetime | None:
+    """Since when nothing is heard of the feed that started the clock that this is about; None where it speaks."""
+    if escalation.kind is not Kind.CLOCK or escalation.signal is None or escalation.case is None:
+        return None
+    assert escalation.site is not None
+    return silent_since(cursor, Started(escalation.signal, escalation.name, escalation.site, escalation.case))
 
 
 def _raised(cursor: "Cursor[Any]", escalation: Escalation) -> datetime:

@@ -19,6 +19,8 @@ from models.store.history import enter, happen
 
 SUMMARY = "summary"
 """The name of the escalation of what a stop kept back."""
+HELD = "held"
+"""The name of the escalation of what a silent feed kept back."""
 LISTED = 50
 """So many ids of its signals a message holds at most."""
 

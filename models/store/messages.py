@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from models import feeds
 from models.escalation import Delivery, Escalation, Message, State, Told
 from models.links import sign
 from models.policy import Kind, Policy
+from models.store.grouping import HELD
 from models.wire import stamp
 
 Group = tuple[int, Sequence[str]] | None
@@ -35,9 +37,11 @@ def message(
     one: Delivery,
     late: timedelta,
     group: Group,
+    silent: datetime | None,
 ) -> dict[str, Any]:
     """The CloudEvent of a delivery. `late` is how long ago the signal became true; `group` are the signals of a page
-    about several, None for one about a single one."""
+    about several, None for one about a single one; `silent` is since when the feed of the order says nothing, None while
+    it speaks."""
     return {
         "specversion": "1.0",
         "id": one.key,
@@ -50,7 +54,7 @@ def message(
             "escalation": escalation.id,
             **_signals(escalation, state, group),
             "site": escalation.site,
-            "title": title(policy, escalation, state, told, group),
+            "title": title(policy, escalation, state, told, group) + _unheard(policy, escalation, silent),
             "late_seconds": max(late, timedelta()) / timedelta(seconds=1),
             "step": told.step,
             "loop": told.loop,
@@ -107,6 +111,13 @@ def title(policy: Policy, escalation: Escalation, state: State, told: Told, grou
             return f"Resolved: {about}"
 
 
+def _unheard(policy: Policy, escalation: Escalation, silent: datetime | None) -> str:
+    """It may have been done: the system that would say so is silent (semantics 19)."""
+    if silent is None or escalation.site is None:
+        return ""
+    return f" (feed silent since {silent.astimezone(ZoneInfo(policy.site(escalation.site).working.timezone)):%H:%M})"
+
+
 def feed_title(name: str) -> str:
     """What a signal about the watch itself says."""
     match name:
@@ -120,6 +131,9 @@ def feed_title(name: str) -> str:
 
 def _about(policy: Policy, escalation: Escalation, state: State, group: Group) -> str:
     if group is not None and escalation.kind is None:
+        if escalation.name == HELD:
+            count = str(group[0] or "nothing")
+            return f"{count} still open of what was kept back while its feed was silent"
         return "nothing is open any more after the stop" if not group[0] else f"{group[0]} still open after a stop"
     clock = policy.clocks.get(escalation.name)
     if clock is not None:

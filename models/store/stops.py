@@ -12,10 +12,10 @@ from typing import Any
 
 from psycopg import Connection, Cursor
 
-from models.escalation import Telling, ladder_for, told_after_stop
-from models.policy import Ladder, Policy
+from models.escalation import Telling, told_after_stop
+from models.policy import Ladder
 from models.signals import Signal
-from models.store.desk import SIGNAL, Desk, ladder_of, open_escalation, setting_of
+from models.store.desk import SIGNAL, Desk, ladder_of, ladder_of_summary, open_escalation, setting_of
 from models.store.grouping import SUMMARY, gather
 from models.store.history import announce
 from models.store.rows import signal_of
@@ -67,7 +67,7 @@ def _tell(cursor: "Cursor[Any]", desk: Desk, kept: Iterable[Signal], was: dateti
     summaries: dict[str, tuple[Ladder, list[Signal]]] = {}
     for signal in kept:
         alone = told_after_stop(signal, now) is Telling.YES
-        ladder = ladder_of(desk.policy, signal) if alone else _of_summary(desk.policy, signal)
+        ladder = ladder_of(desk.policy, signal) if alone else ladder_of_summary(desk.policy, signal)
         if ladder is None:
             verdict = Telling.NOBODY
         elif alone:
@@ -80,9 +80,3 @@ def _tell(cursor: "Cursor[Any]", desk: Desk, kept: Iterable[Signal], was: dateti
     for ladder, signals in summaries.values():
         setting, about = setting_of(desk.policy, signals[0]), f"{SUMMARY} {was.isoformat()}"
         gather(cursor, about, None, SUMMARY, setting, ladder, signals, now, "Still open after a stop")
-
-
-def _of_summary(policy: Policy, signal: Signal) -> Ladder | None:
-    """The first that matches site, setting and severity and names neither kind nor name."""
-    setting = setting_of(policy, signal)
-    return ladder_for(policy, severity=signal.severity, site=signal.site, setting=setting, kind=None, name=None)
