@@ -7,6 +7,7 @@ the topic comes to the same answer as the worker did.
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from kafka.partitioner.default import murmur2
 
@@ -68,6 +69,7 @@ def crowded(case: Watched, event: Event) -> Rejected | None:
     return Rejected("case too large", f"the case has {LARGEST_CASE} events already: is its subject a single one?")
 
 
+@lru_cache(maxsize=1 << 15)
 def home(case: CaseId, partitions: int) -> int:
     """The partition in which a case belongs: Kafka's own partitioner over the subject."""
     return (murmur2(case.encode()) & 0x7FFFFFFF) % partitions

@@ -4,12 +4,12 @@ Facts get their numbers here, in the order in which they were found. Nothing is 
 leaves no trace.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from models.case import Admission
-from models.event import CaseId, Event
+from models.event import CaseId, Event, EventType, Site, Source
 from models.event_types import CATALOGUE
 from models.policy import BEGINNING
 from models.rates import Outcome
@@ -53,27 +53,69 @@ class Partition:
 
 
 @dataclass(slots=True)
+class _Feed:
+    """What a batch saw of a feed in one partition: the types of its events, and by hour (UTC, its beginning) the minutes
+    in which something was recorded. `hour` is the last of these hours."""
+
+    events: int = 0
+    duplicates: int = 0
+    dropped_fields: int = 0
+    clock_skew: int = 0
+    last_time: datetime = BEGINNING
+    last_recorded: datetime = BEGINNING
+    types: dict[EventType, int] = field(default_factory=dict[EventType, int])
+    minutes: dict[datetime, int] = field(default_factory=dict[datetime, int])
+    hour: datetime = BEGINNING
+
+    def heard(self, event: Event, admission: Admission, dropped: int) -> None:
+        """One more event."""
+        kind, time, recorded = event.type, event.time, event.recorded
+        self.events += 1
+        self.duplicates += admission is Admission.DUPLICATE
+        self.dropped_fields += dropped
+        self.types[kind] = self.types.get(kind, 0) + 1
+        if time > recorded:
+            self.clock_skew += time - recorded > SKEW
+        if time > self.last_time:
+            self.last_time = time
+        if recorded > self.last_recorded:
+            self.last_recorded = recorded
+        if not _NOTHING <= recorded - self.hour < _HOUR:
+            self.hour = recorded.replace(minute=0, second=0, microsecond=0)
+        self.minutes[self.hour] = self.minutes.get(self.hour, 0) | 1 << recorded.minute
+
+    def count(self) -> FeedCount:
+        unknown = sum(events for kind, events in self.types.items() if kind not in CATALOGUE)
+        return FeedCount(
+            self.events,
+            self.duplicates,
+            unknown,
+            self.dropped_fields,
+            self.clock_skew,
+            self.last_time,
+            self.last_recorded,
+        )
+
+
+_NOTHING, _HOUR = timedelta(), timedelta(hours=1)
+
+
+@dataclass(slots=True)
 class _Part:
     partition: Partition
     was: int
     position: int
     sequence: int
     counts: dict[str, int] = field(default_factory=dict[str, int])
+    feeds: dict[tuple[Source, Site], _Feed] = field(default_factory=dict[tuple[Source, Site], _Feed])
     recorded: datetime | None = None
     judged: datetime | None = None
 
-
-@dataclass(slots=True)
-class _Feed:
-    """What a batch saw of a feed, in the order of FeedCount's fields."""
-
-    events: int = 0
-    duplicates: int = 0
-    unknown_types: int = 0
-    dropped_fields: int = 0
-    clock_skew: int = 0
-    last_time: datetime = BEGINNING
-    last_recorded: datetime = BEGINNING
+    def feed(self, source: Source, site: Site) -> _Feed:
+        found = self.feeds.get((source, site))
+        if found is None:
+            found = self.feeds[source, site] = _Feed()
+        return found
 
 
 @dataclass(slots=True)
@@ -99,9 +141,6 @@ class Draft:
         self._signals: list[SignalFact] = []
         self._ticks: list[Tick] = []
         self._outcomes: dict[OutcomeKey, list[int]] = {}
-        self._feeds: dict[FeedKey, _Feed] = {}
-        self._hours: dict[HourKey, int] = {}
-        self._seen_types: set[tuple[str, str]] = set()
 
     @property
     def empty(self) -> bool:
@@ -130,8 +169,9 @@ class Draft:
         self.count(partition, _TALLIED.get(step.admission, "accepted"))
         if part.recorded is None or event.recorded > part.recorded:
             part.recorded = event.recorded
-        self._seen(event, step.admission, partition.number, dropped)
-        self._found(part, step, None)
+        part.feed(event.source, event.site).heard(event, step.admission, dropped)
+        if step.intervals or step.signals:
+            self._found(part, step, None)
         for outcome in step.outcomes:
             self._outcome(outcome, partition.number)
 
@@ -164,9 +204,9 @@ class Draft:
             self._signals,
             self._ticks,
             {key: OutcomeCount(*counts) for key, counts in self._outcomes.items() if any(counts)},
-            {key: _feed_count(seen) for key, seen in self._feeds.items()},
-            self._hours,
-            self._seen_types,
+            {FeedKey(source, site, number): feed.count() for number, source, site, feed in self._feeds()},
+            self._hours(),
+            {(site, kind) for _, _, site, feed in self._feeds() for kind in feed.types},
             tell_within,
         )
 
@@ -187,21 +227,17 @@ class Draft:
             sequence += 1
         part.partition.sequence = part.sequence = sequence
 
-    def _seen(self, event: Event, admission: Admission, partition: int, dropped: int) -> None:
-        self._seen_types.add((event.site, event.type))
-        key = FeedKey(event.source, event.site, partition)
-        seen = self._feeds.get(key)
-        if seen is None:
-            seen = self._feeds[key] = _Feed(last_time=event.time, last_recorded=event.recorded)
-        seen.events += 1
-        seen.duplicates += admission is Admission.DUPLICATE
-        seen.unknown_types += event.type not in CATALOGUE
-        seen.dropped_fields += dropped
-        seen.clock_skew += event.time - event.recorded > SKEW
-        seen.last_time = max(seen.last_time, event.time)
-        seen.last_recorded = max(seen.last_recorded, event.recorded)
-        hour = HourKey(event.source, event.site, event.recorded.replace(minute=0, second=0, microsecond=0), partition)
-        self._hours[hour] = self._hours.get(hour, 0) | 1 << event.recorded.minute
+    def _feeds(self) -> Iterator[tuple[int, Source, Site, _Feed]]:
+        for number, part in self._parts.items():
+            for (source, site), feed in part.feeds.items():
+                yield number, source, site, feed
+
+    def _hours(self) -> dict[HourKey, int]:
+        return {
+            HourKey(source, site, hour, number): minutes
+            for number, source, site, feed in self._feeds()
+            for hour, minutes in feed.minutes.items()
+        }
 
     def _outcome(self, outcome: Outcome, partition: int) -> None:
         key = OutcomeKey(outcome.site, outcome.rate, outcome.entry, outcome.minute, partition)
@@ -220,16 +256,4 @@ def _advance(part: _Part, published: int) -> Advance:
         Tally(**part.counts),
         part.recorded,
         part.judged,
-    )
-
-
-def _feed_count(seen: _Feed) -> FeedCount:
-    return FeedCount(
-        seen.events,
-        seen.duplicates,
-        seen.unknown_types,
-        seen.dropped_fields,
-        seen.clock_skew,
-        seen.last_time,
-        seen.last_recorded,
     )

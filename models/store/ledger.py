@@ -9,7 +9,7 @@ topics is kept with the position.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from models.errors import CallerFault, OurFault
 from models.event import CaseId
@@ -98,8 +98,7 @@ class SignalFact:
     signal: Signal
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeKey:
+class OutcomeKey(NamedTuple):
     site: str
     rate: str
     entry: str
@@ -117,8 +116,7 @@ class OutcomeCount:
     late_errors: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FeedKey:
+class FeedKey(NamedTuple):
     source: str
     site: str
     partition: int
@@ -137,8 +135,7 @@ class FeedCount:
     last_recorded: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class HourKey:
+class HourKey(NamedTuple):
     """An hour (UTC, its beginning) of a feed as one partition saw it."""
 
     source: str
