@@ -51,8 +51,12 @@ def entries(policy: Policy, site: Site, setting: str) -> Entries:
 
 def asked(kind: str, first: Event, event: Event, policies: Policies) -> Entries:
     """What is asked at an event of a case of that kind, whose first event is `first`."""
-    policy = policies.at(since(event))
-    return entries(policy, event.site, _setting(kind, first, policy))
+    return _asked(policies.at(since(event)), event.site, kind, first.site, first.data.get("setting"))
+
+
+@lru_cache(maxsize=4096)
+def _asked(policy: Policy, site: Site, kind: str, home: Site, said: str | None) -> Entries:
+    return entries(policy, site, _setting(policy, kind, home, said))
 
 
 def since(event: Event) -> datetime:
@@ -63,12 +67,11 @@ def since(event: Event) -> datetime:
 def setting_of(case: CaseId, first: Event, policy: Policy) -> str:
     """The setting that judges a case: that of its site; of an undeclared site what the case's first event says, else
     retail for a fill and inpatient otherwise."""
-    return _setting(kind_of(case), first, policy)
+    return _setting(policy, kind_of(case), first.site, first.data.get("setting"))
 
 
-def _setting(kind: str, first: Event, policy: Policy) -> str:
-    declared = policy.site(first.site).setting
-    return declared or first.data.get("setting") or ("retail" if kind == "fill" else "inpatient")
+def _setting(policy: Policy, kind: str, home: Site, said: str | None) -> str:
+    return policy.site(home).setting or said or ("retail" if kind == "fill" else "inpatient")
 
 
 @lru_cache(maxsize=64)

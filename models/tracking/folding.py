@@ -15,7 +15,7 @@ from models.event import CaseId, Event, kind_of
 from models.policy import Kind, Policies, Rule
 from models.signals import Signal, signal_id
 from models.tracking.asked import Entries, asked, clock_lapses, moving, since
-from models.tracking.watched import Anchor, Breakage, Folded, Runs
+from models.tracking.watched import Anchor, Breakage, Folded, Running, Runs
 
 
 @dataclass(slots=True)
@@ -51,34 +51,46 @@ def carry_on(so_far: Folded, told: Told) -> tuple[Folded, list[Run]]:
     """What follows with one event more, and the instances that it started or changed."""
     event, entries = told.standing[told.at], told.entries
     progress = follow(so_far.progress, event, told.kind)
-    runs, broken = so_far.runs, so_far.broken
+    runs, running, broken = so_far.runs, so_far.running, so_far.broken
     moved: list[Run] = []
     if event.type in moving(told.policies):
-        runs, moved = _moved(runs, event, progress, told)
+        changed, moved = _moved(so_far, event, progress, told)
+        if changed:
+            runs, running = {**runs, **changed}, _running(running, changed)
     judged = entries.judged_at.get(event.type)
     if judged is not None:
         broken += _broken(judged, event, progress, told)
-    return Folded(progress, runs, broken), moved
+    return Folded(progress, runs, running, broken), moved
 
 
-def _moved(runs: Runs, event: Event, progress: Progress, told: Told) -> tuple[Runs, list[Run]]:
+def _moved(so_far: Folded, event: Event, progress: Progress, told: Told) -> tuple[Runs, list[Run]]:
+    """The clocks and keys of which the event starts, stops, ends or meets an instance, with all instances of each."""
     changed: dict[tuple[str, str], tuple[Run, ...]] = {}
-    for name, instances in runs.items():
-        last = instances[-1]
-        if last.stop is None and last.end is None and event.type in clocks.moves(last.clock):
-            after = _met(last, event, told)
-            if after is not last:
-                changed[name] = (*instances[:-1], after)
+    for name, run in so_far.running.items():
+        if event.type in clocks.moves(run.clock):
+            after = _met(run, event, told)
+            if after is not run:
+                changed[name] = (*so_far.runs[name][:-1], after)
     moved = [instances[-1] for instances in changed.values()]
     for clock in told.entries.starts.get(event.type, ()):
         if clock.case == told.kind and clocks.matches(clock, progress.fields):
             name = (clock.name, clocks.key_of(clock, event))
-            earlier = changed.get(name) or runs.get(name, ())
+            earlier = changed.get(name) or so_far.runs.get(name, ())
             if not (earlier and earlier[-1].running):
                 begun = clocks.start(clock, told.entries.profile, event, progress.fields, earlier, told.before)
                 changed[name] = (*earlier, begun)
                 moved.append(begun)
-    return ({**runs, **changed} if changed else runs), moved
+    return changed, moved
+
+
+def _running(running: Running, changed: Runs) -> Running:
+    now = dict(running)
+    for name, instances in changed.items():
+        if instances[-1].running:
+            now[name] = instances[-1]
+        else:
+            now.pop(name, None)
+    return now
 
 
 def _met(run: Run, event: Event, told: Told) -> Run:

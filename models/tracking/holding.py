@@ -44,7 +44,7 @@ def may_pause(folded: Folded, event: Event, policies: Policies) -> list[Run]:
     """The running instances that the newest event may have let pause or go on."""
     if event.type not in pausing(policies):
         return []
-    return [run for run in instances(folded.runs) if run.running and event.type in clocks.holds(run.clock)]
+    return [run for run in folded.running.values() if event.type in clocks.holds(run.clock)]
 
 
 def overtaken(held: Mapping[str, Held], folded: Folded, story: Story) -> dict[str, Held]:

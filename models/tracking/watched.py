@@ -22,6 +22,8 @@ from models.signals import Signal, SignalId
 
 Runs = Mapping[tuple[str, str], tuple[Run, ...]]
 """The instances of each clock (its name) and key, in order; only the last may run."""
+Running = Mapping[tuple[str, str], Run]
+"""Of these the ones that run: all that an event may stop, end or let pause."""
 
 
 class Pace(Enum):
@@ -61,10 +63,12 @@ class Breakage:
 
 
 class Folded(NamedTuple):
-    """What follows from the events so far: `progress` (None before the first), the instances of clocks, broken rules."""
+    """What follows from the events so far: `progress` (None before the first), the instances of clocks and which of them
+    run, broken rules."""
 
     progress: Progress | None = None
     runs: Runs = MappingProxyType({})
+    running: Running = MappingProxyType({})
     broken: tuple[Breakage, ...] = ()
 
 
