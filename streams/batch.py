@@ -22,6 +22,7 @@ from streams.cases import Cases, unseen
 from streams.commit import Committer
 from streams.deadletter import DeadLetters, Origin
 from streams.draft import Draft, Held, Partition
+from streams.faultpoints import reached
 from streams.ownership import Ownership
 from streams.reconsidering import reconsider, unheard
 from streams.ticks import Ticker
@@ -116,14 +117,18 @@ class Loop:
         if monotonic() - self._told > _OFFSETS_EVERY and self._ownership.partitions:
             self._told = monotonic()
             written = [TopicPartition(EVENTS, one.number, one.stored) for one in self._ownership.partitions.values()]
+            reached("before commit")
             self._consumer.commit(offsets=written, asynchronous=True)
+            reached("after commit")
 
     def _read(self) -> list[Message]:
         before = self._ownership.changed
+        reached("before poll")
         messages = [] if self._draft.records >= LARGEST else self._consumer.consume(AT_ONCE, 0)
         if not messages:
             one = self._consumer.poll(self._patience())
             messages = [] if one is None else [one]
+        reached("after poll")
         if self._ownership.changed == before:
             return messages
         # Records fetched under the earlier ownership may be among them.
@@ -166,10 +171,14 @@ class Loop:
         if not messages:
             return
         self._renew_policies()
+        reached("before decode")
         records = [record for message in messages if (record := self._record(message)) is not None]
         examined = [(record, self._examined(record)) for record in records]
+        reached("after decode")
         placed = [(found.event.subject, record.partition) for record, found in examined if isinstance(found, Decoded)]
+        reached("before load")
         self._cases.bring(placed, self._policies)
+        reached("after load")
         for record, found in examined:
             self._take(record, found)
             if self._dead_letters.overrun is not None:

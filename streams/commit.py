@@ -16,6 +16,7 @@ from models.policy import Policies
 from models.store.ledger import Batch, Ledger
 from streams.deadletter import DeadLetters
 from streams.draft import Draft
+from streams.faultpoints import reached
 from streams.relay import Relay
 
 _LONGEST = 60.0
@@ -79,8 +80,12 @@ class Committer:
         correlate(f"batch {self._batches}")
         self._dead_letters.settle()
         batch = draft.batch(self._relay.mark, policies.latest.tell_within)
+        reached("before transaction")
         self._ledger.commit(batch)
+        reached("after transaction")
+        reached("before produce")
         self._relay.publish(draft.facts)
+        reached("after produce")
         self._done(batch, monotonic() - begun)
         self.writing = None
         self.idle.set()
