@@ -67,8 +67,6 @@ class Case(SQLModel, table=True):
     __table_args__ = (
         Index("cases_look", "partition", "look", postgresql_where=text("look IS NOT NULL")),
         Index("cases_open", "site", "kind", "waits", postgresql_where=text("finished IS NULL")),
-        # The rows of open cases are written again with every event: room on the page keeps that cheap.
-        {"postgresql_with": {"fillfactor": "70"}},
     )
     id: str = _text(key=True)
     partition: int = Field(sa_column=Column(SmallInteger, nullable=False))

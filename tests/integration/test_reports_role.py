@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from metrics.recorder import MemoryRecorder
 from models.policy import Policies
 from models.store.policies import begin
 from streams.simulate import SiteSpec, simulate
+from tests.conftest import RunningStack
 from tests.history import load
 from tests.integration.test_dispatcher import free_port
 from tests.integration.test_report import PARSED
@@ -57,11 +59,20 @@ def lived(database_url: str) -> str:
 
 
 @pytest.fixture
-def prefect(tmp_path: Path) -> Iterator[str]:
-    """The API of a Prefect server of its own."""
+def prefect(stack: RunningStack, tmp_path: Path) -> Iterator[str]:
+    """The API of a Prefect server of its own, with a database in PostgreSQL as in the one-machine stack."""
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE prefect_of_reports")
+    yield from _served(stack.url_of("prefect_of_reports"), tmp_path)
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE prefect_of_reports WITH (FORCE)")
+
+
+def _served(database_url: str, tmp_path: Path) -> Iterator[str]:
     port = free_port()
     env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     env |= {"PREFECT_HOME": str(tmp_path / "server"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    env["PREFECT_API_DATABASE_CONNECTION_URL"] = database_url.replace("postgresql://", "postgresql+asyncpg://")
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (tmp_path / "server.log").open("wb") as log:
         server = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
@@ -110,6 +121,8 @@ def test_at_its_start_the_role_writes_the_last_week_and_gives_prefect_the_schedu
         assert deployment["name"] == "mercy"
         schedule = deployment["schedules"][0]["schedule"]
         assert (schedule["cron"], schedule["timezone"]) == ("5 6 * * 1", "America/New_York")
+        planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+        until(lambda: httpx.post(f"{prefect}/flow_runs/filter", json=planned).json(), "Prefect plans the next Mondays")
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     (left,) = httpx.post(f"{prefect}/deployments/filter", json={}).json()
