@@ -107,7 +107,7 @@ def url(plan: Plan, part: str) -> str:
             scheme = "https" if settings.tls_cert else "http"
             return f"{scheme}://{_reachable(settings.bind)}:{plan.ports[part]}"
         case _:
-            return f"http://127.0.0.1:{plan.ports[part]}"
+            return f"http://{_reachable(settings.bind)}:{plan.ports[part]}"
 
 
 def question(plan: Plan, part: str) -> Callable[[], Awaitable[None]]:

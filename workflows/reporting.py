@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import Event, Thread
 
+from prefect.exceptions import TerminationSignal
+
 from metrics import catalog
 from metrics.exporter import PrometheusRecorder, RoleServer
 from metrics.recorder import Recorder
@@ -29,8 +31,16 @@ _AGAIN = 10.0
 log = logging.getLogger("rxpulse.reports")
 
 
-async def report(settings: Settings) -> None:
+def report(settings: Settings) -> None:
     """The role's life: until SIGTERM or SIGINT."""
+    try:
+        asyncio.run(_report(settings))
+    except TerminationSignal:
+        # So Prefect says SIGTERM while a report is being written; the next start writes it.
+        log.info("stopped while a report was written")
+
+
+async def _report(settings: Settings) -> None:
     if settings.prefect_url is None:
         raise CallerFault("RXPULSE_PREFECT_URL is not set: give Prefect's API such as http://127.0.0.1:7405/api")
     recorder = PrometheusRecorder("reports")

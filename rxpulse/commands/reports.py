@@ -1,6 +1,5 @@
 """`rxpulse reports`: the role that writes the reports."""
 
-import asyncio
 import os
 
 import click
@@ -31,4 +30,4 @@ def reports() -> None:
 
     settle_logging()
     with logbook.role("reports"):
-        asyncio.run(report(settings))
+        report(settings)

@@ -133,6 +133,16 @@ def test_at_its_start_the_role_writes_the_last_week_and_gives_prefect_the_schedu
     assert sum("of mercy written" in line for line in lines) == 1
 
 
+def test_a_stop_while_a_report_is_written_is_no_failure(lived: str, prefect: str, tmp_path: Path) -> None:
+    running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
+    with psycopg.connect(lived) as reader, role(tmp_path, lived, prefect) as (process, _):
+        reader.execute("LOCK TABLE intervals IN ACCESS EXCLUSIVE MODE")
+        until(lambda: httpx.post(f"{prefect}/flow_runs/filter", json=running).json(), "the report is being written")
+        process.send_signal(signal.SIGTERM)
+        reader.rollback()
+        assert process.wait(30) == 0, (tmp_path / "role.log").read_text("utf-8")
+
+
 def test_without_prefect_reports_are_written_all_the_same_and_the_role_says_what_is_missing(
     lived: str, tmp_path: Path
 ) -> None:
