@@ -64,6 +64,7 @@ def _wait(process: "subprocess.Popen[bytes]", home: Path, log: Path, said: int, 
             raise CallerFault(f"the stack ended with {process.returncode}: " + "\n".join(last_lines(log, 1)))
         state = homes.read_state(home)
         if state is not None and state.pid == process.pid and _settled(state, log):
+            _pass_on(log, said, say)
             process.returncode = 0  # it goes on without us; nobody has to bury it here
             return
         time.sleep(0.1)

@@ -107,8 +107,9 @@ async def _run(
         stack = Stack(plan, supervisor)
 
         async def once_healthy() -> None:
-            book.complete(supervisor.lives)
+            # Said before it is written down: whoever waits for a stack in the background passes on what was said.
             say(f"RxPulse is up after {time.monotonic() - began:.1f} s: {_where(stack, ending)}")
+            book.complete(supervisor.lives)
             await (play(stack) if play else asyncio.Event().wait())
 
         try:

@@ -137,7 +137,7 @@ def test_the_schema_is_valid_names_itself_and_takes_what_ships() -> None:
 
 
 def test_the_documented_commands_run_on_the_documented_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text, mail = block("toml")
+    text, mail, *_ = block("toml")
     written(tmp_path, f"{text}\n{mail}")
     monkeypatch.chdir(tmp_path)
     commands = [line for lines in block("sh") for line in lines.splitlines()]
@@ -149,7 +149,7 @@ def test_the_documented_commands_run_on_the_documented_policy(tmp_path: Path, mo
 
 
 def test_the_documented_policy_does_what_is_said_of_it() -> None:
-    text, mail = block("toml")
+    text, mail, *_ = block("toml")
     parsed = read(f"{text}\n{mail}", file="site.toml")
     assert parsed.cautions == ()
     assert parsed.policy.channels.smtp_password_file == "smtp.password"
