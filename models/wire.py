@@ -93,10 +93,27 @@ def decode(record: bytes, received: datetime | None) -> Decoded | Rejected:
     try:
         found = _parse(record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-        return Rejected("not json", f"the record is no JSON: {fault}")
+        return Rejected("not json", f"the record is no JSON: {json_fault(fault)}")
     if not isinstance(found, dict):
         return Rejected("not an object", "the record is JSON, but no object: send one CloudEvent")
     return from_object(cast("dict[str, Any]", found), received)
+
+
+def json_fault(fault: Exception) -> str:
+    """What a reader of JSON met, and where, in words of our own and without the content."""
+    told = str(fault)
+    if isinstance(fault, UnicodeDecodeError) or "utf-8" in told.lower():
+        return "it is not UTF-8; save or send it as UTF-8"
+    if isinstance(fault, RecursionError):
+        return "it is nested too deeply"
+    if "truncated" in told:
+        return "it ends in the middle; send it whole"
+    place = _BYTE.search(told)
+    near = "" if place is None else f" near byte {place[1]}"
+    return f"it cannot be read on{near}; look at the marks and numbers there"
+
+
+_BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 def from_object(found: Mapping[str, Any], received: datetime | None) -> Decoded | Rejected:
@@ -170,10 +187,37 @@ def _time(value: object, name: str) -> datetime:
     except (ValueError, OverflowError):
         instant = None
     if instant is None:
-        raise _Refused("bad " + name, f"{name} must be ISO 8601 with an offset, such as 2026-11-20T14:03:07-05:00")
+        instant = _unusual_time(value, name)
     if not 1900 <= instant.year <= 2299:
         raise _Refused("absurd " + name, f"{name} lies outside the years 1900 to 2299")
     return instant
+
+
+def _unusual_time(value: object, name: str) -> datetime:
+    """A time that RFC 3339 allows and few write: small t and z, or a leap second, which counts as the last microsecond
+    before it ends. Raises _Refused with what is wrong with this value."""
+    told = _A_TIME
+    if isinstance(value, str):
+        usual = value.upper()
+        leap = _LEAP.fullmatch(usual)
+        try:
+            read = datetime.fromisoformat(f"{leap[1]}59.999999{leap[2]}" if leap else usual)
+            if "T" not in usual:
+                told = f"has no T between date and time: write it {_LIKE}"
+            elif read.tzinfo is None:
+                told = f"has no offset: add Z for UTC, or one {_LIKE}"
+            elif leap and (read.astimezone(UTC).hour, read.astimezone(UTC).minute) != (23, 59):
+                told = "has second 60, which there is only at 23:59:60 UTC"
+            else:
+                return utc(read)
+        except (ValueError, OverflowError):
+            told = f"names no day and time that exist: give ISO 8601 with an offset, {_LIKE}"
+    raise _Refused("bad " + name, f"{name} {told}")
+
+
+_LEAP = re.compile(r"(.*T\d\d:\d\d:)60(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
+_LIKE = "such as 2026-11-20T14:03:07-05:00"
+_A_TIME = f"must be a text, ISO 8601 with an offset, {_LIKE}"
 
 
 def _data(found: object) -> tuple[Data, int]:

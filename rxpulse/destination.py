@@ -98,21 +98,33 @@ def _events(made: Made, shown: list[Event | Refusal]) -> Iterator[Event]:
             shown.append(one)
 
 
-def writable(out: Path, source: Path | None = None) -> Path:
-    """`out`, where a file can be written there. Raises UsageFault for a folder that is missing or is meant as a file, and
-    for the file that is read."""
+def writable(out: Path, source: Path | None = None, option: str = "--out") -> Path:
+    """`out`, where a file can be written there, which is tried. Raises UsageFault that names `option` for a folder that
+    is missing or is meant as a file, for what is no file, and for the file that is read."""
     if out.is_dir():
-        raise UsageFault(f"--out {out}: that is a folder; give the name of a file in it")
+        raise UsageFault(f"{option} {out}: that is a folder; give the name of a file in it")
     if not out.parent.is_dir():
-        raise UsageFault(f"--out {out}: there is no folder {out.parent}; make it, or give another")
+        raise UsageFault(f"{option} {out}: there is no folder {out.parent}; make it, or give another")
     if source is not None and out.exists() and source.exists() and out.samefile(source):
-        raise UsageFault(f"--out {out}: that is the file that is read; give another")
+        raise UsageFault(f"{option} {out}: that is the file that is read; give another")
+    if out.name == "-" or (out.exists() and not out.is_file()):
+        raise UsageFault(f"{option} {out}: that is no file; give the name of one")
+    try:
+        unfinished(out).touch()
+        unfinished(out).unlink()
+    except OSError as fault:
+        raise UsageFault(f"{option} {out}: cannot be written there ({fault.strerror}); give another place") from fault
     return out
+
+
+def unfinished(out: Path) -> Path:
+    """Where a file lies until it is whole."""
+    return out.with_name(f".part-{out.name}")
 
 
 def write(events: Iterable[Event], out: Path) -> None:
     """NDJSON, packed where the name ends in .gz; the file appears under its name only when it is whole."""
-    part = out.with_name(f".part-{out.name}")
+    part = unfinished(out)
     try:
         with writing(part) as stream:
             for event in events:

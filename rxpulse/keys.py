@@ -52,9 +52,24 @@ def ensure(home: Path) -> Keys:
     )
 
 
+def pseudonym_of(home: Path) -> Secret | None:
+    """The key for pseudonyms of the stack that runs or last ran in `home`; None where there never was one. Raises
+    CallerFault for one that cannot be read."""
+    path = home / FOLDER / PSEUDONYM_KEY
+    try:
+        known = path.exists()
+    except OSError as error:
+        raise CallerFault(f"{path} cannot be read ({error.strerror}): run this as the user who started it") from error
+    return _read(path) if known else None
+
+
 def _kept(path: Path, make: Callable[[], str]) -> Secret:
     if not path.exists():
         _write_new(path, make())
+    return _read(path)
+
+
+def _read(path: Path) -> Secret:
     try:
         value = path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:

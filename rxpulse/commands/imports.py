@@ -3,9 +3,10 @@
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 
 import click
@@ -13,7 +14,8 @@ import click
 from models.errors import UsageFault
 from models.event import Event
 from models.settings import Settings
-from models.wire import Decoded, Rejected, decode, early, encode
+from models.wire import CODE, Decoded, Rejected, decode, early, encode
+from rxpulse import keys
 from rxpulse.destination import Destination, DryRun, ToFile, ToKafka, carry, chosen, receipt
 from rxpulse.eventfile import reading, records
 from rxpulse.output import json_option, print_json, say
@@ -89,7 +91,7 @@ def mimic(
     to = chosen(out, to_kafka, dry_run, folder, settings)
     latest = day(rebase)
     past(latest, receipt(to, datetime.now(UTC)))
-    tables = Import(key(settings), site, offset(utc_offset))
+    tables = Import(key(settings, to), site_code(site), offset(utc_offset))
     finish(tables.tally, carry(tables.rows(folder, latest), to), to, as_json)
 
 
@@ -104,10 +106,15 @@ def mimic(
 def tabular(
     file: Path, mapping: Path, out: Path | None, to_kafka: bool, site: str | None, dry_run: bool, as_json: bool
 ) -> None:
-    """An export of the pharmacy's own system, by a map of its columns."""
+    """An export of the pharmacy's own system, by a map of its columns.
+
+    docs/csv.md shows a map for a long table (one row an event) and for a wide one (one row an order), with every key.
+    """
     settings = of_stack()
     to = chosen(out, to_kafka, dry_run, file, settings)
-    table = Table(key(settings), read_map(text_of(mapping), str(mapping)), site, receipt(to, datetime.now(UTC)))
+    wanted = read_map(text_of(mapping), str(mapping))
+    named = None if site is None else site_code(site)
+    table = Table(key(settings, to), wanted, named, receipt(to, datetime.now(UTC)))
     with reading(file) as stream:
         shown = carry(table.rows(stream, str(file)), to)
     finish(table.tally, shown, to, as_json)
@@ -125,7 +132,7 @@ def ndjson(file: Path, out: Path | None, to_kafka: bool, dry_run: bool, as_json:
     to = chosen(out, to_kafka, dry_run, file, of_stack())
     with reading(file) as stream:
         shown = carry(checked(stream, tally, receipt(to, datetime.now(UTC))), to)
-    finish(tally, shown, to, as_json)
+    finish(tally, shown, to, as_json, "line")
 
 
 def document(tally: Tally) -> dict[str, object]:
@@ -136,26 +143,26 @@ def document(tally: Tally) -> dict[str, object]:
     }
 
 
-def finish(tally: Tally, shown: list[Event | Refusal], to: Destination, as_json: bool) -> None:
-    """Prints what became of the records. Exits with 1 where not one of them is an event."""
+def finish(tally: Tally, shown: list[Event | Refusal], to: Destination, as_json: bool, counted_in: str = "row") -> None:
+    """Prints what became of the records, which lie in rows or lines. Exits with 1 where not one of them is an event."""
     if not isinstance(to, DryRun):
-        tell_refused(shown, tally.skipped.total())
+        tell_refused(shown, tally.skipped.total(), counted_in)
     if as_json:
         print_json(document(tally) | (sample(shown) if isinstance(to, DryRun) else {}))
     else:
         if isinstance(to, DryRun):
-            click.echo("".join(told(one) + "\n" for one in shown), nl=False)
-        say(f"{tally.events} events of {tally.read} records; skipped: {dict(sorted(tally.skipped.items())) or 'none'}")
+            click.echo("".join(told(one, counted_in) + "\n" for one in shown), nl=False)
+        say(tally.summary)
     if isinstance(to, DryRun):
         say(nothing_done(to))
     if not tally.events:
         raise click.exceptions.Exit(1)
 
 
-def tell_refused(shown: list[Event | Refusal], skipped: int) -> None:
+def tell_refused(shown: list[Event | Refusal], skipped: int, counted_in: str) -> None:
     """The first refusals, and how many records more were left out."""
     for one in shown:
-        say(told(one))
+        say(told(one, counted_in))
     if shown and skipped > len(shown):
         say(f"and {skipped - len(shown)} more; --dry-run shows every one")
 
@@ -177,19 +184,23 @@ def sample(shown: list[Event | Refusal]) -> dict[str, object]:
     }
 
 
-def told(one: Event | Refusal) -> str:
+def told(one: Event | Refusal, counted_in: str) -> str:
     match one:
         case Event():
             return encode(one).decode()
+        case Refusal(row, None, reason, remedy):
+            return f"{counted_in} {row}: {reason}: {remedy}"
         case Refusal(row, column, reason, remedy):
-            return f"row {row}, {'whole row' if column is None else f'column {column}'}: {reason}: {remedy}"
+            return f"{counted_in} {row}, column {column}: {reason}: {remedy}"
 
 
 def text_of(file: Path) -> str:
     try:
         return file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise UsageFault(f"{file}: cannot be read ({fault}); give a map in TOML, in UTF-8") from fault
+    except OSError as fault:
+        raise UsageFault(f"{file}: cannot be read ({fault.strerror}); give a map in TOML") from fault
+    except UnicodeDecodeError as fault:
+        raise UsageFault(f"{file}: not UTF-8; save the map as UTF-8") from fault
 
 
 def of_stack() -> Settings:
@@ -197,13 +208,28 @@ def of_stack() -> Settings:
     return with_running_stack(Settings.from_env(os.environ), os.environ)
 
 
-def key(settings: Settings) -> str:
-    if settings.pseudonym_key is None:
-        raise UsageFault(
-            "no key for pseudonyms: set RXPULSE_PSEUDONYM_KEY (or RXPULSE_PSEUDONYM_KEY_FILE) to a secret of your own and "
-            "keep it: another key makes other case ids"
+def key(settings: Settings, to: Destination) -> str:
+    """The key given, or that of the stack that runs or last ran in this home. A dry run without one takes a key that
+    nobody keeps, and says so. Raises UsageFault."""
+    known = settings.pseudonym_key or keys.pseudonym_of(settings.home)
+    if known is not None:
+        return str(known)
+    if isinstance(to, DryRun):
+        say(
+            "there is no key for pseudonyms yet: this dry run takes one for itself, so the real import makes other case ids"
         )
-    return str(settings.pseudonym_key)
+        return secrets.token_hex(32)
+    raise UsageFault(
+        "no key for pseudonyms: set RXPULSE_PSEUDONYM_KEY (or RXPULSE_PSEUDONYM_KEY_FILE) to a secret of your own and "
+        f"keep it, since another key makes other case ids; or start a stack in {settings.home}, which makes one"
+    )
+
+
+def site_code(text: str) -> str:
+    """Raises UsageFault for what no event may name as its site."""
+    if re.fullmatch(CODE, text) is None:
+        raise UsageFault(f"--site '{text}': give a code of 1 to 64 characters A-Z a-z 0-9 _ . : / -")
+    return text
 
 
 def offset(text: str) -> timezone:
@@ -233,6 +259,6 @@ def day(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        return datetime.combine(date.fromisoformat(text), time.min, UTC)
     except ValueError as fault:
         raise UsageFault(f"--rebase {text}: give a date such as 2026-11-20") from fault

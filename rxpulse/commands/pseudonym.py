@@ -12,6 +12,7 @@ from models.errors import UsageFault
 from models.event_types import KINDS
 from models.pseudonym import actor, case_of
 from models.settings import Settings
+from rxpulse.keys import pseudonym_of
 from rxpulse.output import json_option, print_json
 from rxpulse.running import with_running_stack
 
@@ -65,9 +66,10 @@ def _numbers(file: Path) -> Iterator[str]:
 
 def _key() -> str:
     settings = with_running_stack(Settings.from_env(os.environ), os.environ)
-    if settings.pseudonym_key is None:
+    known = settings.pseudonym_key or pseudonym_of(settings.home)
+    if known is None:
         raise UsageFault(
             "no key for pseudonyms: set RXPULSE_PSEUDONYM_KEY_FILE to the file that holds it (of a stack"
             " keys/pseudonym.key in its home), or run this where the stack runs"
         )
-    return settings.pseudonym_key
+    return known

@@ -1,6 +1,7 @@
 """`rxpulse replay`: the pure heart over a file of events. The quickest way to try RxPulse on one's own data."""
 
 import csv
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -12,7 +13,8 @@ from models.errors import UsageFault
 from models.event import utc
 from models.policy import Policies
 from models.policy_text import load
-from models.wire import decode
+from models.wire import Rejected, decode
+from rxpulse.destination import SHOWN, unfinished, writable
 from rxpulse.eventfile import reading, records
 from rxpulse.output import json_option, print_json, say
 
@@ -33,24 +35,50 @@ EXAMPLE = """Example:
 def replay(
     file: Path, policy: Path | None, intervals: Path | None, until: str | None, strict: bool, as_json: bool
 ) -> None:
-    """Figures of a file of events (one CloudEvent a line, gzip accepted), without any service."""
+    """Figures of a file of events (one CloudEvent a line, gzip accepted), without any service. FILE may be - for
+    standard input."""
     heart = Replay(Policies.only(load(policy)))
+    end = instant(until)
+    if intervals is not None:
+        writable(intervals, file, "--intervals")
     with reading(file) as stream:
-        for _, record in records(stream):
-            heart.take(decode(record, None))
-    heart.end(instant(until))
+        refused = take(heart, stream)
+    heart.end(end)
     if intervals is not None:
         write_intervals(heart, intervals)
     if as_json:
-        print_json(document(heart))
+        print_json(document(heart) | {"refused": [refused_line(*one) for one in refused]})
     else:
         click.echo(summary(heart))
+    tell_refused(refused, heart.rejected.total())
     if not heart.accepted:
         say(
             f"{file}: {'no line of it is an event' if heart.rejected else 'it holds no records'}; give one event a line"
         )
     if heart.accepted == 0 or (strict and heart.rejected):
         raise click.exceptions.Exit(1)
+
+
+def take(heart: Replay, stream: Iterable[bytes]) -> list[tuple[int, Rejected]]:
+    """Takes every line in; gives back the first ten refusals with the number of their line."""
+    refused: list[tuple[int, Rejected]] = []
+    for number, record in records(stream):
+        found = decode(record, None)
+        heart.take(found)
+        if isinstance(found, Rejected) and len(refused) < SHOWN:
+            refused.append((number, found))
+    return refused
+
+
+def refused_line(number: int, found: Rejected) -> dict[str, object]:
+    return {"line": number, "reason": found.reason, "detail": found.detail}
+
+
+def tell_refused(refused: list[tuple[int, Rejected]], total: int) -> None:
+    for number, found in refused:
+        say(f"line {number}: {found.reason}: {found.detail}")
+    if total > len(refused):
+        say(f"and {total - len(refused)} more; `rxpulse import ndjson FILE --dry-run` shows every one")
 
 
 def instant(text: str | None) -> datetime | None:
@@ -63,10 +91,16 @@ def instant(text: str | None) -> datetime | None:
 
 
 def write_intervals(heart: Replay, file: Path) -> None:
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(table(heart.intervals()))
+    """The file appears under its name only when it is whole."""
+    part = unfinished(file)
+    try:
+        with part.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows(table(heart.intervals()))
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def summary(heart: Replay) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import takewhile
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,7 +12,9 @@ import click
 
 from models.errors import UsageFault
 from models.event import Event
+from models.wire import encode
 from rxpulse.destination import writable, write
+from rxpulse.eventfile import STDIN
 from rxpulse.output import json_option, print_json, say
 from rxpulse.progress import counted
 from streams.simulate import KINDS, PROFILES, Incident, Simulation, SiteSpec
@@ -44,7 +46,7 @@ INCIDENTS = "\n".join(
     multiple=True,
     help="Goes wrong at the first site, once, in the middle of the time, at its usual hour; may be repeated.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="NDJSON, gzip where the name ends in .gz.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="NDJSON, gzip for .gz; - prints it.")
 @json_option
 def simulate(
     profile: str,
@@ -59,16 +61,23 @@ def simulate(
 ) -> None:
     """Write the events of an invented pharmacy, in the order in which they become known.
 
-    What was simulated, and what went wrong when and how much, is written beside them (OUT.truth.json): an incident
-    changes what people and systems can do, never a time by itself.
+    What was simulated, and what went wrong when and how much, is written beside them (OUT.truth.json; nowhere where they are
+    printed): an incident changes what people and systems can do, never a time by itself.
     """
+    if out == STDIN and as_json:
+        raise UsageFault("--out - and --json both print on standard output: give --out the name of a file")
     begin = first_instant(start)
     until = begin + timedelta(days=days)
     pharmacies = specs(profile, sites, volume)
     running = simulation(pharmacies, begin, seed)
     plant(running, incidents, pharmacies[0].site, begin + timedelta(days=days // 2), until)
     counts: Counter[str] = Counter()
-    write(tallied(takewhile(lambda event: event.recorded < until, running), counts), writable(out))
+    events = tallied(takewhile(lambda event: event.recorded < until, running), counts)
+    if out == STDIN:
+        pour(events)
+        say(f"{counts.total()} events of {days} days")
+        return
+    write(events, writable(out))
     truth = Path(f"{out}.truth.json")
     truth.write_text(json.dumps(running.truth(), indent=1) + "\n", encoding="utf-8")
     document = {"events": counts.total(), "out": str(out), "truth": str(truth), "types": dict(sorted(counts.items()))}
@@ -80,6 +89,13 @@ def simulate(
         say(f"  {one.incident.name} at {one.incident.site} from {one.incident.start:%Y-%m-%d %H:%M} UTC")
 
 
+def pour(events: Iterator[Event]) -> None:
+    """NDJSON on standard output."""
+    stream = click.get_binary_stream("stdout")
+    for event in events:
+        stream.write(encode(event) + b"\n")
+
+
 def specs(profile: str, sites: int, volume: float) -> list[SiteSpec]:
     names = [profile if sites == 1 else f"{profile}-{number}" for number in range(1, sites + 1)]
     return [SiteSpec(site=name, profile=profile, timezone=ZONE, volume=volume) for name in names]
@@ -87,7 +103,7 @@ def specs(profile: str, sites: int, volume: float) -> list[SiteSpec]:
 
 def first_instant(day: str) -> datetime:
     try:
-        found = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(ZONE))
+        found = datetime.combine(date.fromisoformat(day), time.min, ZoneInfo(ZONE))
     except ValueError as fault:
         raise UsageFault(f"--start {day}: give a date such as 2025-01-06") from fault
     if not 1901 <= found.year <= 2280:

@@ -71,7 +71,9 @@ def read(body: bytes, *, batch: bool) -> list[object]:
     except RecursionError as fault:
         raise Unreadable("the body is nested too deeply") from fault
     except json.JSONDecodeError as fault:
-        raise Unreadable(f"the body is no JSON: {fault}") from fault
+        raise Unreadable(
+            f"the body is no JSON: it cannot be read on at line {fault.lineno}, column {fault.colno}; mend it there"
+        ) from fault
     except ValueError as fault:
         # A number of thousands of digits, or NaN and its like, which JSON does not have.
         raise Unreadable("the body is no JSON: a number in it is none, or far too long") from fault

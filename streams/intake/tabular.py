@@ -6,10 +6,11 @@ are never read. What cannot be an event is refused with its row, column and reas
 it may name a person.
 """
 
+import codecs
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -25,6 +26,8 @@ from streams.intake.pseudonym import actor, pseudonym
 from streams.intake.tabular_map import NESTED, PEOPLE, Ambiguous, Long, Map, Step
 from streams.intake.tally import Refusal, Tally
 
+LONGEST = 1 << 20
+"""Characters of one cell; a row with a longer one is refused."""
 DELIMITERS, QUOTES = (",", ";", "\t", "|"), ('"', "'")
 NUMBERS = frozenset(("qty", "amount", "value"))
 _ABSENT = ""
@@ -33,6 +36,9 @@ Row = dict[str, str]
 
 REMEDIES = {
     "wrong number of columns": "give the row as many cells as the heading; a cell that holds the delimiter goes in quotes",
+    "cell too long": f"a cell has at most {LONGEST} characters: shorten it, or leave its column out of the export",
+    "quotation mark": "one opens a cell and none ends it, or one stands within a cell: close it, double a mark that belongs"
+    " to the text, or say in the map which quote the file uses",
     "no subject": "fill in the number of the case, or name another column as subject in the map",
     "no time": "fill in the time, or leave the row out",
     "unknown type": "add the value to type.codes of the map",
@@ -80,7 +86,10 @@ class Table:
                         self.tally.skipped[made.reason] += 1
                         yield Refusal(number, made.column, made.reason, made.remedy)
 
-    def _row(self, heading: list[str], cells: list[str]) -> Iterator[Event | _Refused]:
+    def _row(self, heading: list[str], cells: "list[str] | _Refused") -> Iterator["Event | _Refused"]:
+        if isinstance(cells, _Refused):
+            yield cells
+            return
         if len(cells) != len(heading):
             yield _Refused(None, "wrong number of columns")
             return
@@ -175,7 +184,7 @@ class Table:
         try:
             pattern = self.map.times.format
             # A wall time has no zone yet: the map's is put on below, where skipped and doubled times are judged.
-            wall = datetime.fromisoformat(text) if pattern is None else datetime.strptime(text, pattern)  # noqa: DTZ007
+            wall = datetime.fromisoformat(text.upper()) if pattern is None else datetime.strptime(text, pattern)  # noqa: DTZ007
             if wall.tzinfo is not None:
                 return wall.astimezone(UTC)
             if self.map.times.zone is None:
@@ -222,23 +231,80 @@ def _put(data: dict[str, object], name: str, value: object) -> None:
     nested[inner] = value
 
 
-def records(stream: IO[bytes], wanted: Map, place: str) -> Iterator[tuple[int, list[str], list[str]]]:
-    """(row, heading, cells) of each row that is not blank."""
+def records(stream: IO[bytes], wanted: Map, place: str) -> Iterator[tuple[int, list[str], list[str] | _Refused]]:
+    """(row, heading, cells) of each row that is not blank; why, where a row cannot be read."""
+    csv.field_size_limit(LONGEST)
     text = io.TextIOWrapper(stream, wanted.encoding, newline="")
     try:
         first = text.readline()
+        if "\0" in first:
+            raise CallerFault(
+                f'{place}: not {_encoding(wanted)}, it looks like UTF-16; say encoding = "utf-16" in the map'
+            )
         delimiter, quote = dialect(first, wanted, place)
         heading = [name.strip() for name in next(csv.reader([first], delimiter=delimiter, quotechar=quote), [])]
-        rows = csv.reader(text, delimiter=delimiter, quotechar=quote, strict=True)
-        for number, cells in enumerate(rows, 2):
-            if any(cell.strip() for cell in cells):
+        lines = _Lines(text)
+        rows = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True)
+        for number, cells in enumerate(_each(rows, lines), 2):
+            if isinstance(cells, _Refused) or any(cell.strip() for cell in cells):
                 yield number, heading, cells
     except UnicodeError as fault:
-        raise CallerFault(f'{place}: not {wanted.encoding}; say encoding = "cp1252" (or another) in the map') from fault
+        begin = fault.object[:2] if isinstance(fault, UnicodeDecodeError) else b""
+        named = "utf-16" if begin in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "cp1252"
+        other = "" if named == "utf-16" else " (or another)"
+        raise CallerFault(f'{place}: not {_encoding(wanted)}; say encoding = "{named}"{other} in the map') from fault
     except csv.Error as fault:
-        raise CallerFault(f"{place}: no table ({fault}); say delimiter and quote in the map") from fault
+        raise CallerFault(f"{place}: the heading is no row of a table; say delimiter and quote in the map") from fault
     finally:
         text.detach()
+
+
+def _encoding(wanted: Map) -> str:
+    return "UTF-8" if wanted.encoding == "utf-8-sig" else wanted.encoding
+
+
+class _Lines:
+    """The lines of a table, which remembers those of the row that is being read: an open quotation mark swallows what
+    follows, and what it swallowed has to be read again."""
+
+    def __init__(self, text: Iterable[str]) -> None:
+        self._text = iter(text)
+        self._again: deque[str] = deque()
+        self._row: list[str] = []
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._text)
+        self._row.append(line)
+        return line
+
+    def row_ends(self) -> None:
+        self._row.clear()
+
+    def give_back(self) -> int:
+        """Has all lines but the first of this row read again; how many they are."""
+        swallowed = self._row[1:]
+        self._again.extendleft(reversed(swallowed))
+        self._row.clear()
+        return len(swallowed)
+
+
+def _each(rows: Iterator[list[str]], lines: _Lines) -> Iterator[list[str] | _Refused]:
+    """The rows; where one cannot be read, its first line alone is refused."""
+    while True:
+        try:
+            cells = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as fault:
+            alone = lines.give_back() == 0
+            long = alone and "field limit" in str(fault)
+            yield _Refused(None, "cell too long" if long else "quotation mark")
+            continue
+        lines.row_ends()
+        yield cells
 
 
 def dialect(heading: str, wanted: Map, place: str) -> tuple[str, str]:

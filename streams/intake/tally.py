@@ -27,3 +27,12 @@ class Tally:
     events: int = 0
     skipped: Counter[str] = field(default_factory=Counter[str])
     removed: int = 0
+
+    @property
+    def summary(self) -> str:
+        """For people: how many of them are events, and what was left out, the most frequent reason first."""
+        said = f"{self.events} events of {self.read} records"
+        if not self.skipped:
+            return f"{said}; none was left out"
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in self.skipped.most_common())
+        return f"{said}; {self.skipped.total()} left out: {reasons}"

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from models.errors import CallerFault
 from models.wire import encode
+from rxpulse.cli import main
 from rxpulse.commands.replay import replay
 from rxpulse.eventfile import reading, records
 from tests.heart import event
@@ -37,6 +38,55 @@ def test_a_file_without_one_event_ends_with_one(tmp_path: Path) -> None:
         assert found.exit_code == 1
         assert f"{file}: {said}; give one event a line" in found.stderr
         assert json.loads(found.stdout)["events"]["accepted"] == 0
+
+
+def test_the_first_refusals_are_told_with_their_lines(tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    file.write_bytes(EVENTS + b"\n\n" + b"{\n" * 12)
+    told = CliRunner().invoke(replay, [str(file)])
+    lines = [line for line in told.stderr.splitlines() if line.startswith("line ")]
+    assert len(lines) == 10
+    assert lines[0] == "line 4: not json: the record is no JSON: it ends in the middle; send it whole"
+    assert "and 2 more; `rxpulse import ndjson FILE --dry-run` shows every one" in told.stderr
+    document = json.loads(CliRunner().invoke(replay, [str(file), "--json"]).stdout)
+    assert document["refused"][0] == {
+        "line": 4,
+        "reason": "not json",
+        "detail": "the record is no JSON: it ends in the middle; send it whole",
+    }
+    assert len(document["refused"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("events", "the file that is read"), (".", "a folder"), ("none/out.csv", "no folder"), ("/dev/null", "no file")],
+)
+def test_a_place_that_cannot_take_the_intervals_is_refused_before_the_work(
+    tmp_path: Path, place: str, said: str
+) -> None:
+    (tmp_path / "events").write_bytes(EVENTS)
+    done = CliRunner().invoke(main, ["replay", str(tmp_path / "events"), "--intervals", str(tmp_path / place)])
+    assert done.exit_code == 2
+    assert "--intervals" in done.stderr and said in done.stderr and not done.stdout
+    assert (tmp_path / "events").read_bytes() == EVENTS
+
+
+def test_what_cannot_be_written_is_found_by_trying(tmp_path: Path) -> None:
+    (tmp_path / "events").write_bytes(EVENTS)
+    done = CliRunner().invoke(main, ["replay", str(tmp_path / "events"), "--intervals", "/proc/out.csv"])
+    assert done.exit_code == 2 and "cannot be written there" in done.stderr
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_events_come_by_standard_input(packed: bool) -> None:
+    done = CliRunner().invoke(replay, ["-", "--json"], input=gzip.compress(EVENTS) if packed else EVENTS)
+    assert done.exit_code == 0 and json.loads(done.stdout)["events"]["accepted"] == 2
+
+
+def test_text_in_utf_16_is_named(tmp_path: Path) -> None:
+    (tmp_path / "events").write_bytes(EVENTS.decode().encode("utf-16"))
+    done = CliRunner().invoke(main, ["replay", str(tmp_path / "events")])
+    assert done.exit_code == 1 and "UTF-16: save it as UTF-8" in done.stderr
 
 
 def test_a_file_that_breaks_off_is_named(tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ def test_help_names_every_incident_with_what_it_is() -> None:
         (("--incident", "staff-short-saturday", "--days", 2), "it would begin after the last day"),
         (("--incident", "fire"), "'fire' is not one of"),
         (("--start", "2025-02-30"), "--start 2025-02-30: give a date"),
+        (("--start", "2025-02-03T10:00"), "--start 2025-02-03T10:00: give a date"),
         (("--start", "0001-01-01"), "give a year from 1901 to 2280"),
         (("--volume", 51), "51"),
     ],
@@ -111,6 +112,19 @@ def test_what_cannot_be_is_said_and_nothing_is_written(tmp_path: Path, words: tu
     done = run("--profile", "retail", "--days", 1, "--out", tmp_path / "x.ndjson", *words)
     assert done.exit_code == 2 and said in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_events_go_to_standard_output_without_a_file_beside_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    poured = run("--profile", "retail", "--days", 1, "--out", "-")
+    assert poured.exit_code == 0
+    assert run("--profile", "retail", "--days", 1, "--out", tmp_path / "x.ndjson").exit_code == 0
+    assert poured.stdout == (tmp_path / "x.ndjson").read_text("utf-8")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["x.ndjson", "x.ndjson.truth.json"]
+    both = run("--profile", "retail", "--days", 1, "--out", "-", "--json")
+    assert both.exit_code == 2 and "standard output" in both.stderr
 
 
 @pytest.mark.parametrize("out", ["nowhere/x.ndjson", "."])

@@ -291,8 +291,70 @@ def test_without_a_key_for_pseudonyms_the_command_says_how_to_set_one(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RXPULSE_PSEUDONYM_KEY")
-    done = run("csv", files / "export.csv", "--map", files / "map.toml", "--dry-run")
+    done = run("csv", files / "export.csv", "--map", files / "map.toml", "--out", files / "events.ndjson")
     assert done.exit_code == 2 and "RXPULSE_PSEUDONYM_KEY_FILE" in done.output
+    looked = run("csv", files / "export.csv", "--map", files / "map.toml", "--dry-run")
+    assert looked.exit_code == 0 and "takes one for itself" in looked.stderr
+
+
+def test_the_key_of_a_stack_that_has_stopped_is_used(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("csv", files / "export.csv", "--map", files / "map.toml", "--out")
+    assert run(*words, files / "given.ndjson").exit_code == 0
+    monkeypatch.delenv("RXPULSE_PSEUDONYM_KEY")
+    (files / "no stack" / "keys").mkdir(parents=True)
+    (files / "no stack" / "keys" / "pseudonym.key").write_text(f"{KEY}\n", "ascii")
+    assert run(*words, files / "kept.ndjson").exit_code == 0
+    assert (files / "kept.ndjson").read_bytes() == (files / "given.ndjson").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ('1,mercy,S,"open,E,11/20/2026 10:00', "quotation mark"),
+        ('1,mercy,S,"a" b,E,11/20/2026 10:00', "quotation mark"),
+        ("1,mercy,S," + "x" * ((1 << 20) + 1) + ",E,11/20/2026 10:00", "cell too long"),
+    ],
+)
+def test_a_row_that_is_none_takes_no_other_with_it(bad: str, reason: str) -> None:
+    after = "".join(ENTERED.replace("1001", str(number)) for number in range(2000, 2005))
+    made = read(LONG, LONG_HEADING + ENTERED + bad + "\n" + after)[1]
+    assert refused(made) == [(3, None, reason)]
+    assert sum(isinstance(one, Event) for one in made) == 6
+
+
+def test_a_mark_that_stays_open_in_a_large_file_is_not_called_a_long_cell() -> None:
+    many = ENTERED * 40_000
+    made = read(LONG, LONG_HEADING + '1,mercy,S,"open,E,11/20/2026 10:00\n' + many)[1]
+    assert refused(made) == [(2, None, "quotation mark")]
+    assert len(made) == 40_001
+
+
+def test_a_cell_of_hundreds_of_thousands_of_characters_is_read() -> None:
+    row = f"1,mercy,R,,11/20/2026 10:00,u,,{'x' * 500_000}\n"
+    assert isinstance(only(read(WIDE, WIDE_HEADING + row)[1]), Event)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_text_in_utf_16_is_named(encoding: str) -> None:
+    content = (LONG_HEADING + ENTERED).encode(encoding)
+    with pytest.raises(CallerFault, match=r'not UTF-8.* say encoding = "utf-16" in the map') as told:
+        read(LONG, content)
+    assert "codec" not in str(told.value)
+    if encoding == "utf-16":
+        assert isinstance(only(read('encoding = "utf-16"\n' + LONG, content)[1]), Event)
+
+
+def test_a_site_that_no_event_may_name_is_refused_before_the_work(files: Path) -> None:
+    out = files / "events.ndjson"
+    for words in (("mimic", files), ("csv", files / "export.csv", "--map", files / "map.toml")):
+        done = run(*words, "--out", out, "--site", "a b")
+        assert done.exit_code == 2 and "--site 'a b': give a code" in done.output
+    assert not out.exists()
+
+
+def test_a_time_is_no_date_to_move_the_tables_to(files: Path) -> None:
+    done = run("mimic", files, "--out", files / "events.ndjson", "--rebase", "2026-11-20T14:00")
+    assert done.exit_code == 2 and "give a date such as 2026-11-20" in done.output
 
 
 def test_the_file_that_is_read_is_never_overwritten(files: Path) -> None:
@@ -313,7 +375,13 @@ def test_a_file_of_events_is_rewritten_with_what_passes_the_check(files: Path) -
         "skipped_reasons": {"not json": 1, "specversion": 1},
         "identifiers_removed": 1,
     }
-    assert 'row 3, whole row: specversion: specversion must be "1.0"' in done.stderr.splitlines()
+    assert 'line 3: specversion: specversion must be "1.0"' in done.stderr.splitlines()
+    assert "line 4: not json: the record is no JSON: it cannot be read on near byte 4; look at the marks" in done.stderr
+    assert (
+        "1 events of 3 records; 2 left out: specversion (1), not json (1)" not in done.stderr
+    )  # --json prints figures
+    done = run("ndjson", files / "feed.ndjson", "--out", files / "checked.ndjson")
+    assert "1 events of 3 records; 2 left out: specversion (1), not json (1)" in done.stderr
     [line] = (files / "checked.ndjson").read_bytes().splitlines()
     assert b"Smith" not in line and b'"recorded":"2026-11-20T10:00:00Z"' in line
     assert isinstance(decode(line, None), Decoded)

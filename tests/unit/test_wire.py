@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.wire import LARGEST, MAX_RECORD, Decoded, Rejected, decode, encode
+from models.wire import LARGEST, MAX_RECORD, Decoded, Rejected, decode, encode, stamp
 from tests.heart import NOON, at, event
 
 GOOD: dict[str, object] = {
@@ -151,6 +151,35 @@ def test_the_limits_that_are_said_are_those_that_hold() -> None:
         {"subject": "order/" + "7" * 128},
     ):
         assert isinstance(read(at_most), Decoded), at_most
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ("2026-11-20t14:03:07z", "2026-11-20T14:03:07Z"),
+        ("2026-11-20T14:03:07z", "2026-11-20T14:03:07Z"),
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999999Z"),
+        ("2016-12-31T18:59:60.5-05:00", "2016-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_a_time_that_the_standard_allows_is_read(told: str, meant: str) -> None:
+    found = read({"time": told, "recorded": told})
+    assert isinstance(found, Decoded) and stamp(found.event.time) == meant
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("2026-11-20T14:03:07", "time has no offset"),
+        ("2026-11-20 14:03:07Z", "time has no T between date and time"),
+        ("2026-11-20T14:03:60Z", "time has second 60, which there is only at 23:59:60 UTC"),
+        ("2026-02-30T14:03:07Z", "time names no day and time that exist"),
+        (1763650987, "time must be a text"),
+    ],
+)
+def test_a_time_that_is_none_is_told_what_is_wrong_with_it(told: object, said: str) -> None:
+    found = read({"time": told, "recorded": ...})
+    assert isinstance(found, Rejected) and found.reason == "bad time" and found.detail.startswith(said)
 
 
 def test_a_missing_recorded_is_the_receipt_or_in_a_file_the_time() -> None:
