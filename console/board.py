@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from console.auth import Caller, Door
+from console.offering import offered
 from console.pages import page
 from console.policy_file import PolicyFile
 from console.showing import KINDS, PRIORITIES, SEVERITIES, STATES, TOLD, Words, age
@@ -100,6 +101,7 @@ def router(store: ConsoleStore, door: Door, file: PolicyFile) -> APIRouter:
         return page(
             "board.html",
             **said(store.view(who.rights), policy),
+            may=offered(who, Words(policy)),
             differs=file.differs(store),
             first_run=policy is not None and needed(policy),
             may_set_up=who.rights.everywhere(Role.ADMIN),

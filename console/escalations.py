@@ -10,11 +10,12 @@ from console import auth
 from console.acting import LONGEST_NOTE, NOT_THERE, Acts, Result, refusal
 from console.auth import Door, SignedIn
 from console.listing import labels
+from console.offering import offered
 from console.pages import notice, page
 from console.showing import REASONS, Words, age
 from console.storytelling import sentences
+from models.store.answering import Standing
 from models.store.console import ConsoleStore
-from models.store.rights import Role
 
 _Act = Callable[[SignedIn, str, dict[str, str]], Result]
 
@@ -38,13 +39,13 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
             history=sentences(found, words),
             since=lambda instant: age(found.now - instant),
             labels=labels(),
-            may=allowed(who),
+            may=offered(who, words),
             reasons=REASONS,
             session=who.session,
         )
 
     for name, act in _acts(Acts(store)).items():
-        routes.post(f"/escalations/{{escalation}}/{name}")(_form(door, act))
+        routes.post(f"/escalations/{{escalation}}/{name}")(_form(store, door, act))
 
     @routes.post("/signals/resolve")
     def resolve_many(request: Request, fields: auth.Form) -> Response:
@@ -65,11 +66,6 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
     return routes
 
 
-def allowed(who: SignedIn) -> dict[str, bool]:
-    """What a page offers to who is signed in."""
-    return {"respond": who.rights.include(Role.RESPONDER), "supervise": who.rights.include(Role.SUPERVISOR)}
-
-
 def _acts(acts: Acts) -> dict[str, _Act]:
     return {
         "ack": lambda who, ref, said: acts.acknowledge(who, ref, _person(said), _note(said)),
@@ -79,20 +75,33 @@ def _acts(acts: Acts) -> dict[str, _Act]:
     }
 
 
-def _form(door: Door, act: _Act) -> Callable[..., Response]:
+def _form(store: ConsoleStore, door: Door, act: _Act) -> Callable[..., Response]:
     """The route of one form: whoever sent it is led back to where he was."""
 
     def sent(escalation: str, request: Request, fields: auth.Form) -> Response:
         who = door.signed_in(request)
         auth.check_word(fields, who)
-        refused = refusal(act(who, escalation, fields))
+        done = act(who, escalation, fields)
+        refused = refusal(done)
         if refused is not None:
             return notice(refused[0], "It did not work", f"Nothing was done: {refused[1]}.")
+        if isinstance(done, Standing) and done.acknowledged_by != done.person:
+            return _held_by_another(done, Words(store.policy()))
         story = fields.get("back") == "story"
         back = f"/escalations/{escalation}" if story else f"/board#escalation-{escalation}"
         return RedirectResponse(back, HTTPStatus.SEE_OTHER)
 
     return sent
+
+
+def _held_by_another(done: Standing, words: Words) -> Response:
+    """An acknowledgement while somebody else has it takes nothing over, and whoever gave it must not believe it did."""
+    holder = words.person(done.acknowledged_by)
+    text = (
+        f"{holder} keeps it; that {words.person(done.person)} acknowledged it too is written down. To take it over, pass"
+        " it on to yourself, on the page of the escalation."
+    )
+    return notice(HTTPStatus.OK, f"{holder} has it already", text)
 
 
 def _person(fields: dict[str, str]) -> str | None:

@@ -48,6 +48,9 @@ def router(store: ConsoleStore) -> APIRouter:
                 store.record("link of a message", "acknowledge", found.escalation)
                 who = Words(store.policy()).person(found.acknowledged_by)
                 until = f" until {found.expires:%H:%M} UTC" if found.expires else ""
+                if found.acknowledged_by != found.person:
+                    text = f"{who} keeps it{until}: what you pressed is written down and takes nothing over."
+                    return notice(HTTPStatus.OK, f"{who} has it already", text)
                 return notice(HTTPStatus.OK, "Taken on", f"{who} has it{until}.")
             case fault:
                 return _refused(fault)

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse
 
 from console.auth import Caller, Door
+from console.offering import offered
 from console.pages import page
 from console.showing import CHANNELS, DELIVERED, KINDS, MESSAGES, REASONS, SEVERITIES, STATES, TOLD, Words, age
 from models.store.board import LARGEST_PAGE, Asked, EscalationItem, Shown, SignalItem
 from models.store.console import ConsoleStore
-from models.store.rights import Rights, Role
+from models.store.rights import Rights
 from models.store.stories import Message
 
 _ROWS = 50
@@ -97,7 +98,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         who = door.signed_in(request)
         found = store.signals(chosen.asked(who.rights), _ROWS, after)
         told = _listed(store, who.rights, chosen, "/signals", found.next)
-        may = {"supervise": who.rights.include(Role.SUPERVISOR)}
+        may = offered(who, Words(store.policy()))
         return page("signals.html", items=found.items, may=may, reasons=REASONS, **told, session=who.session)
 
     @routes.get("/escalations", include_in_schema=False)

@@ -38,12 +38,14 @@ _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What an acknowledgement led to: who has the escalation now, and until when (None: for good)."""
+    """What an acknowledgement by `person` led to: who has the escalation now, and until when (None: for good). Who had it
+    before has it still."""
 
     escalation: str
     state: str
     acknowledged_by: str
     expires: datetime | None
+    person: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def acknowledge(
             return found
         after = found.happens(Acknowledged(at=found.now, person=person), note=note)
     assert after.holder is not None
-    return Standing(escalation, after.status.value, after.holder, after.expires)
+    return Standing(escalation, after.status.value, after.holder, after.expires, person)
 
 
 def release(

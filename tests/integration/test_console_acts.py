@@ -1,5 +1,6 @@
 """What people do at the console: take on, give back, pass on, end; by its pages, by its interface, by the link in a message."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ import pytest
 
 from models.links import sign
 from models.store.linking import signing_key
+from models.store.rights import Role
 from tests.console import Served, Story, serving
 
 
@@ -188,3 +190,67 @@ def test_another_site_cannot_press_the_button_of_a_link(console: Served, story: 
     path = link(story, escalation)
     answer = console.browser().post(path, data={}, headers={"sec-fetch-site": "cross-site"})
     assert answer.status_code == 403 and state(console) == "open"
+
+
+# In whose name
+
+
+def chosen(page: str) -> tuple[list[str], list[str]]:
+    """Of the first choice of a person on a page: what it offers, and what of it is chosen beforehand."""
+    choice = page.partition('name="person" required>')[2].partition("</select>")[0]
+    return re.findall(r'value="([^"]*)"', choice), re.findall(r'value="([^"]*)" selected', choice)
+
+
+@pytest.mark.parametrize("path", ["/board", "/escalations/{}"])
+def test_nobody_is_chosen_for_somebody_else(console: Served, escalation: str, path: str) -> None:
+    at = path.format(escalation)
+    for name, role, offers in (
+        ("chief", Role.SUPERVISOR, ["chief", "manager"]),
+        ("nurse", Role.RESPONDER, ["nurse"]),
+        ("manager", Role.RESPONDER, ["manager"]),
+    ):
+        assert chosen(console.account(name, role).get(at).text) == (offers, [name]), name
+    assert chosen(console.signed_in("").get(at).text) == (["", "manager"], [])
+
+
+def test_an_account_that_is_no_person_of_the_policy_takes_on_in_its_own_name(console: Served, escalation: str) -> None:
+    browser = console.account("nurse", Role.RESPONDER)
+    [offered], _ = chosen(browser.get("/board").text)
+    form = {"csrf": csrf_of(browser), "person": offered}
+    assert browser.post(f"/escalations/{escalation}/ack", data=form).status_code == 303
+    assert console.api().get("/api/v1/escalations").json()["items"][0]["acknowledged_by"] == "nurse"
+
+
+def test_many_signals_are_ended_in_ones_own_name(console: Served, story: Story) -> None:
+    broken_rules(story)
+    assert chosen(console.account("chief", Role.SUPERVISOR).get("/signals").text) == (["chief", "manager"], ["chief"])
+
+
+def test_who_only_reads_is_offered_nothing_to_press(console: Served, escalation: str) -> None:
+    browser = console.account("guest", Role.VIEWER)
+    for path in ("/board", f"/escalations/{escalation}", "/signals"):
+        text = browser.get(path).text
+        assert "stat-verified" in text or "STAT order verified" in text
+        assert "Acknowledge" not in text and 'name="person"' not in text, path
+
+
+def test_whoever_acknowledges_what_another_has_is_told_so(console: Served, story: Story, escalation: str) -> None:
+    console.api().post(f"/api/v1/escalations/{escalation}/ack", json={"person": "manager"})
+    browser = console.account("nurse", Role.RESPONDER)
+    for path in ("/board", f"/escalations/{escalation}"):
+        text = browser.get(path).text
+        assert "Pharmacy manager has it already and keeps it" in text and "Acknowledge too" in text, path
+    form = {"csrf": csrf_of(browser), "person": "nurse"}
+    answer = browser.post(f"/escalations/{escalation}/ack", data=form)
+    assert answer.status_code == 200 and "<h1>Pharmacy manager has it already</h1>" in answer.text
+    assert "Acknowledge again" in console.signed_in("manager").get("/board").text
+
+
+def test_a_link_used_while_another_has_it_says_who_has_it(console: Served, story: Story, escalation: str) -> None:
+    nurse = console.account("nurse", Role.RESPONDER)
+    taken = nurse.post(f"/escalations/{escalation}/ack", data={"csrf": csrf_of(nurse), "person": "nurse"})
+    assert taken.status_code == 303
+    path, browser = link(story, escalation), console.browser()
+    assert "nurse has it already and keeps it" in browser.get(path).text
+    text = browser.post(path, data={"note": ""}).text
+    assert "<h1>nurse has it already</h1>" in text and "Taken on" not in text
