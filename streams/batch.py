@@ -234,14 +234,14 @@ class Loop:
 
     def _track(self, partition: Partition, found: Decoded, held: Held) -> None:
         step = track(held.case, found.event, self._policies)
-        self._draft.track(partition, found.event, step, found.dropped)
+        self._draft.track(partition, held.case, found.event, step, found.dropped)
         if step.case is not held.case:
             now = Held(held.partition, step.case, step.look)
             self._cases.put(step.case.id, now)
             self._draft.cases[step.case.id] = now
 
     def _put_aside(self, record: Record, partition: Partition, why: Rejected, *, counts: bool) -> None:
-        self._draft.count(partition, "rejected")
+        self._draft.put_aside(partition, why.reason, record.received)
         origin = Origin(record.partition, record.offset)
         if self._dead_letters.known(origin, record.received):
             self._dead_letters.fine(1)

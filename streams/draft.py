@@ -14,9 +14,11 @@ from models.event_types import CATALOGUE
 from models.policy import BEGINNING
 from models.rates import Outcome
 from models.store.ledger import (
+    DEAD_LETTER,
     Advance,
     Batch,
     Claim,
+    DoubtKey,
     FeedCount,
     FeedKey,
     HourKey,
@@ -28,7 +30,7 @@ from models.store.ledger import (
     Tick,
 )
 from models.store.records import case_row
-from models.tracking import SKEW, Step, Watched
+from models.tracking import SKEW, Step, Watched, amended
 
 
 @dataclass(slots=True)
@@ -141,6 +143,7 @@ class Draft:
         self._signals: list[SignalFact] = []
         self._ticks: list[Tick] = []
         self._outcomes: dict[OutcomeKey, list[int]] = {}
+        self._doubts: dict[DoubtKey, int] = {}
 
     @property
     def empty(self) -> bool:
@@ -162,8 +165,14 @@ class Draft:
         counts = self._part(partition).counts
         counts[what] = counts.get(what, 0) + 1
 
-    def track(self, partition: Partition, event: Event, step: Step, dropped: int) -> None:
-        """An event was taken, with what it led to."""
+    def put_aside(self, partition: Partition, reason: str, received: datetime) -> None:
+        """A record received at that instant could not be taken."""
+        self.count(partition, "rejected")
+        hour = received.replace(minute=0, second=0, microsecond=0)
+        self._doubt(DoubtKey("", DEAD_LETTER, reason, hour, partition.number), 1)
+
+    def track(self, partition: Partition, before: Watched, event: Event, step: Step, dropped: int) -> None:
+        """An event of the case `before` was taken, with what it led to."""
         part = self._part(partition)
         assert step.admission is not None
         self.count(partition, _TALLIED.get(step.admission, "accepted"))
@@ -174,6 +183,8 @@ class Draft:
             self._found(part, step, None)
         for outcome in step.outcomes:
             self._outcome(outcome, partition.number)
+        for site, kind, hour, by in amended(before, step.case, event, step.admission):
+            self._doubt(DoubtKey(site, kind, "", hour, partition.number), by)
 
     def listened(self, partition: Partition, judged: datetime, steps: Sequence[Step]) -> None:
         """Silence was listened to up to `judged`, with what it led to for each case that it concerned."""
@@ -207,6 +218,7 @@ class Draft:
             {FeedKey(source, site, number): feed.count() for number, source, site, feed in self._feeds()},
             self._hours(),
             {(site, kind) for _, _, site, feed in self._feeds() for kind in feed.types},
+            {key: by for key, by in self._doubts.items() if by},
             tell_within,
         )
 
@@ -238,6 +250,9 @@ class Draft:
             for number, source, site, feed in self._feeds()
             for hour, minutes in feed.minutes.items()
         }
+
+    def _doubt(self, key: DoubtKey, by: int) -> None:
+        self._doubts[key] = self._doubts.get(key, 0) + by
 
     def _outcome(self, outcome: Outcome, partition: int) -> None:
         key = OutcomeKey(outcome.site, outcome.rate, outcome.entry, outcome.minute, partition)

@@ -52,6 +52,13 @@ NOT_TOLD = {
     "cleared": "over at once, so not told",
     None: "not decided when this was written",
 }
+DOUBTS = {
+    "negative_interval": "ends recorded only before their start",
+    "impossible_transition": "steps out of turn",
+    "before_case": "events dated before their order or prescription",
+    "id_reused": "ids with two contents",
+    "clock_skew": "events recorded well before they happened",
+}
 
 
 def render(report: Report) -> str:
@@ -82,6 +89,7 @@ def _page(report: Report, measures: list[Measure], charts: list[tuple[Measure, M
         Severity=Severity,
         marks=MARKS,
         told_as=NOT_TOLD,
+        doubts=DOUBTS,
         fewest_days=FEWEST_DAYS,
     )
 

@@ -144,6 +144,20 @@ class HourKey(NamedTuple):
     partition: int
 
 
+class DoubtKey(NamedTuple):
+    """What cannot be, or could not be read. `kind` is a conflict of the cases of a site whose first event lies in the hour
+    (UTC, its beginning), or DEAD_LETTER: then `site` is empty, `reason` says why, and the hour is that of receipt."""
+
+    site: str
+    kind: str
+    reason: str
+    hour: datetime
+    partition: int
+
+
+DEAD_LETTER = "dead_letter"
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Everything that some records and ticks led to. `hours` has a bit for each minute in which something was recorded,
@@ -159,6 +173,7 @@ class Batch:
     feeds: Mapping[FeedKey, FeedCount] = field(default_factory=dict[FeedKey, FeedCount])
     hours: Mapping[HourKey, int] = field(default_factory=dict[HourKey, int])
     seen: Collection[tuple[str, str]] = ()
+    doubts: Mapping[DoubtKey, int] = field(default_factory=dict[DoubtKey, int])
     tell_within: timedelta = timedelta(minutes=15)
 
 

@@ -15,6 +15,7 @@ from models.store.ledger import (
     Advance,
     Batch,
     Claim,
+    DoubtKey,
     FeedCount,
     FeedKey,
     Fenced,
@@ -53,6 +54,7 @@ class Memory:
     feeds: dict[FeedKey, FeedCount] = field(default_factory=dict[FeedKey, FeedCount])
     hours: dict[HourKey, int] = field(default_factory=dict[HourKey, int])
     seen: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    doubts: dict[DoubtKey, int] = field(default_factory=dict[DoubtKey, int])
     lock: Lock = field(default_factory=Lock)
 
 
@@ -123,6 +125,8 @@ class MemoryLedger:
                 memory.feeds[feed] = seen if known is None else _more(known, seen)
             for hour, minutes in batch.hours.items():
                 memory.hours[hour] = memory.hours.get(hour, 0) | minutes
+            for doubt, by in batch.doubts.items():
+                memory.doubts[doubt] = memory.doubts.get(doubt, 0) + by
 
     def facts(self, partition: int, since: int) -> list[IntervalFact | SignalFact]:
         found = (fact for fact in self._memory.facts if fact.partition == partition and fact.sequence >= since)

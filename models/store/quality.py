@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 
 from psycopg import Connection
 
+from models.store.ledger import DEAD_LETTER
 from models.store.rights import Rights
 
 
@@ -58,13 +59,39 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
+class Conflicts:
+    """What cannot be, in all cases that began at a site: work verified before it was entered and never again after
+    (`negative_interval`), a step that may not follow the one before it, events before the one that opens their case, one
+    id with two contents, events recorded well before they happened."""
+
+    site: str
+    negative_interval: int
+    impossible_transition: int
+    before_case: int
+    id_reused: int
+    clock_skew: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """Records that were put aside for one reason; the latest was received within the hour that begins at `last` (UTC)."""
+
+    reason: str
+    count: int
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
-    """As of `now` (UTC). `records` None: for those who look after all sites only."""
+    """As of `now` (UTC). `records` None and no `dead_letters`: those are for those who look after all sites only.
+    `conflicts` are of the sites that have any, `dead_letters` by reason, the most frequent first."""
 
     now: datetime
     feeds: tuple[FeedQuality, ...]
     late: tuple[LateShare, ...]
     records: Records | None
+    conflicts: tuple[Conflicts, ...]
+    dead_letters: tuple[DeadLetters, ...]
 
 
 def quality(connection: "Connection[Any]", rights: Rights) -> Quality:
@@ -73,12 +100,16 @@ def quality(connection: "Connection[Any]", rights: Rights) -> Quality:
     feeds = connection.execute(_FEEDS, scope).fetchall()
     late = connection.execute(_LATE, scope).fetchall()
     records = connection.execute(_RECORDS).fetchall()[0] if rights.sites is None else None
+    conflicts = connection.execute(_CONFLICTS, scope).fetchall()
+    dead = connection.execute(_DEAD, [DEAD_LETTER]).fetchall() if rights.sites is None else []
     now = connection.execute("SELECT now()").fetchall()[0][0]
     return Quality(
         now,
         tuple(FeedQuality(*row) for row in feeds),
         tuple(LateShare(*row) for row in late),
         None if records is None else Records(*records),
+        tuple(Conflicts(*row) for row in conflicts),
+        tuple(DeadLetters(*row) for row in dead),
     )
 
 
@@ -97,4 +128,17 @@ FROM outcomes WHERE {_IN_SCOPE} GROUP BY site, rate ORDER BY site, rate
 _RECORDS: LiteralString = """
 SELECT coalesce(sum(accepted), 0)::int8, coalesce(sum(duplicates), 0)::int8, coalesce(sum(id_reused), 0)::int8,
     coalesce(sum(rejected), 0)::int8, coalesce(sum(rerouted), 0)::int8 FROM positions
+"""
+_CONFLICTS: LiteralString = f"""
+SELECT site,
+    coalesce(sum(count) FILTER (WHERE kind = 'negative_interval'), 0)::int8,
+    coalesce(sum(count) FILTER (WHERE kind = 'impossible_transition'), 0)::int8,
+    coalesce(sum(count) FILTER (WHERE kind = 'before_case'), 0)::int8,
+    coalesce(sum(count) FILTER (WHERE kind = 'id_reused'), 0)::int8,
+    coalesce(sum(count) FILTER (WHERE kind = 'clock_skew'), 0)::int8
+FROM doubts WHERE site <> '' AND {_IN_SCOPE} GROUP BY site HAVING sum(count) > 0 ORDER BY site
+"""
+_DEAD: LiteralString = """
+SELECT reason, sum(count)::int8, max(hour) FROM doubts WHERE site = '' AND kind = %s GROUP BY reason
+ORDER BY 2 DESC, reason
 """

@@ -17,7 +17,7 @@ from models.store.connecting import connect
 MADE: tuple[LiteralString, ...] = (
     *("positions", "cases", "intervals", "signals", "signal_changes", "ticks"),
     *("outcomes", "touched", "rate_states", "shifts", "feeds", "feed_hours", "silences", "seen_types"),
-    *("judge", "worker_clocks"),
+    *("judge", "worker_clocks", "doubts"),
 )
 """Tables whose rows follow from the events and the policy alone."""
 KEPT: tuple[LiteralString, ...] = (

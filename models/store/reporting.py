@@ -149,6 +149,14 @@ class Corrections:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubtful:
+    """So many conflicts of a kind have the cases that began in the week."""
+
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that a report is made of. `not_told` counts the week's signals by what was told of them, `yes` or the
     reason why not, None while nobody has decided. `open_total` counts what `still_open` names the worst of."""
@@ -163,6 +171,7 @@ class Facts:
     telling: Telling
     heard: tuple[Heard, ...]
     corrections: Corrections
+    doubtful: tuple[Doubtful, ...]
 
     @property
     def digest(self) -> str:
@@ -262,6 +271,7 @@ class Reporting:
             telling=Telling(*self._rows(_TELLING, window)[0]),
             heard=tuple(Heard(*row) for row in self._rows(_HEARD, window)),
             corrections=Corrections(*self._rows(_CORRECTIONS, window)[0]),
+            doubtful=tuple(Doubtful(*row) for row in self._rows(_DOUBTFUL, window)),
         )
 
     def _rows(self, query: LiteralString, window: Window) -> list[tuple[Any, ...]]:
@@ -386,4 +396,8 @@ SELECT source, coalesce(hours, 0), coalesce(silences, 0), coalesce(silent_s, 0) 
     FROM silences WHERE site = %(site)s AND worker IS NULL AND raised < %(ends)s
     AND (cleared IS NULL OR cleared >= %(begins)s) GROUP BY source
 ) s USING (source) ORDER BY source COLLATE "C"
+"""
+_DOUBTFUL: LiteralString = """
+SELECT kind, sum(count)::int8 FROM doubts WHERE site = %(site)s AND hour >= %(begins)s AND hour < %(ends)s
+GROUP BY kind HAVING sum(count) > 0 ORDER BY kind COLLATE "C"
 """

@@ -108,6 +108,7 @@ class SqlLedger:
             _merge_outcomes(cursor, batch)
             _merge_feeds(cursor, batch)
             _merge_seen(cursor, batch)
+            _merge_doubts(cursor, batch)
             append_changes(cursor, batch.signals, batch.tell_within)
 
     def facts(self, partition: int, since: int) -> list[IntervalFact | SignalFact]:
@@ -190,6 +191,12 @@ ON CONFLICT (source, site, partition) DO UPDATE SET events = f.events + excluded
 """
 _SEEN = """
 INSERT INTO seen_types (site, type) SELECT * FROM unnest(%s::text[], %s::text[]) ON CONFLICT DO NOTHING
+"""
+
+_DOUBTS = """
+INSERT INTO doubts AS d (site, kind, reason, hour, partition, count)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int2[], %s::int8[])
+ON CONFLICT (site, kind, reason, hour, partition) DO UPDATE SET count = d.count + excluded.count
 """
 
 
@@ -281,6 +288,11 @@ def _merge_seen(cursor: "Cursor[Any]", batch: Batch) -> None:
     if batch.seen:
         # In one order, so that two workers never wait for each other.
         cursor.execute(_SEEN, columns(sorted(batch.seen), 2))
+
+
+def _merge_doubts(cursor: "Cursor[Any]", batch: Batch) -> None:
+    if batch.doubts:
+        cursor.execute(_DOUBTS, columns(((*key, by) for key, by in batch.doubts.items()), 6))
 
 
 def _interval_row(fact: IntervalFact) -> tuple[Any, ...]:

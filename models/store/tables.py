@@ -311,6 +311,20 @@ class FeedRow(SQLModel, table=True):
     last_recorded: datetime = _instant()
 
 
+class Doubt(SQLModel, table=True):
+    """So many conflicts of one kind have the cases of a site whose first event lies in the hour; of kind `dead_letter`, so
+    many records received in the hour could not be taken for this reason, `site` being empty. `reason` is empty for
+    conflicts."""
+
+    __tablename__ = "doubts"
+    site: str = _text(key=True)
+    kind: str = _text(key=True)
+    reason: str = _text(key=True)
+    hour: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    partition: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    count: int = _big(zero=True)
+
+
 class PolicyVersion(SQLModel, table=True):
     """A version of the policy; `effective` null means from the beginning of time."""
 

@@ -21,7 +21,7 @@ from models.tracking.counting import recounted, trials
 from models.tracking.folding import Told, carry_on, fold
 from models.tracking.holding import Story, changed, everything, may_pause, overtaken, say
 from models.tracking.issuing import changed_intervals, changed_signals
-from models.tracking.quality import SKEW, Conflicts, conflicts, pace
+from models.tracking.quality import SKEW, Conflicts, amended, conflicts, pace
 from models.tracking.watched import Anchor, Breakage, Folded, Held, Interval, Pace, Runs, Step, Watched
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Runs",
     "Step",
     "Watched",
+    "amended",
     "conflicts",
     "entries",
     "pace",

@@ -1,9 +1,12 @@
 """What a case says about itself as a whole: how it stands with its deadlines, and which of its facts cannot be."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from models.case import before_case
+from models.case import Admission, before_case
+from models.event import Event, Site
+from models.event_types import OPENING
 from models.tracking.holding import instances
 from models.tracking.watched import Pace, Watched
 
@@ -39,3 +42,49 @@ def conflicts(case: Watched) -> Conflicts:
     skewed = sum(event.time - event.recorded > SKEW for event in case.evidence.events)
     impossible = case.progress.impossible if case.progress else 0
     return Conflicts(len(void), impossible, before_case(case.evidence), len(case.evidence.rivals), skewed)
+
+
+class Doubt(NamedTuple):
+    """A conflict that cases of a site had or lost: `kind` is its name among Conflicts, `hour` (UTC, its beginning) that of
+    the first event of the case, `by` how many more there are, negative where they were healed."""
+
+    site: Site
+    kind: str
+    hour: datetime
+    by: int
+
+
+def amended(before: Watched, after: Watched, event: Event, admission: Admission | None) -> tuple[Doubt, ...]:
+    """What an event changed about the conflicts of its case. Summed over all events of all cases, these are the conflicts
+    of the cases as they stand. Nearly all events change nothing, and that is found out at once."""
+    if after is before or (admission is Admission.NEWEST and _plain(before, after, event)):
+        return ()
+    gone = {doubt[:3]: -doubt.by for doubt in _doubts(before)}
+    for doubt in _doubts(after):
+        gone[doubt[:3]] = gone.get(doubt[:3], 0) + doubt.by
+    return tuple(Doubt(*key, by) for key, by in gone.items() if by)
+
+
+def _plain(before: Watched, after: Watched, event: Event) -> bool:
+    """Whether an event that is the newest brought no conflict and healed none."""
+    if event.time > event.recorded and event.time - event.recorded > SKEW:
+        return False
+    was, now = before.progress, after.progress
+    if (was.impossible if was else 0) != (now.impossible if now else 0):
+        return False
+    known = before.evidence.standing
+    if not known or known[0].type in OPENING:
+        return True
+    # A case that did not begin with the event that opens it: that may come now, or a clock that began too late stop.
+    return event.type not in OPENING and (
+        after.runs is before.runs or not any(one.void for one in instances(before.runs))
+    )
+
+
+def _doubts(case: Watched) -> list[Doubt]:
+    if not case.evidence.events:
+        return []
+    first, found = case.evidence.events[0], conflicts(case)
+    hour = first.time.replace(minute=0, second=0, microsecond=0)
+    counted = ((one.name, getattr(found, one.name)) for one in fields(found))
+    return [Doubt(first.site, kind, hour, number) for kind, number in counted if number]

@@ -1,6 +1,7 @@
 """Whatever the order, repetition and delay in which events arrive, the case says the same."""
 
-from dataclasses import replace
+from collections import Counter
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from models.event import Event, Source
 from models.policy import BEGINNING, Applies, Policies
 from models.signals import Cleared
-from models.tracking import Watched, conflicts, pace, refold, tick, track
+from models.tracking import Watched, amended, conflicts, pace, refold, tick, track
 from tests.heart import ONE, RETURNED, STAT, VERIFIED, at, event, policy
 
 NAMES = (
@@ -188,3 +189,21 @@ def test_no_signal_stays_open_once_its_case_is_stopped_ended_or_disproved(
     running = {run.id for runs in case.runs.values() for run in runs if run.running and not run.void}
     still = [s for s in case.signals.values() if s.kind == "clock" and s.open]
     assert len(still) <= len(running)
+
+
+@given(stories(), policies, st.lists(st.integers(-10, 90), min_size=20, max_size=20))
+@settings(max_examples=300, deadline=None)
+def test_what_events_change_about_conflicts_sums_up_to_those_that_stand(
+    story: tuple[list[Event], list[Event]], under: Policies, instants: list[int]
+) -> None:
+    case = Watched(story[1][0].subject)
+    summed: Counter[tuple[str, object]] = Counter()
+    for one, now in zip(story[1], instants, strict=False):
+        one = replace(one, recorded=one.recorded - timedelta(minutes=20))
+        step = track(case, one, under)
+        for _, kind, hour, by in amended(case, step.case, one, step.admission):
+            summed[kind, hour] += by
+        case = tick(step.case, under, at(now)).case
+    first = case.evidence.events[0].time.replace(minute=0)
+    stands = {(kind, first): number for kind, number in asdict(conflicts(case)).items() if number}
+    assert {key: number for key, number in summed.items() if number} == stands

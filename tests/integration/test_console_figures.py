@@ -94,6 +94,33 @@ def test_data_quality_tells_what_each_feed_sent(console: Served, story: Story) -
     assert "/mercy/pis" in text and "dead letters" in text
 
 
+def test_facts_that_cannot_be_are_counted_by_site_and_dead_letters_by_reason(console: Served, story: Story) -> None:
+    rows = [
+        *[
+            ("mercy", "negative_interval", "", 3),
+            ("mercy", "before_case", "", 2),
+            ("elm", "impossible_transition", "", 9),
+        ],
+        *[("oak", "clock_skew", "", 0), ("", "dead_letter", "not json", 6)],
+    ]
+    for site, kind, reason, count in rows:
+        for partition, part in ((0, count - count // 2), (1, count // 2)):
+            story.connection.execute(
+                "INSERT INTO doubts VALUES (%s, %s, %s, date_trunc('hour', now()), %s, %s)",
+                [site, kind, reason, partition, part],
+            )
+    story.connection.execute("UPDATE positions SET rejected = 6")
+    found = console.api().get("/api/v1/quality").json()
+    none = {"impossible_transition": 0, "negative_interval": 0, "before_case": 0, "id_reused": 0, "clock_skew": 0}
+    assert found["conflicts"] == [
+        none | {"site": "elm", "impossible_transition": 9},
+        none | {"site": "mercy", "negative_interval": 3, "before_case": 2},
+    ]
+    assert [(one["reason"], one["count"]) for one in found["dead_letters"]] == [("not json", 6)]
+    text = console.signed_in().get("/quality").text
+    assert "not json: <strong>6</strong>" in text and "rxpulse topics tail rx.deadletter -n 20" in text
+
+
 def test_a_feed_that_is_silent_is_shown_as_such(console: Served, story: Story) -> None:
     story.feed("/mercy/pis", "mercy")
     story.connection.execute(

@@ -533,7 +533,8 @@ class Ear:
                 event("feed.heartbeat", 0, key=f"e{self.heard}", case=f"feed/{self.heard}"), recorded=self.at(at)
             )
             draft.read(partition, partition.position)
-            draft.track(partition, said, track(Watched(said.subject), said, self.policies), 0)
+            case = Watched(said.subject)
+            draft.track(partition, case, said, track(case, said, self.policies), 0)
         for number in judged:
             draft.listened(self.partitions[number], now, [])
         draft.seal()

@@ -39,6 +39,7 @@ FACTS = (
     "SELECT id, waits, finished, pace FROM cases",
     "SELECT site, rate, entry, minute, clean, errors, late_clean, late_errors FROM outcomes",
     "SELECT site, type FROM seen_types",
+    "SELECT site, kind, reason, hour, count FROM doubts WHERE count <> 0",
 )
 DONE = (
     "SELECT id, state, opened FROM escalations",
@@ -82,7 +83,7 @@ def test_the_facts_come_back_the_same_and_nobody_is_told_again(live: Live) -> No
     live.worker()
     # One order has just become late and runs on, one was late and is verified, one is broken and cleared by a person.
     live.send(*simulated(), stat(1, now() - timedelta(minutes=11)), stat(2, now() - timedelta(minutes=13)))
-    live.send(wasted(3), wasted(4))
+    live.send(wasted(3), wasted(4), stat(5, now(), "order.verified"))
     live.await_applied()
     tell(live)
     live.send(stat(2, now(), "order.verified"))
@@ -97,6 +98,7 @@ def test_the_facts_come_back_the_same_and_nobody_is_told_again(live: Live) -> No
     facts, done = read(live, FACTS), read(live, DONE)
     assert live.one("SELECT count(*) FROM deliveries WHERE type = 'page'") >= 4
     assert live.rows("SELECT 1 FROM signals WHERE name = 'stat-verified' AND cleared IS NULL AND told = 'yes'")
+    assert live.rows("SELECT 1 FROM doubts WHERE kind = 'impossible_transition' AND count > 0")
 
     ran = reset(live, "--yes")
     assert ran.exit_code == 0, ran.output

@@ -130,6 +130,8 @@ def test_what_cannot_be_an_event_is_put_aside_with_reason_and_origin(live: Live)
     wanted = zip(reasons, records, strict=True)
     assert found == {n: (reason, value, b"0", EVENTS.encode()) for n, (reason, value) in enumerate(wanted)}
     assert live.one("SELECT sum(rejected) FROM positions") == len(records)
+    counted = live.rows("SELECT reason, sum(count) FROM doubts WHERE kind = 'dead_letter' GROUP BY reason")
+    assert dict(counted) == Counter(reasons)
     assert live.rows("SELECT id FROM cases") == [("order/1",)]
 
 

@@ -8,7 +8,7 @@ import pytest
 from models.case import Admission
 from models.policy import BEGINNING, Applies, BusinessDays, Policies, Policy, Severity, Site
 from models.signals import Cleared
-from models.tracking import Pace, Watched, conflicts, pace, tick, track
+from models.tracking import Pace, Watched, amended, conflicts, pace, tick, track
 from tests.heart import ALWAYS, ONE, RETURNED, STAT, VERIFIED, at, clock, event, last, policy, since, watch
 
 ENTERED = event("order.entered", 0, priority="stat")
@@ -99,6 +99,21 @@ def test_a_verification_before_its_order_is_a_conflict_and_no_interval() -> None
     assert not case.signals
     assert conflicts(case).negative_interval == 1
     assert conflicts(case).before_case == 1
+
+
+def test_each_event_says_what_it_changed_about_the_conflicts() -> None:
+    told = (event("order.verified", 0), event("order.entered", 10), event("order.verified", 20))
+    case = Watched(ENTERED.subject)
+    said: list[dict[str, int]] = []
+    for one in told:
+        step = track(case, one, ONE)
+        said.append({kind: by for _, kind, _, by in amended(case, step.case, one, step.admission)})
+        case = step.case
+    assert said == [
+        {"impossible_transition": 1},
+        {"negative_interval": 1, "impossible_transition": 1, "before_case": 1},
+        {"negative_interval": -1},
+    ]
 
 
 def test_a_verification_after_the_order_heals_the_conflict() -> None:

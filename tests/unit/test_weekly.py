@@ -131,6 +131,7 @@ def _facts(**changes: object) -> Facts:
         "telling": Telling(0, 0, 0, 0, None, None),
         "heard": (),
         "corrections": Corrections(0, 0, 0),
+        "doubtful": (),
         **changes,
     }
     return Facts(**known)  # type: ignore[arg-type]
