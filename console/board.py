@@ -6,6 +6,7 @@ The page works without JavaScript, reloading itself; with it, the parts that cha
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from itertools import groupby
 from typing import Annotated
 
@@ -26,6 +27,8 @@ from models.store.rights import Role
 
 OLD_SECONDS = 60.0
 """Older than this the board is no longer to be relied on (semantics 18)."""
+_HISTORY = timedelta(hours=1)
+_NOT_YET = "Do not rely on this board yet."
 _STAGES = ("benefits", "entry", "claim", "verify", "fill", "prepare", "check", "ready", "deliver", "ship", "administer")
 _OTHER = "other"
 _COLUMNS = ("stat", "now", "urgent", "routine", "prn", _OTHER)
@@ -39,11 +42,19 @@ class BoardAnswer:
     queues: list[Queue]
 
 
+class Look(StrEnum):
+    """The colours of the bar: green, amber, red."""
+
+    FRESH = "fresh"
+    BEHIND = "behind"
+    OLD = "old"
+
+
 @dataclass(frozen=True, slots=True)
 class Age:
-    """How old the board is, in words. `old`: not to be relied on."""
+    """How old the board is, in words. `look` is how it is shown: OLD, not to be relied on, BEHIND or FRESH."""
 
-    old: bool
+    look: Look
     text: str
 
 
@@ -147,13 +158,18 @@ def said(view: BoardView, policy: Policy | None) -> dict[str, object]:
 def board_age(freshness: Freshness, words: Words) -> Age:
     """How old the board is, in words."""
     if not freshness.partitions:
-        return Age(True, "Nothing was read yet: no worker has begun.")
+        return Age(Look.OLD, "Nothing was read yet: no worker has begun.")
+    read_to = freshness.read_to
+    if freshness.behind and read_to is not None and freshness.now - read_to > _HISTORY:
+        return Age(Look.OLD, f"Still reading what happened before: up to {words.anywhere(read_to)}. {_NOT_YET}")
     if freshness.judged is None or freshness.age_seconds is None:
-        return Age(True, "Still reading what happened before: lateness is not judged yet.")
+        return Age(Look.OLD, f"Still reading what happened before: lateness is not judged yet. {_NOT_YET}")
     ago = age(timedelta(seconds=freshness.age_seconds))
     if freshness.age_seconds > OLD_SECONDS:
-        return Age(True, f"Not up to date: lateness is judged up to {ago} ago only. Do not rely on this board.")
-    return Age(False, f"Up to date, {ago} old")
+        return Age(Look.OLD, f"Not up to date: lateness is judged up to {ago} ago only. Do not rely on this board.")
+    if freshness.behind:
+        return Age(Look.BEHIND, f"Catching up: lateness is judged up to {ago} ago only.")
+    return Age(Look.FRESH, f"Up to date, {ago} old")
 
 
 def queue_table(queues: Sequence[Queue], now: datetime, words: Words) -> QueueTable:

@@ -139,6 +139,12 @@ class Words:
         local = instant.astimezone(ZoneInfo(profile.working.timezone)) if profile else instant
         return f"{local.day} {local:%b %H:%M:%S}" + ("" if profile else " UTC")
 
+    def anywhere(self, instant: datetime) -> str:
+        """Day and minute on the wall of all sites, where their clocks are the same; else in UTC."""
+        zones = set(self.zones().values())
+        local = instant.astimezone(ZoneInfo(zones.pop())) if len(zones) == 1 else instant
+        return f"{local.day} {local:%b %H:%M}" + ("" if local is not instant else " UTC")
+
     def sites(self) -> list[tuple[str, str]]:
         """(key, name) of every declared site, by name."""
         found = self._policy.sites.values() if self._policy else ()
