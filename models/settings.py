@@ -20,8 +20,8 @@ from models.errors import CallerFault
 
 PREFIX = "RXPULSE_"
 DEFAULT_PORT_BASE = 7400
-API_KEY_LENGTH = 24
-"""Fewest characters of an API key; `secrets.token_urlsafe(18)` has as many."""
+KEY_LENGTH = 24
+"""Fewest characters of the API key and of that for pseudonyms; `secrets.token_urlsafe(18)` has as many."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -40,6 +40,10 @@ class KafkaSecurity(StrEnum):
     PLAINTEXT = "plaintext"
     SSL = "ssl"
     SASL_SSL = "sasl_ssl"
+
+
+class NotSet(CallerFault):
+    """An address that is not given, and that a running stack would provide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +124,8 @@ class Settings:
             admin_url=read.database_url("ADMIN_URL"),
             prefect_password=read.secret("PREFECT_PASSWORD"),
             reader_password=read.secret("READER_PASSWORD"),
-            api_key=read.api_key(),
-            pseudonym_key=read.secret("PSEUDONYM_KEY"),
+            api_key=read.long_secret("API_KEY"),
+            pseudonym_key=read.long_secret("PSEUDONYM_KEY"),
             smtp_user=read.text("SMTP_USER"),
             smtp_password=read.secret("SMTP_PASSWORD"),
             allow_private_webhooks=read.flag("ALLOW_PRIVATE_WEBHOOKS"),
@@ -152,15 +156,13 @@ class Settings:
     def required_kafka(self) -> str:
         """`kafka`, for a role that cannot do without. Raises CallerFault."""
         if self.kafka is None:
-            raise CallerFault(
-                f"{PREFIX}KAFKA is not set: give host:port of a broker, or start a stack with `rxpulse up`"
-            )
+            raise NotSet(f"{PREFIX}KAFKA is not set: give host:port of a broker, or start a stack with `rxpulse up`")
         return self.kafka
 
     def required_database_url(self) -> Secret:
         """`database_url`, for a role that cannot do without. Raises CallerFault."""
         if self.database_url is None:
-            raise CallerFault(
+            raise NotSet(
                 f"{PREFIX}DATABASE_URL is not set: give postgresql://user:password@host:port/database (or put it into"
                 f" a file named by {PREFIX}DATABASE_URL_FILE), or start a stack with `rxpulse up`"
             )
@@ -319,11 +321,11 @@ class _Reader:
             raise CallerFault(f"{PREFIX}PREFECT_AUTH: give user:password")
         return value
 
-    def api_key(self) -> Secret | None:
-        value = self.secret("API_KEY")
-        if value is not None and len(value) < API_KEY_LENGTH:
+    def long_secret(self, name: str) -> Secret | None:
+        value = self.secret(name)
+        if value is not None and len(value) < KEY_LENGTH:
             raise CallerFault(
-                f"{PREFIX}API_KEY has {len(value)} characters: give at least {API_KEY_LENGTH}, or unset it, and"
+                f"{PREFIX}{name} has {len(value)} characters: give at least {KEY_LENGTH}, or unset it, and"
                 " `rxpulse up` makes one"
             )
         return value

@@ -4,6 +4,7 @@ A fault of the caller is shown as one message that says what to do, never as a t
 found something (differences, invalid input, an unhealthy part), 2 used wrongly.
 """
 
+import os
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from importlib.util import find_spec
 import click
 
 from models.errors import CallerFault, OurFault, UsageFault
+from models.settings import NotSet, Settings
 
 # name: (module, function, one line of help). A command whose module is not installed does not exist.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -66,6 +68,17 @@ class ShownFault(click.ClickException):
         click.echo(f"rxpulse: {self.message}", err=True)
 
 
+def _without_stack(fault: NotSet) -> CallerFault:
+    """`fault` beside a running stack; else that none runs comes first, for that is what most have to mend."""
+    from rxpulse.running import absence
+
+    try:
+        missing = absence(Settings.from_env(os.environ).home)
+    except CallerFault as other:
+        return other
+    return fault if missing is None else CallerFault(f"{missing}. For servers of your own: {fault}")
+
+
 class Commands(click.Group):
     """The table as a group of commands."""
 
@@ -86,6 +99,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except NotSet as fault:
+            raise ShownFault(_without_stack(fault)) from fault
         except CallerFault as fault:
             raise ShownFault(fault) from fault
         except OurFault as fault:
@@ -99,7 +114,7 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
-    epilog="Example: rxpulse demo    (settings: RXPULSE_HOME, RXPULSE_PORTS and others, docs/operations)",
+    epilog="Example: rxpulse demo    (settings: RXPULSE_HOME, RXPULSE_PORTS and others, docs/operations/settings.md)",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(version("rxpulse"), prog_name="rxpulse")

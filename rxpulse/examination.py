@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from models.errors import CallerFault
+from models.policy_text import PolicyFault, read
 from models.settings import Settings, unknown_names
 from rxpulse import home as homes
 from rxpulse import keys, parts, ports, postgres, running, status
@@ -19,7 +20,7 @@ from rxpulse.findings import Finding, Level, Look
 
 def examine(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """All findings. A look that meets a fault of the caller's gives it as a finding."""
-    looks: tuple[Look, ...] = (_variables, _programs, _home, _keys, _ports, _stack, _within)
+    looks: tuple[Look, ...] = (_variables, _exposure, _policy, _programs, _home, _keys, _ports, _stack, _within)
     findings: list[Finding] = []
     for look in looks:
         try:
@@ -33,6 +34,22 @@ def examine(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
 def _variables(_: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     for name in unknown_names(environ):
         yield Finding(Level.WARNING, f"{name} is no setting of RxPulse", "correct its spelling or unset it")
+
+
+def _exposure(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
+    settings.check_exposure()
+    yield from ()
+
+
+def _policy(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
+    """The file of RXPULSE_POLICY, with which a first start would be refused; what holds in a running stack is its store's."""
+    if settings.policy is None:
+        return
+    try:
+        read(settings.policy)
+    except PolicyFault as found:
+        what = f"RXPULSE_POLICY: {len(found.faults)} faults in {settings.policy}, the first: {found.faults[0]}"
+        yield Finding(Level.FAULT, what, f"`rxpulse policy check {settings.policy}` names each with its remedy")
 
 
 def _programs(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
@@ -61,6 +78,8 @@ def _home(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
     if not home.exists():
         yield Finding(Level.GOOD, f"{home} does not exist yet: the first start makes it")
         return
+    if not home.is_dir():
+        raise CallerFault(f"{home} is a file, no folder: set RXPULSE_HOME to a folder")
     if not (home / homes.MARKER).exists() and any(home.iterdir()):
         raise CallerFault(f"{home} is not empty and no home of RxPulse: set RXPULSE_HOME elsewhere")
     if settings.database_url is None:
@@ -103,6 +122,9 @@ def _stack(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     if not state.running:
         if state.failure:
             yield Finding(Level.FAULT, f"the last stack ended: {state.failure}", f"mend that; the logs are in {logs}")
+        elif state.killed:
+            what, _, remedy = (running.absence(settings.home) or "").rpartition(": ")
+            yield Finding(Level.FAULT, what, remedy)
         else:
             yield Finding(Level.GOOD, "no stack runs")
         return

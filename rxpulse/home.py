@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,11 @@ class StackState:
     def running(self) -> bool:
         """Whether the supervisor that wrote this is alive."""
         return lives(self.pid, self.born)
+
+    @property
+    def killed(self) -> bool:
+        """Whether the supervisor ended without stopping its parts: it was killed, or the machine went off."""
+        return not self.running and self.failure is None and any(part.pid is not None for part in self.parts)
 
 
 def born(pid: int) -> float | None:
@@ -181,6 +187,12 @@ def read_state(home: Path) -> StackState | None:
         raise CallerFault(f"{home / _STATE} cannot be understood ({error}): remove it when no stack runs") from error
     except PermissionError as error:
         raise CallerFault(f"{home / _STATE} belongs to another user: run this as the one who started it") from error
+
+
+def last_sign(home: Path) -> datetime | None:
+    """When a stack in `home` last wrote of itself, as far as its files say (UTC)."""
+    written = [one.stat().st_mtime for one in (home / _STATE, *(home / "logs").glob("*.log")) if one.is_file()]
+    return datetime.fromtimestamp(max(written), UTC) if written else None
 
 
 def reap(home: Path, state: StackState | None) -> list[str]:

@@ -23,6 +23,21 @@ def running_state(home: Path) -> StackState | None:
     return state if state is not None and state.running else None
 
 
+def absence(home: Path) -> str | None:
+    """Why no stack runs in `home`, and what to do; None where one does."""
+    state = homes.read_state(home)
+    if state is not None and state.running:
+        return None
+    if state is None or not state.killed:
+        return f"no stack runs in {home}: start it by `rxpulse up`"
+    last = homes.last_sign(home)
+    when = f"; its last sign of life is of {last:%Y-%m-%d %H:%M:%SZ}" if last else ""
+    return (
+        f"the stack in {home} was killed, or the machine went off{when}: look at {home / 'logs'},"
+        " then start it again by `rxpulse up`, which clears up first"
+    )
+
+
 def running_plan(settings: Settings, environ: Mapping[str, str]) -> Plan | None:
     """The plan of the stack that runs in the home of `settings`; None where none runs."""
     state = running_state(settings.home)

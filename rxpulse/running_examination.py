@@ -32,18 +32,18 @@ def examine_running(settings: Settings, environ: Mapping[str, str]) -> Iterator[
         yield Finding(Level.WARNING, "the database has no tables yet", "wait until the stack has started whole")
         return
     yield from records(store)
-    yield from feeds(store)
     yield from connections(store)
     yield from disk(plan, store)
     yield from policy(settings, environ)
     topics = condition(plan.settings)
     yield from positions(store, topics)
     yield from put_aside(topics)
+    if behind(store, topics) <= BEHIND:  # while history loads, nobody knows which feed is still
+        yield from feeds(store)
 
 
 def positions(store: Soundness, topics: Condition) -> Iterator[Finding]:
     """The store's positions against the topic."""
-    lag = 0
     for place in store.places:
         where = f"partition {place.partition} of rx.events"
         held = topics.extents.get(place.partition)
@@ -59,14 +59,20 @@ def positions(store: Soundness, topics: Condition) -> Iterator[Finding]:
         elif place.position < held.low:
             what = f"{held.low - place.position} events were deleted from the topic before they were read"
             yield Finding(Level.FAULT, what, "restore them, or accept the gap with `rxpulse reset --facts`", where)
-        else:
+    yield from _worker(store, behind(store, topics))
+
+
+def behind(store: Soundness, topics: Condition) -> int:
+    """Events that are not applied yet, of partitions whose positions can be followed."""
+    known = {place.partition: place for place in store.places}
+    lag = 0
+    for number, held in topics.extents.items():
+        place = known.get(number)
+        if place is None:
+            lag += held.high - held.low
+        elif place.cluster == topics.cluster and held.low <= place.position <= held.high:
             lag += held.high - place.position
-    lag += sum(held.high - held.low for number, held in topics.extents.items() if number not in _numbers(store))
-    yield from _worker(store, lag)
-
-
-def _numbers(store: Soundness) -> set[int]:
-    return {place.partition for place in store.places}
+    return lag
 
 
 def _worker(store: Soundness, lag: int) -> Iterator[Finding]:

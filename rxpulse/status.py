@@ -12,11 +12,11 @@ from rxpulse import home as homes
 from rxpulse.home import PartState, StackState
 from rxpulse.keys import ensure
 from rxpulse.plan import PARTS, PROMETHEUS, Plan, decide, question, url
-from rxpulse.running import running_state
+from rxpulse.running import absence, running_state
 from rxpulse.supervisor import NotReady
 
 Document = dict[str, Any]
-STOPPED = "stopped"
+STOPPED, KILLED = "stopped", "killed"
 """What is said of a part of a stack that does not run, unless there is more to say."""
 
 
@@ -30,7 +30,8 @@ async def gather(settings: Settings, environ: Mapping[str, str]) -> Document:
     state = running_state(settings.home)
     if state is None:
         parts = _parts_at_rest(homes.read_state(settings.home))
-        return {"healthy": False, "running": False, "parts": parts, **store_figures(None)}
+        why = absence(settings.home)
+        return {"healthy": False, "running": False, "why": why, "parts": parts, **store_figures(None)}
     plan = decide(settings, ensure(settings.home), state.base, state.cluster, environ)
     parts = await _parts(plan, state)
     up = {part["name"] for part in parts if part["healthy"]}
@@ -131,9 +132,8 @@ def _parts_at_rest(state: StackState | None) -> list[Document]:
     if state is None:
         return []
     known = {part.name: part for part in state.parts}
-    return [
-        _shown(name, False, None, known[name].url, known[name].detail or STOPPED) for name in PARTS if name in known
-    ]
+    rest = KILLED if state.killed else STOPPED
+    return [_shown(name, False, None, known[name].url, known[name].detail or rest) for name in PARTS if name in known]
 
 
 def _shown(name: str, healthy: bool, pid: int | None, address: str | None, detail: str) -> Document:

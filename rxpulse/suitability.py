@@ -2,15 +2,18 @@
 which nobody would be told."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from models.escalation import ladder_for
-from models.event import Site
-from models.policy import Kind, Policy, Rule, Severity
+from models.event import EventType, Site
+from models.policy import Kind, Policy, Rule, RuleName, Severity
 from models.rules import RULES
 from models.store.soundness import Soundness, Trials
 
 LATE_SHARE = 0.2
 """More late outcomes of a site than this are said (`semantics.md` 21)."""
+_NO_TIME, _SETTLED = timedelta(), timedelta(days=14)
+"""A site that has sent for less is not yet asked about what it never sent."""
 _URGENT = (Severity.S1, Severity.S2)
 _FEW = 3
 
@@ -19,7 +22,8 @@ def unsuited(policy: Policy, store: Soundness) -> Iterator[tuple[str, str]]:
     """(entry, sentence) of everything worth a second look, with its remedy. The entry is empty for a whole site."""
     for site, types in store.seen.items():
         setting = _setting(policy, site, types)
-        yield from _blind_rules(policy, site, setting, types)
+        if store.spans.get(site, _NO_TIME) >= _SETTLED:
+            yield from _blind_rules(policy, site, setting, types)
         if policy.ladders:  # without any, one warning says it for all
             yield from _nobody_told(policy, site, setting)
     for site in dict.fromkeys(one.site for one in store.trials):
@@ -32,15 +36,23 @@ def _setting(policy: Policy, site: str, types: frozenset[str]) -> str:
 
 
 def _blind_rules(policy: Policy, site: str, setting: str, types: frozenset[str]) -> Iterator[tuple[str, str]]:
-    for rule in policy.rules.values():
-        judged_at = RULES[rule.name][0]
-        if rule.applies.to(Site(site), setting) and not types & judged_at:
-            names = " or ".join(sorted(judged_at))
-            yield (
-                f"rule.{rule.name}",
-                f"{site} never sent {names}, by which it is judged, so it cannot speak there;"
-                " map these events in the feed, or switch the rule off",
-            )
+    blind = [
+        f"{rule.name} ({_least(RULES[rule.name][0])})"
+        for rule in policy.rules.values()
+        if rule.applies.to(Site(site), setting)
+        and not (setting == "inpatient" and rule.name is RuleName.SOLD_BEFORE_FINAL_CHECK)
+        and not types & RULES[rule.name][0]
+    ]
+    if blind:
+        what = "rule cannot speak" if len(blind) == 1 else "rules cannot speak"
+        lacks = f"{len(blind)} {what} at {site}, which never sent what it would be judged by"
+        yield "", f"{lacks}; have its feed send for {', '.join(blind)}"
+
+
+def _least(judged_at: frozenset[EventType]) -> str:
+    names = sorted(judged_at)
+    more = f" or {len(names) - 1} others" if len(names) > 2 else f" or {names[1]}" if len(names) == 2 else ""
+    return names[0] + more
 
 
 def _nobody_told(policy: Policy, site: str, setting: str) -> Iterator[tuple[str, str]]:

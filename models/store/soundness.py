@@ -3,7 +3,7 @@ outcomes, the types that each site has sent, connections and size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
@@ -65,7 +65,8 @@ class Connected:
 @dataclass(frozen=True, slots=True)
 class Soundness:
     """As of the database's `now`. `seen` has the types of event that each site ever sent; `size` is the database's in
-    bytes."""
+    bytes; `spans` is how far apart the first and the last hour lie in which a site had something recorded, of the last
+    nine weeks."""
 
     now: datetime
     places: tuple[Place, ...]
@@ -74,6 +75,7 @@ class Soundness:
     seen: Mapping[str, frozenset[str]]
     connections: tuple[Connected, ...]
     size: int
+    spans: Mapping[str, timedelta]
 
 
 def soundness(database_url: str) -> Soundness | None:
@@ -101,6 +103,7 @@ def soundness(database_url: str) -> Soundness | None:
             _seen(connection),
             connections(connection),
             size,
+            dict(connection.execute("SELECT site, max(hour) - min(hour) FROM feed_hours GROUP BY site").fetchall()),
         )
 
 

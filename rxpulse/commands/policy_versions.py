@@ -47,10 +47,11 @@ def apply(
 
     Clocks, rules and rates change at a whole minute, at least 6 minutes from now; ladders, rosters and people at once.
     """
+    given = asked_version(file, number)
+    since = instant(effective)
     settings = with_running_stack(Settings.from_env(os.environ), os.environ)
     url = settings.required_database_url()
-    wanted = wanted_version(file, number, url)
-    since = instant(effective)
+    wanted = given if isinstance(given, Parsed) else asked(lambda: stored(url, given))
     held = asked(lambda: recorded(url))
     if held is None:
         raise CallerFault("the store holds no policy yet: start the stack with `rxpulse up`, then apply")
@@ -84,12 +85,12 @@ def history(as_json: bool) -> None:
         click.echo(f"{mark} {one.number:>4}  {since:<22} by {one.author}, made {said(one.made)}  {one.version[:12]}")
 
 
-def wanted_version(file: Path | None, number: int | None, url: str) -> Parsed:
-    """The policy that the options name. Raises UsageFault, PolicyFault."""
+def asked_version(file: Path | None, number: int | None) -> Parsed | int:
+    """The policy of the file, or the number of an earlier one. Raises UsageFault, PolicyFault."""
     if (file is None) == (number is None):
         raise UsageFault("say what to apply: a FILE, or --version N to go back to an earlier one")
     if number is not None:
-        return asked(lambda: stored(url, number))
+        return number
     assert file is not None
     return named(file)
 

@@ -1,13 +1,17 @@
 """`rxpulse status`: how every part is, and what is open."""
 
 import os
+from datetime import datetime
 
 import click
 
 from models.settings import Settings
 from rxpulse import status as figures
 from rxpulse.output import json_option, print_json
-from rxpulse.status import STOPPED
+from rxpulse.status import KILLED, STOPPED
+
+LOADING = 1_000
+"""More events than this still to be read are history that loads, or a worker that is behind."""
 
 
 @click.command()
@@ -32,12 +36,17 @@ def for_people(document: figures.Document) -> str:
     parts = document["parts"]
     if not document["running"]:
         stopped = [f"{part['name']:<10} {_at_rest(part['detail'])}" for part in parts]
-        return "\n".join([*stopped, "no stack runs here: `rxpulse up` starts one, and then the figures are known"])
+        return "\n".join([*stopped, f"{document['why']}; then the figures are known"])
     lines = [_part(part) for part in parts]
     if document["events_total"] is None:
         return "\n".join([*lines, "the database does not answer, so nothing is known of events, cases and signals"])
-    lines.extend(f"feed {feed['source']} at {feed['site']}: {silent(feed['silent_s'])}" for feed in document["feed"])
     lag = document["lag_events"]
+    if lag is not None and lag > LOADING:
+        lines.append(loading(lag, document["feed"]))
+    else:
+        lines.extend(
+            f"feed {feed['source']} at {feed['site']}: {silent(feed['silent_s'])}" for feed in document["feed"]
+        )
     lines.append(f"{document['events_total']} events, {'unknown how many' if lag is None else lag} not yet read")
     for kind, cases in document["cases"].items():
         lines.append(f"{kind}: {cases['open']} open, {cases['late']} late, {cases['total']} in all")
@@ -49,6 +58,13 @@ def for_people(document: figures.Document) -> str:
     )
     lines.extend(f"report {row['kind']} {row['site']} {row['period']}: {row['path']}" for row in document["reports"])
     return "\n".join(lines)
+
+
+def loading(lag: int, feeds: list[dict[str, str]]) -> str:
+    """While what was sent before is still being read, how long a feed was silent is not known."""
+    latest = max((datetime.fromisoformat(feed["last_event"]) for feed in feeds), default=None)
+    upto = "" if latest is None else f", read up to {latest:%-d %b %H:%M}Z"
+    return f"history loads: {lag} events to read{upto}"
 
 
 def silent(seconds: float) -> str:
@@ -65,7 +81,7 @@ def silent(seconds: float) -> str:
 
 def _at_rest(detail: str) -> str:
     """`detail` is the last mishap, where there was one."""
-    return STOPPED if detail == STOPPED else f"{STOPPED}; before that it {detail}"
+    return detail if detail in (STOPPED, KILLED) else f"{STOPPED}; before that it {detail}"
 
 
 def _part(part: figures.Document) -> str:

@@ -4,8 +4,9 @@ import os
 
 import click
 
+from models.errors import CallerFault
 from models.settings import Settings
-from rxpulse.home import Purpose
+from rxpulse.home import Purpose, purpose_of
 from rxpulse.output import say
 from rxpulse.plan import PARTS, check_only
 
@@ -32,6 +33,11 @@ def up(detach: bool, only: tuple[str, ...], in_background: bool, demo_home: bool
     """
     settings = Settings.from_env(os.environ)
     check_only(settings, only)
+    if demo_home and purpose_of(settings.home) is Purpose.WORK:
+        raise CallerFault(
+            f"{settings.home} is a home of `rxpulse up`, not of the demo: leave out --demo-home, or set RXPULSE_HOME to"
+            " the demo's"
+        )
     purpose = Purpose.DEMO if demo_home else Purpose.WORK
     if detach:
         from rxpulse import detached

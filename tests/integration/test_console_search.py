@@ -18,7 +18,7 @@ from models.store.rights import Role
 from rxpulse.cli import main
 from tests.console import Served, Story, serving
 
-KEY, NUMBER = "a key for pseudonyms", "RX-4711-XYZZY"
+KEY, NUMBER = "a key for pseudonyms of its own", "RX-4711-XYZZY"
 
 
 @pytest.fixture

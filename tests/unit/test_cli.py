@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from models.errors import CallerFault, UsageFault
 from models.settings import Settings
 from rxpulse import cli
-from rxpulse.commands.status import silent
+from rxpulse.commands.status import for_people, silent
 from rxpulse.home import PartState, StackState, open_home, write_state
 from rxpulse.plan import check_only
 from tests.spec.test_docs import parse
@@ -174,6 +174,44 @@ def test_a_link_to_a_console_that_does_not_run_says_what_to_start(tmp_path: Path
     assert ran.exit_code == 1 and f"no stack runs in {tmp_path / 'home'}: start one with `rxpulse up`" in ran.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["verify"], ["export", "signals", "--out", "x.csv"], ["token", "add", "x", "--site", "mercy"]),
+        *(["policy", "history"], ["reset", "--facts"], ["topics", "tail", "rx.events"]),
+    ],
+    ids=" ".join,
+)
+def test_without_a_stack_that_none_runs_is_said_first(tmp_path: Path, command: list[str]) -> None:
+    ran = run(tmp_path, *command)
+    assert ran.exit_code == 1
+    assert ran.stderr.startswith(
+        f"rxpulse: no stack runs in {tmp_path / 'home'}: start it by `rxpulse up`. For servers"
+    )
+
+
+def test_a_policy_that_is_not_there_is_said_before_a_stack_that_does_not_run(tmp_path: Path) -> None:
+    ran = run(tmp_path, "policy", "apply", str(tmp_path / "missing.toml"))
+    assert ran.exit_code == 2 and "missing.toml: there is no such file" in ran.stderr
+
+
+def test_a_home_of_work_is_none_of_the_demo(tmp_path: Path) -> None:
+    open_home(tmp_path / "home")
+    ran = run(tmp_path, "up", "--demo-home")
+    assert ran.exit_code == 1 and "leave out --demo-home" in ran.stderr and "history" not in ran.stderr
+
+
+def test_while_history_loads_status_says_how_much_and_calls_no_feed_silent() -> None:
+    feed = {"source": "/s", "site": "mercy", "last_event": "2026-10-12T14:03:00Z", "silent_s": 4e6}
+    figures = {"cases": {}, "signals": dict.fromkeys(("open", "raised_total"), 0), "reports": [], "parts": []}
+    told = dict.fromkeys(("open", "unacknowledged", "delivered_total", "failed_total"), 0)
+    document = figures | {"running": True, "feed": [feed], "escalations": told, "events_total": 5, "lag_events": 42_000}
+    lines = for_people(document).splitlines()
+    assert lines[0] == "history loads: 42000 events to read, read up to 12 Oct 14:03Z"
+    assert not any("silent" in line for line in lines)
+    assert "silent for" in for_people(document | {"lag_events": 3})
+
+
 def test_reset_refuses_before_it_asks(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years of work")
@@ -193,7 +231,7 @@ def test_a_stopped_stack_shows_no_figures(tmp_path: Path) -> None:
     assert ran.exit_code == 1 and ran.stdout.splitlines() == [
         "kafka      stopped",
         "worker     stopped; before that it exited with 1",
-        "no stack runs here: `rxpulse up` starts one, and then the figures are known",
+        f"no stack runs in {home}: start it by `rxpulse up`; then the figures are known",
     ]
     said = json.loads(run(tmp_path, "status", "--json").stdout)
     assert (said["running"], said["events_total"], said["lag_events"]) == (False, None, None)

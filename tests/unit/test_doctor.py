@@ -1,21 +1,27 @@
 """What `doctor` finds in a stack that runs: each thing with what, where and the remedy, and nothing where all is well."""
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from models.policy import Policy
 from models.policy_text import parse
+from models.settings import Settings
 from models.store.soundness import Connected, Place, Soundness, Spoke, Trials
+from rxpulse import home as homes
 from rxpulse import postgres, running_examination
+from rxpulse.examination import examine
 from rxpulse.findings import Finding, Level
+from rxpulse.running import absence
 from rxpulse.suitability import unsuited
 from streams.condition import Condition, PutAside
 from streams.ownership import Extent
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-WELL = Soundness(NOW, (Place(0, "ours", 10, NOW, 0, 0, 0),), (), (), {}, (), 0)
+WELL = Soundness(NOW, (Place(0, "ours", 10, NOW, 0, 0, 0),), (), (), {}, (), 0, {})
 TOPICS = Condition("ours", {0: Extent(0, 10)}, 0, None)
 
 
@@ -112,8 +118,44 @@ def said(policy: Policy, store: Soundness) -> list[tuple[str, str]]:
 
 def test_a_rule_whose_deciding_type_a_site_never_sent_is_said() -> None:
     policy = parse('extends = "inpatient"\n' + MERCY, file="test")
-    blind = {entry for entry, _ in said(policy, replace(WELL, seen={"mercy": frozenset({"rx.adc.wasted"})}))}
-    assert "rule.waste-witnessed-by-same-person" not in blind and "rule.dispensed-before-final-check" in blind
+    seen = {"mercy": frozenset({"rx.adc.wasted"}), "new": frozenset({"rx.adc.wasted"})}
+    store = replace(WELL, seen=seen, spans={"mercy": timedelta(days=14), "new": timedelta(days=13)})
+    [(_, line)] = [one for one in said(policy, store) if "never sent" in one[1]]
+    assert line.startswith("4 rules cannot speak at mercy")
+    assert "dispensed-before-final-check (rx.dose.delivered or 2 others)" in line
+    assert "waste-witnessed-by-same-person" not in line and "sold-before-final-check" not in line
+    assert "switch" not in line
+
+
+def test_while_history_loads_no_feed_is_called_still() -> None:
+    assert running_examination.behind(WELL, replace(TOPICS, extents={0: Extent(0, 1_011)})) == 1_001
+    assert running_examination.behind(placed(cluster="theirs"), replace(TOPICS, extents={0: Extent(0, 1_011)})) == 0
+
+
+def test_settings_that_cannot_start_are_faults_before_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text('[clock.stat-verified]\ntarget = "soon"\n', encoding="utf-8")
+    settings = Settings(home=tmp_path / "home", cache=tmp_path, bind="0.0.0.0", policy=file)
+    faults = [one for one in examine(settings, {}) if one.level is Level.FAULT]
+    assert any("RXPULSE_BIND is 0.0.0.0" in one.what and "RXPULSE_TLS_CERT" in one.remedy for one in faults)
+    assert any(one.what.startswith("RXPULSE_POLICY: 1 faults in") and "policy check" in one.remedy for one in faults)
+
+
+def test_a_home_that_is_a_file_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file", encoding="utf-8")
+    found = [one for one in examine(Settings(home=tmp_path / "home", cache=tmp_path), {}) if one.level is Level.FAULT]
+    assert any("is a file, no folder" in one.what for one in found)
+
+
+def test_a_killed_supervisor_is_told_with_its_last_sign_of_life(tmp_path: Path) -> None:
+    homes.open_home(tmp_path / "home")
+    part = homes.PartState(name="worker", phase="healthy", healthy=True, pid=2**22 + 2, born=1.0)
+    homes.write_state(tmp_path / "home", homes.StackState(pid=2**22 + 1, born=1.0, base=7400, parts=(part,)))
+    os.utime(tmp_path / "home" / "stack.json", (1_700_000_000, 1_700_000_000))
+    said = absence(tmp_path / "home") or ""
+    assert "was killed" in said and "2023-11-14 22:13:20Z" in said and "`rxpulse up`" in said
+    found = examine(Settings(home=tmp_path / "home", cache=tmp_path), {})
+    assert any(one.level is Level.FAULT and "was killed" in one.what for one in found)
 
 
 def test_a_site_of_whose_urgent_signals_nobody_would_be_told_is_named() -> None:

@@ -45,7 +45,7 @@ def test_a_secret_in_a_file_is_read_without_its_line_end(tmp_path: Path) -> None
 def test_no_secret_shows_in_a_dump_of_the_settings(tmp_path: Path) -> None:
     environ = {
         "RXPULSE_API_KEY": KEY,
-        "RXPULSE_PSEUDONYM_KEY": "hush-pseudonym",
+        "RXPULSE_PSEUDONYM_KEY": "hush-pseudonym-hush-pseudonym",
         "RXPULSE_PREFECT_AUTH": "rx:hush-prefect",
         "RXPULSE_DATABASE_URL": "postgresql://rx:hush-database@db:5432/rx",
         "RXPULSE_KAFKA_SECURITY": "sasl_ssl",
@@ -106,6 +106,7 @@ def test_addresses_lose_the_slash_at_their_end(tmp_path: Path) -> None:
         ({"RXPULSE_DATABASE_URL": "postgresql://a:b@h"}, "give postgresql://user:password@host:port/database"),
         ({"RXPULSE_DATABASE_URL": "postgresql://a:b@h:x/d"}, "RXPULSE_DATABASE_URL"),
         ({"RXPULSE_API_KEY": "short"}, "has 5 characters: give at least 24"),
+        ({"RXPULSE_PSEUDONYM_KEY": "x" * 23}, "has 23 characters: give at least 24"),
         ({"RXPULSE_API_KEY": KEY, "RXPULSE_API_KEY_FILE": __file__}, "are both set: keep one of them"),
         ({"RXPULSE_API_KEY_FILE": "/no/such"}, "RXPULSE_API_KEY_FILE: there is no file /no/such"),
         ({"RXPULSE_PSEUDONYM_KEY_FILE": os.devnull}, "RXPULSE_PSEUDONYM_KEY_FILE"),
