@@ -82,6 +82,28 @@ def json_schema() -> Node:
 
 
 def _definitions() -> Node:
+    return {name: node | {"description": _MEANS[name]} for name, node in _forms().items()}
+
+
+_MEANS = {
+    "length": "90s, 15m, 4h or 2d; a day is 24 hours.",
+    "span": "90s, 15m, 4h or 2d, or business days of the site: 3bd is due at the end of the third one after the start.",
+    "severity": "How urgent: S1 stop the line, harm may be near; S2 act now; S3 within the shift; S4 for the record.",
+    "event": "What happened; `rxpulse topics types` says what each means and on which kinds of case it happens.",
+    "setting": "The kind of pharmacy, which decides the shipped entries that judge a site.",
+    "kind": "What raised the signal: a clock, a rule, a rate, a silent feed or RxPulse's own worker.",
+    "channel": "inbox is the board and needs nothing; email and webhook need an address of the person.",
+    "extends": "The shipped policy on top of which this file stands; none: nothing is shipped.",
+    "site": "The code by which events name the site.",
+    "name": "What people read.",
+    "addressee": "A person, or a roster: then whoever has duty at that moment.",
+    "wall": "As the clock on the wall shows it in the roster's time zone.",
+    "field": "A field of an event's data; of drug and links with a point, such as links.dose.",
+    "scalar": "A text or a number that the field has to equal; an empty text matches a field that is absent.",
+}
+
+
+def _forms() -> Node:
     return {
         "length": _text("a duration", DURATION, "15m", "2d"),
         "span": _text("a duration or a number of business days", SPAN, "15m", "3bd"),

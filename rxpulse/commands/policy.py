@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def check(file: Path | None, as_json: bool) -> None:
     default. Beside a running stack it is also held against what the sites send. Exits with 1 where there is a fault.
     """
     try:
-        parsed = with_store(chosen(file), Settings.from_env(os.environ), os.environ)
+        parsed = with_store(weighed(chosen(file), file), Settings.from_env(os.environ), os.environ)
     except PolicyFault as fault:
         show_faults(fault.faults, as_json)
         raise click.exceptions.Exit(1) from fault
@@ -111,6 +111,22 @@ def chosen(file: Path | None) -> Parsed:
     if file is None:
         return in_force(Settings.from_env(os.environ), os.environ)
     return named(file)
+
+
+def weighed(parsed: Parsed, file: Path | None) -> Parsed:
+    """The policy with a caution where it judges nothing, or where the file says nothing, which most likely is not meant."""
+    found, place = parsed.policy, str(file or "policy")
+    if not (found.clocks or found.rules or found.rates):
+        said = 'nothing is judged: there is no clock, rule or rate; leave out extends = "none", or write some'
+    elif file is not None and not any(map(_says_something, file.read_text("utf-8-sig").splitlines())):
+        said = "the file is empty: all shipped policies hold as they are; write what differs in your pharmacy"
+    else:
+        return parsed
+    return replace(parsed, cautions=(*parsed.cautions, Fault(place, None, "", said)))
+
+
+def _says_something(line: str) -> bool:
+    return bool(line.partition("#")[0].strip())
 
 
 def show_faults(faults: tuple[Fault, ...], as_json: bool) -> None:

@@ -3,13 +3,15 @@
 import json
 import re
 import shlex
+from datetime import timedelta
 from pathlib import Path
 
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
-from models.policy_text import load, read, shipped_default
+from models.policy import Severity
+from models.policy_text import json_schema, load, read, shipped_default
 from rxpulse.cli import main
 
 DOCS = (Path(__file__).parents[2] / "docs" / "policy.md").read_text("utf-8")
@@ -52,6 +54,17 @@ def test_each_fault_has_file_line_entry_and_message_and_the_exit_code_is_1(tmp_p
         (str(file), 3, "clock.stat-verified.target"),
     ]
     assert "write for instance" in found["faults"][1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [('extends = "none"\n', "nothing is judged"), ("# nothing yet\n\n", "the file is empty")],
+)
+def test_a_policy_that_judges_or_says_nothing_is_worth_a_warning(tmp_path: Path, text: str, said: str) -> None:
+    ran = run("check", str(written(tmp_path, text)), "--json")
+    assert ran.exit_code == 0
+    assert sum(said in warning["message"] for warning in json.loads(ran.stdout)["warnings"]) == 1
+    assert "nothing is judged" not in run("check", str(written(tmp_path, RETAIL))).stdout
 
 
 def test_people_read_each_fault_on_a_line_of_its_own(tmp_path: Path) -> None:
@@ -154,6 +167,37 @@ def test_the_documented_policy_does_what_is_said_of_it() -> None:
     assert parsed.cautions == ()
     assert parsed.policy.channels.smtp_password_file == "smtp.password"
     assert parsed.policy.clocks["stat-verified"].source == "Pharmacy committee, March"
+
+
+def test_every_part_that_is_documented_is_understood_and_says_what_is_said_of_it(tmp_path: Path) -> None:
+    first, _, people, ladder, clock, rate, rule, tell, feed = block("toml")
+    site = first.partition("[person.ana]")[0]
+    file = written(tmp_path, "\n".join((site, people, ladder, clock, rate, rule, tell, feed)))
+    ran = run("check", str(file), "--json")
+    assert ran.exit_code == 0 and json.loads(ran.stdout)["faults"] == []
+    found = read(file).policy
+    assert not found.rules.keys() & {"waste-witnessed-by-same-person"}
+    assert found.tell_within == timedelta(minutes=15)
+    made = found.clocks["chemo-checked"]
+    assert (made.per, made.warn_at, len(made.pauses), made.worsens[0].severity) == ("links.dose", 0.5, 1, Severity.S1)
+    assert found.rates["labels-reprinted"].late_after == timedelta(minutes=10)
+
+
+def test_the_documented_roster_and_ladder_are_tried_as_documented(tmp_path: Path) -> None:
+    first, _, people, ladder, *_ = block("toml")
+    file = written(tmp_path, "\n".join((first.partition("[person.ana]")[0], people, ladder)))
+    typed = [line for line in DOCS.splitlines() if line.startswith("RXPULSE_POLICY=site.toml rxpulse policy")]
+    duty, story = (json.loads(run(*shlex.split(line)[3:], "--json", policy=file).stdout) for line in typed)
+    assert [duty["spans"][0][key] for key in ("person", "why")] == ["ben", "override"]
+    pages = [(page["loop"], page["step"], page["person"]) for page in story["pages"]]
+    assert pages[0] == (1, 1, "ana") and (1, 2, "ben") in pages
+    assert max(loop for loop, _, _ in pages) == 4
+    assert story["ladder"] == "urgent" and story["states"][-1]["state"] == "exhausted"
+
+
+def test_every_definition_of_the_schema_is_described() -> None:
+    lacking = [name for name, one in json_schema()["$defs"].items() if len(one.get("description", "")) < 10]
+    assert lacking == []
 
 
 def test_the_documented_duties_are_those_that_ship() -> None:
