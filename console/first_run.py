@@ -45,10 +45,9 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         if not first.key:
             return _page(who, HTTPStatus.UNPROCESSABLE_ENTITY, first, ("Give a short name, such as ana.",))
         try:
-            made = _enact(who, first)
+            _enact(who, first)
         except PolicyFault as fault:
             return _page(who, HTTPStatus.UNPROCESSABLE_ENTITY, first, tuple(one.message for one in fault.faults))
-        store.record(who.name, "policy version", str(made.number))
         return RedirectResponse("/people", HTTPStatus.SEE_OTHER)
 
     def _enact(who: SignedIn, first: First) -> Version:

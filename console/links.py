@@ -45,7 +45,6 @@ def router(store: ConsoleStore) -> APIRouter:
     def take(token: str, fields: auth.Form) -> HTMLResponse:
         match store.acknowledge_by_link(token, fields.get("note", "")[:LONGEST_NOTE]):
             case Standing() as found:
-                store.record("link of a message", "acknowledge", found.escalation)
                 who = Words(store.policy()).person(found.acknowledged_by)
                 until = f" until {found.expires:%H:%M} UTC" if found.expires else ""
                 if found.acknowledged_by != found.person:

@@ -1,5 +1,6 @@
 """The policy as the stack of this home holds it: which version judges now, and what a file next to it would change."""
 
+import getpass
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -77,6 +78,31 @@ def asked(ask: Callable[[], T]) -> T:
         return ask()
     except DatabaseAway as fault:
         raise CallerFault(f"{fault}; `rxpulse status` says how it is") from fault
+
+
+def operator() -> str:
+    """Who gives this command, for the audit: the name of the login; OPERATOR where it has none, as in a container."""
+    from models.store.auditing import OPERATOR
+
+    return login() or OPERATOR
+
+
+def login() -> str:
+    """The name that you are logged in by; empty where the account has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def noted(url: str, what: str, ref: str) -> None:
+    """A line in the audit: who gives this command did `what` about `ref`. Raises CallerFault where the database is
+    away."""
+    from models.store.auditing import record
+    from models.store.connecting import connect
+
+    with asked(lambda: connect(url, "rxpulse audit", autocommit=True)) as connection:
+        record(connection, operator(), what, ref)
 
 
 def held(connection: Any) -> Policy:

@@ -13,6 +13,7 @@ from psycopg import Connection, Rollback
 
 from models.links import Link, LinkFault, read
 from models.store.answering import Over, Standing, Unknown, acknowledge
+from models.store.auditing import record
 
 _LENGTH = 32
 
@@ -82,6 +83,7 @@ def acknowledge_by_link(
         answer = acknowledge(connection, link.escalation, link.person, note)
         if not isinstance(answer, Standing):
             raise Rollback(transaction)
+        record(connection, link.person, "acknowledge by link", link.escalation)
     return answer
 
 

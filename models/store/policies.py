@@ -18,6 +18,7 @@ from models.policy import BEGINNING, Policies
 from models.policy_text import Fault, Parsed, PolicyFault, parse_dump, read
 from models.policy_text.cautions import cautions
 from models.policy_text.faults import dotted
+from models.store.auditing import record
 from models.store.connecting import connect
 
 _LOCK = 0x52785076
@@ -72,11 +73,18 @@ def begin(database_url: str, first: Parsed, author: str) -> bool:
 
 
 def enact(
-    database_url: str, version: Parsed, effective: datetime | None, author: str, *, after: int | None = None
+    database_url: str,
+    version: Parsed,
+    effective: datetime | None,
+    author: str,
+    *,
+    after: int | None = None,
+    by: str | None = None,
 ) -> Version:
-    """Records one version more, in force from `effective` on (None: as soon as can be). `after`: only if the latest one is
-    still that of this number. Raises TooSoon where `effective` is less than six minutes ahead, no whole minute, or before a
-    version already recorded takes effect; CallerFault where somebody else was quicker."""
+    """Records one version more, in force from `effective` on (None: as soon as can be), and in the audit that it was made
+    `by` somebody (None: the author). `after`: only if the latest one is still that of this number. Raises TooSoon where
+    `effective` is less than six minutes ahead, no whole minute, or before a version already recorded takes effect;
+    CallerFault where somebody else was quicker."""
     with connect(database_url, "rxpulse policy") as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         if after is not None and (last := history(connection)[-1]).number != after:
@@ -88,7 +96,9 @@ def enact(
         [(now, latest)] = rows
         since = checked(effective, now, latest)
         append(connection, version, since, author)
-        return history(connection)[-1]
+        made = history(connection)[-1]
+        record(connection, by or author, "policy version", str(made.number))
+        return made
 
 
 def checked(effective: datetime | None, now: datetime, latest: datetime | None) -> datetime:

@@ -1,13 +1,11 @@
 """`rxpulse ack`: take an escalation on from a terminal."""
 
-import getpass
-
 import click
 
 from models.errors import CallerFault, UsageFault
 from models.policy import Policy
 from models.wire import stamp
-from rxpulse.enacted import asked, database_url, held
+from rxpulse.enacted import asked, database_url, held, login, operator
 from rxpulse.output import json_option, print_json
 
 EXAMPLE = """Example:
@@ -28,11 +26,16 @@ def ack(escalation: str, person: str | None, note: str, as_json: bool) -> None:
     Where somebody else has it, he keeps it, and this one is recorded. Exits with 1 where it is over.
     """
     from models.store.answering import Over, Standing, Unknown, acknowledge
+    from models.store.auditing import record
     from models.store.connecting import connect
 
     url = database_url()
     with asked(lambda: connect(url, "rxpulse ack", autocommit=True)) as connection:
-        answer = acknowledge(connection, escalation, taker(held(connection), person), note)
+        who = taker(held(connection), person)
+        with connection.transaction():
+            answer = acknowledge(connection, escalation, who, note)
+            if isinstance(answer, Standing):
+                record(connection, operator(), "acknowledge", escalation)
     match answer:
         case Unknown():
             raise UsageFault(f"there is no escalation {escalation}; the board and /api/v1/escalations show their ids")
@@ -57,11 +60,3 @@ def taker(policy: Policy, named: str | None) -> str:
         known = ", ".join(sorted(policy.people)) or "nobody"
         raise UsageFault(f"the policy knows no person '{who}': say who takes it on with --person; it knows: {known}")
     return who
-
-
-def login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # An account without a name, as in a container.
-        return ""

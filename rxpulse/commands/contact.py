@@ -10,7 +10,7 @@ import click
 from models.errors import UsageFault
 from models.policy import Channel, Policy
 from models.settings import Settings
-from rxpulse.enacted import asked, held
+from rxpulse.enacted import asked, held, operator
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
 
@@ -46,6 +46,7 @@ def test(person: str, channel: str | None, as_json: bool) -> None:
 
     It is recorded with the pages. Exits with 1 where a channel did not take it.
     """
+    from models.store.auditing import record
     from models.store.connecting import connect
     from models.store.contacting import send_test
     from models.store.messages import Voice
@@ -56,7 +57,9 @@ def test(person: str, channel: str | None, as_json: bool) -> None:
         voice = Voice(settings.public_url or "http://127.0.0.1:7400")
         policy = held(connection)
         by = channels(policy, person, channel)
-        keys = send_test(connection, voice, policy, person, by)
+        with connection.transaction():
+            keys = send_test(connection, voice, policy, person, by)
+            record(connection, operator(), "test message", person)
         found = wait(connection, keys)
     show(person, found, as_json)
     if any(one.state != "sent" for one in found):

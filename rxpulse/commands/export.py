@@ -12,6 +12,7 @@ from models.errors import CallerFault
 from models.event import Data, Event, field
 from models.settings import Settings
 from models.wire import NUMBERS, OBJECTS
+from rxpulse.enacted import noted
 from rxpulse.output import json_option, print_json, say
 from rxpulse.progress import counted
 from rxpulse.running import with_running_stack
@@ -64,13 +65,16 @@ def export(what: str, out: Path, all_revisions: bool, as_json: bool) -> None:
     """Write facts to a file, one row each: turnaround times, signals, events, or messages to people.
 
     Only the latest revision of each fact is written, and what late evidence retracted is left out, unless you ask for
-    all revisions. Beside a running stack, or with RXPULSE_DATABASE_URL (and RXPULSE_KAFKA for events).
+    all revisions. Beside a running stack, or with RXPULSE_DATABASE_URL (and RXPULSE_KAFKA for events). It is recorded in
+    the audit.
     """
     from models.store.facts import snapshot
 
     check(out)
     settings = with_running_stack(Settings.from_env(os.environ), os.environ)
-    with snapshot(settings.required_database_url()) as facts:
+    url = settings.required_database_url()
+    noted(url, "export", what)
+    with snapshot(url) as facts:
         match what:
             case "intervals":
                 table = Table(tuple(_INTERVALS.items()), _intervals(facts, all_revisions))

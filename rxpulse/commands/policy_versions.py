@@ -1,6 +1,5 @@
 """`rxpulse policy apply` and `history`: the next version of the policy, and who made which one when."""
 
-import getpass
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from models.policy_text.differing import Change, difference
 from models.settings import Settings
 from models.store.policies import Recorded, Version, checked, enact, recorded, stored
 from models.tracking.ending import narrowed, resettled
-from rxpulse.enacted import asked, named
+from rxpulse.enacted import asked, named, operator
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
 
@@ -64,7 +63,7 @@ def apply(
     tell(held, before.policy, wanted, changes)
     if not yes:
         click.confirm("Make it the next version?", abort=True, err=True)
-    made = asked(lambda: enact(url, wanted, since, author or getpass.getuser()))
+    made = asked(lambda: enact(url, wanted, since, author or operator(), by=operator()))
     outcome(announced(settings, made), made, changes, as_json)
 
 

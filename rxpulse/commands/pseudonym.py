@@ -12,8 +12,9 @@ from models.errors import UsageFault
 from models.event_types import KINDS
 from models.pseudonym import actor, case_of
 from models.settings import Settings
+from rxpulse.enacted import noted
 from rxpulse.keys import pseudonym_of
-from rxpulse.output import json_option, print_json
+from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
 
 EXAMPLE = """Example:
@@ -39,12 +40,17 @@ def pseudonym(file: Path, kind: str, as_json: bool) -> None:
     """Print number and pseudonym of each line of a file, as CSV.
 
     The table tells whose case is whose: keep it as safe as the key (RXPULSE_PSEUDONYM_KEY; of a running stack the one in
-    its home).
+    its home). It is recorded in the audit of the running stack.
     """
-    key = _key()
+    settings = with_running_stack(Settings.from_env(os.environ), os.environ)
+    key = _key(settings)
     made = [
         (number, actor(key, number) if kind == "actor" else case_of(key, kind, number)) for number in _numbers(file)
     ]
+    if settings.database_url is None:
+        say("no stack runs here, so this is recorded in no audit")
+    else:
+        noted(settings.required_database_url(), "pseudonyms", kind)
     if as_json:
         print_json([{"number": number, "pseudonym": code} for number, code in made])
         return
@@ -64,8 +70,7 @@ def _numbers(file: Path) -> Iterator[str]:
     return (line.strip() for line in text.splitlines() if line.strip())
 
 
-def _key() -> str:
-    settings = with_running_stack(Settings.from_env(os.environ), os.environ)
+def _key(settings: Settings) -> str:
     known = settings.pseudonym_key or pseudonym_of(settings.home)
     if known is None:
         raise UsageFault(

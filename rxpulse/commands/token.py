@@ -11,6 +11,7 @@ import click
 from models.errors import UsageFault
 from models.event import Site, Source
 from models.settings import Settings
+from rxpulse.enacted import operator
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
 
@@ -54,7 +55,7 @@ def add(name: str, sources: tuple[str, ...], sites: tuple[str, ...], as_json: bo
         frozenset(Source(checked("--source", one, r"[\x21-\x7e]{1,256}")) for one in sources),
         frozenset(Site(checked("--site", one, r"[A-Za-z0-9_.:/-]{1,64}")) for one in sites),
     )
-    text = tokens.add(database_url(), made)
+    text = tokens.add(database_url(), made, by=operator())
     if as_json:
         print_json({"name": name, "token": text, "sources": sorted(made.sources), "sites": sorted(made.sites)})
         return
@@ -70,7 +71,7 @@ def revoke(name: str, as_json: bool) -> None:
     """Take a token back: whoever brings it is refused from now on."""
     from models.store import tokens
 
-    was_good = tokens.revoke(database_url(), name)
+    was_good = tokens.revoke(database_url(), name, by=operator())
     if as_json:
         print_json({"name": name, "revoked": was_good})
     else:

@@ -10,6 +10,7 @@ from models.errors import CallerFault
 from models.settings import Settings
 from models.wire import stamp
 from rxpulse.commands.token import checked
+from rxpulse.enacted import operator
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
 
@@ -66,7 +67,7 @@ def add(name: str, role: str, sites: tuple[str, ...], password_file: Path | None
 
     checked("NAME", name, r"[A-Za-z0-9_.-]{1,64}")
     bound = tuple(sorted({checked("--site", one, r"[A-Za-z0-9_.:/-]{1,64}") for one in sites})) or None
-    accounts.add(database_url(), name, Rights(Role(role), bound), password(password_file))
+    accounts.add(database_url(), name, Rights(Role(role), bound), password(password_file), by=operator())
     if as_json:
         print_json({"name": name, "role": role, "sites": bound})
     else:
@@ -80,7 +81,7 @@ def change(name: str, password_file: Path | None) -> None:
     """Give the account NAME another password. Its sessions end; a disabled account may sign in again."""
     from models.store import accounts
 
-    accounts.change_password(database_url(), name, password(password_file))
+    accounts.change_password(database_url(), name, password(password_file), by=operator())
     say(f"{name} has another password")
 
 
@@ -111,7 +112,7 @@ def disable(name: str, as_json: bool) -> None:
     """End the account NAME and all its sessions, at once. What it did stays recorded under its name."""
     from models.store import accounts
 
-    was_open = accounts.disable(database_url(), name)
+    was_open = accounts.disable(database_url(), name, by=operator())
     if as_json:
         print_json({"name": name, "disabled": was_open})
     else:

@@ -16,6 +16,7 @@ from models.settings import Secret
 from models.store.auditing import ref_of
 from models.store.rights import Role
 from rxpulse.cli import main
+from rxpulse.enacted import operator
 from tests.console import Served, Story, serving
 
 KEY, NUMBER = "a key for pseudonyms of its own", "RX-4711-XYZZY"
@@ -111,8 +112,8 @@ def test_without_a_key_the_page_says_what_it_cannot_find(story: Story, database_
         assert search(browser, NUMBER).status_code == 404
 
 
-def run(tmp_path: Path, *arguments: str, key: str = KEY, given: str | None = None):  # type: ignore[no-untyped-def]
-    env = {"RXPULSE_HOME": str(tmp_path), "RXPULSE_PSEUDONYM_KEY": key}
+def run(tmp_path: Path, *arguments: str, key: str = KEY, given: str | None = None, **more: str):  # type: ignore[no-untyped-def]
+    env = {"RXPULSE_HOME": str(tmp_path), "RXPULSE_PSEUDONYM_KEY": key, "RXPULSE_DATABASE_URL": None, **more}
     return CliRunner().invoke(main, ["pseudonym", *arguments], env=env, input=given)
 
 
@@ -123,6 +124,16 @@ def test_the_command_makes_the_table_that_search_uses(tmp_path: Path) -> None:
     assert listed.stdout == "number,pseudonym\n" + "".join(f"{number},{case}\n" for number, case in wanted)
     people = run(tmp_path, "--list", "-", "--kind", "actor", "--json", given="ana\n")
     assert json.loads(people.stdout) == [{"number": "ana", "pseudonym": actor(KEY, "ana")}]
+    assert "recorded in no audit" in people.stderr
+
+
+def test_whoever_makes_the_table_beside_a_store_stands_in_the_audit(
+    tmp_path: Path, story: Story, database_url: str
+) -> None:
+    given = run(tmp_path, "--list", "-", given="77\n", RXPULSE_DATABASE_URL=database_url)
+    assert given.exit_code == 0 and "no audit" not in given.stderr
+    rows = story.connection.execute("SELECT person, what, ref FROM audit").fetchall()
+    assert rows == [(operator(), "pseudonyms", ref_of("order"))]
 
 
 @pytest.mark.parametrize(

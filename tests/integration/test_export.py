@@ -18,9 +18,11 @@ from pyarrow import parquet
 
 from models import policy_text
 from models.event import Event
+from models.store.auditing import ref_of
 from models.wire import FIELDS, encode
 from rxpulse.cli import main
 from rxpulse.commands.export import _EVENTS
+from rxpulse.enacted import operator
 from tests.conftest import RunningStack
 from tests.live import Live, living, now, simulated, stat, until
 
@@ -106,6 +108,7 @@ def test_the_number_of_rows_is_told_as_json(live: Live) -> None:
     out = live.folder / "told.csv"
     found = json.loads(run(live, "export", "deliveries", "--out", str(out), "--json").stdout)
     assert found == {"what": "deliveries", "file": str(out), "rows": len(out.read_text().splitlines()) - 1}
+    assert live.rows("SELECT person, what, ref FROM audit") == [(operator(), "export", ref_of("deliveries"))]
 
 
 def test_exported_signals_say_what_was_told(live: Live) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from models.links import LinkFault, sign
+from models.store.auditing import Wanted, lines
 from models.store.desk import Offer, Over, Spent, Standing, Unknown, acknowledge, acknowledge_by_link, offer, resolve
 from models.store.linking import signing_key
 from models.store.messages import with_link
@@ -38,6 +39,8 @@ def test_a_page_carries_a_link_that_takes_it_on(paged: Telling) -> None:
     assert linked(paged)["data"]["link"].startswith("https://rx.example.org/a/")
     answer = acknowledge_by_link(paged.connection, token(paged))
     assert isinstance(answer, Standing) and answer.acknowledged_by == "ana"
+    [line] = lines(paged.connection, Wanted(about=answer.escalation), 9)
+    assert (line.person, line.what) == ("ana", "acknowledge by link")
 
 
 def test_the_link_is_the_same_on_every_attempt_and_not_in_the_store(paged: Telling) -> None:

@@ -1,5 +1,6 @@
 """Versions of the policy: what is shown, refused and recorded when one is applied."""
 
+import getpass
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,8 @@ from click.testing import CliRunner, Result
 
 from models import policy_text
 from models.policy_text import Parsed
+from models.store.auditing import OPERATOR, Wanted, lines
+from models.store.connecting import connect
 from models.store.policies import begin, enact, recorded, stored
 from rxpulse import cli
 from tests.conftest import RunningStack
@@ -68,6 +71,9 @@ def test_a_version_is_recorded_with_who_made_it_and_judges_from_a_whole_minute_s
     assert made.effective is not None and made.effective.second == made.effective.microsecond == 0
     assert timedelta(minutes=6) <= made.effective - before <= timedelta(minutes=7, seconds=10)
     assert f"change at {made.effective:%Y-%m-%dT%H:%MZ}" in ran.stdout
+    with connect(desk.url, "test") as connection:
+        [line] = lines(connection, Wanted(what="policy version", about="2"), 9)
+    assert line.person == (getpass.getuser() or OPERATOR)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from models import policy_text
+from models.store.auditing import ref_of
 from models.store.connecting import connect
 from models.store.desk import resolve
 from models.store.policies import begin
 from rxpulse.cli import main
+from rxpulse.enacted import operator
 from tests.integration.test_desk import POLICY
 from tests.integration.test_dispatcher import Receiver, Running, dispatcher, receiver, until
 from tests.mailserver import mail_server
@@ -52,6 +54,7 @@ def test_a_test_message_reaches_a_person_by_every_channel_and_is_recorded(reache
     assert server.types("ana@example.org") == ["rx.contact.test"]
     rows = dispatcher.rows("SELECT type, person, state, attempts FROM deliveries WHERE channel = 'webhook'")
     assert rows == [("test", "ana", "sent", 1)]
+    assert dispatcher.rows("SELECT person, what, ref FROM audit") == [(operator(), "test message", ref_of("ana"))]
 
 
 def test_a_channel_that_refuses_is_named_and_exits_with_1(reached: Any, receiver: Receiver) -> None:
@@ -83,6 +86,7 @@ def test_ack_takes_an_escalation_on_and_stops_the_steps(reached: Any, receiver: 
     found = json.loads(ran.stdout)
     assert (found["id"], found["state"], found["acknowledged_by"]) == (name, "acknowledged", "ben")
     assert found["expires"].endswith("Z")
+    assert dispatcher.rows("SELECT person, what, ref FROM audit") == [(operator(), "acknowledge", ref_of(name))]
     until(lambda: "rx.escalation.acknowledged" in receiver.types(), "word of who has it")
 
 
