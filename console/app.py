@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI, Request
-from fastapi.exception_handlers import request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
@@ -121,6 +120,30 @@ def _own_health(app: FastAPI, settings: Settings, store: ConsoleStore, recorder:
         return PlainTextResponse(recorder.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
+def _asked_wrongly(fault: RequestValidationError) -> tuple[HTTPStatus, str, str]:
+    """Status, title and sentence for a program whose request does not fit: 400 where its body is no JSON or its address
+    is wrong, 422 where something within the body is."""
+    first = fault.errors()[0]
+    where, *_ = place = [str(part) for part in first["loc"]]
+    if first["type"] == "json_invalid":
+        text = "The body is no JSON: send one object, as /api/v1/openapi.json shows it."
+        return HTTPStatus.BAD_REQUEST, "That did not work", text
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if where == "body" else HTTPStatus.BAD_REQUEST
+    named, limits = place[-1], first.get("ctx", {})
+    match first["type"]:
+        case "missing":
+            text = f"{named} is missing."
+        case "literal_error" | "enum":
+            text = f"{named}: give {limits['expected']}."
+        case "greater_than_equal":
+            text = f"{named}: give at least {limits['ge']}."
+        case "less_than_equal":
+            text = f"{named}: give at most {limits['le']}."
+        case _:
+            text = f"{named} cannot be what it is; /api/v1/openapi.json says what it may be."
+    return status, "That did not work", text
+
+
 def _own_refusals(app: FastAPI) -> None:
     """How a request that is turned down is answered: in words for people, without a trace of the inside."""
 
@@ -146,9 +169,9 @@ def _own_refusals(app: FastAPI) -> None:
         return turned_down(request, HTTPStatus.SERVICE_UNAVAILABLE, "One moment", text)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, fault: RequestValidationError) -> Response:
+    def invalid(request: Request, fault: RequestValidationError) -> Response:
         if request.url.path.startswith("/api/"):
-            return await request_validation_exception_handler(request, fault)
+            return turned_down(request, *_asked_wrongly(fault))
         return turned_down(request, HTTPStatus.UNPROCESSABLE_ENTITY, "That did not work", "This address is not whole.")
 
     @app.exception_handler(HTTPException)

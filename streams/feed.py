@@ -111,6 +111,15 @@ def tail(consumer: Consumer, topic: str, start: Start, follow: bool) -> Iterator
         yield from _flow(consumer, set(held), follow)
 
 
+def beyond(consumer: Consumer, topic: str, start: Start) -> int | None:
+    """Where the longest partition of the topic ends, if `start` lies there or later, so that nothing is held from there
+    on; else None."""
+    if not isinstance(start, Offset):
+        return None
+    end = max(extent(consumer, topic, number).high for number in partitions(consumer, topic))
+    return end if start.number >= end else None
+
+
 def _first(start: Start, held: Extent) -> int:
     match start:
         case Whence.BEGINNING:

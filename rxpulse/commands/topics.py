@@ -77,12 +77,16 @@ def tail(topic: str, follow: bool, last: int | None, whence: str | None) -> None
              rxpulse topics tail rx.signals --from end --follow
     """
     from streams.aside import why_aside
-    from streams.feed import reader
+    from streams.feed import beyond, reader
     from streams.feed import tail as records
 
     start = beginning(last, whence, follow)
     with reader(with_running_stack(Settings.from_env(os.environ), os.environ)) as consumer:
         try:
+            if (end := beyond(consumer, topic, start)) is not None:
+                say(
+                    f"{topic} ends at offset {end}: nothing lies at {whence} or beyond; give a smaller offset, or -n 20"
+                )
             for message in records(consumer, topic, start, follow):
                 click.echo(line(message.value() or b"", why_aside(message)))
         except KeyboardInterrupt:

@@ -17,6 +17,7 @@ from ipaddress import ip_address
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from metrics import catalog
@@ -94,6 +95,12 @@ def create_app(behind: Behind) -> FastAPI:
         if not may_read(_address(request), request.headers.get("authorization"), behind.api_key):
             return Response("give the bearer token of this installation\n", 401, media_type="text/plain")
         return Response(behind.recorder.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    @app.exception_handler(HTTPException)
+    async def elsewhere(_: Request, fault: HTTPException) -> Response:
+        """Another address or method, in the shape of every other refusal."""
+        told = f"{fault.detail}: send events by POST to /api/v1/events"
+        return JSONResponse({"error": told, "items": []}, fault.status_code, fault.headers)
 
     return app
 

@@ -327,7 +327,20 @@ def test_pages_of_a_list_show_each_entry_once(console: Served, story: Story) -> 
 def test_a_list_asked_wrongly_says_what_is_wrong(console: Served, asked: dict[str, str]) -> None:
     api = console.api()
     answer = api.get("/api/v1/signals", params=asked)
-    assert answer.status_code == 422 and next(iter(asked)) in answer.text
+    assert answer.status_code in (400, 422)
+    assert isinstance(answer.json()["detail"], str) and next(iter(asked)) in answer.json()["detail"]
+
+
+def test_what_a_program_asks_wrongly_is_told_in_a_sentence(console: Served) -> None:
+    api = console.api()
+    odd = api.get("/api/v1/signals", params={"state": "odd"})
+    assert odd.status_code == 400
+    assert odd.json() == {"detail": "state: give 'current', 'untold' or 'all'."}
+    path = "/api/v1/escalations/x/resolve"
+    broken = api.post(path, content=b"{", headers={"Content-Type": "application/json"})
+    assert broken.status_code == 400 and broken.json()["detail"].startswith("The body is no JSON")
+    short = api.post(path, json={"person": "manager"})
+    assert (short.status_code, short.json()) == (422, {"detail": "code is missing."})
 
 
 def test_the_board_shows_the_most_urgent_and_counts_all(console: Served, story: Story) -> None:

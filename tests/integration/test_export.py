@@ -190,6 +190,8 @@ def test_what_was_put_aside_is_shown_with_the_reason_and_its_place(live: Live) -
     )
     assert run(live, "topics", "tail", "rx.deadletter", "-n", "1").stdout.splitlines() == [second]
     assert run(live, "topics", "tail", "rx.deadletter", "--from", "1").stdout.splitlines() == [second]
+    past = run(live, "topics", "tail", "rx.deadletter", "--from", "99")
+    assert past.stdout == "" and "rx.deadletter ends at offset 2: nothing lies at 99 or beyond" in past.stderr
 
 
 def test_the_latest_records_of_all_partitions_come_in_their_order(live: Live) -> None:

@@ -238,6 +238,16 @@ def test_another_feeds_pseudonyms_are_its_own(intake: Intake, written: Tail) -> 
 # What is refused, and how
 
 
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/api/v1/events", 405), ("POST", "/events", 404)])
+def test_another_address_or_method_is_refused_in_the_same_shape(
+    intake: Intake, method: str, path: str, status: int
+) -> None:
+    answer = httpx.request(method, f"{intake.url}{path}")
+    assert answer.status_code == status and answer.json()["items"] == []
+    assert "POST to /api/v1/events" in answer.json()["error"]
+    assert status != 405 or answer.headers["allow"] == "POST"
+
+
 NESTED = b"[" * 100_000 + b"]" * 100_000
 
 

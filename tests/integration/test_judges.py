@@ -33,6 +33,7 @@ from models.store.memory import MemoryLedger
 from models.store.policies import read_policies
 from models.store.seat import PARTITION, Elsewhere, Round, Seat
 from models.store.silences import silent_feeds
+from models.store.soundness import soundness
 from models.store.sql import SqlLedger
 from models.tracking import Watched, track
 from streams import topics
@@ -683,6 +684,8 @@ def test_what_feeds_are_learned_from_is_kept_for_nine_weeks(ear: Ear) -> None:
     with psycopg.connect(ear.url) as connection:
         rows = connection.execute("SELECT hour FROM feed_hours ORDER BY hour").fetchall()
     assert [hour > ear.at(-9 * week - 60) for (hour,) in rows] == [True, True]
+    found = soundness(ear.url)
+    assert found is not None and list(found.spans.values()) == [timedelta(weeks=8)]
 
 
 @pytest.mark.parametrize(("apart", "listens"), [(29, True), (-29, True), (31, False), (-31, False)])
