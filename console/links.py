@@ -37,7 +37,9 @@ def router(store: ConsoleStore) -> APIRouter:
             case Offer() as found if found.state == "resolved":
                 return _refused(Over("it is resolved"))
             case Offer() as found:
-                return page("take.html", token=token, one=found, words=Words(store.policy()), states=STATES)
+                words = Words(store.policy())
+                title = words.headline(found.kind, found.name, found.severity, found.title)
+                return page("take.html", token=token, one=found, title=title, words=words, states=STATES)
             case fault:
                 return _refused(fault)
 

@@ -4,8 +4,10 @@ them, severities as a word beside the colour and the shape."""
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from models.policy import Policy
+from models.policy import Policy, Severity
 from models.store.board import EscalationItem, SignalItem
+from models.store.briefs import Brief
+from models.store.messages import clock_title
 from models.store.rights import SEVERAL
 
 SEVERITIES = {"S1": "critical", "S2": "urgent", "S3": "soon", "S4": "note"}
@@ -51,6 +53,8 @@ DELIVERED = {
     "cancelled": "not sent: no longer needed",
 }
 
+_STATIONS = 3
+"""The latest of those that had a case in hand: more make a line too long to be read."""
 ROLES = {
     "viewer": "reads",
     "responder": "also takes on, gives back, passes on",
@@ -116,9 +120,22 @@ class Words:
         """What it is about, in a line."""
         match one:
             case EscalationItem():
-                return one.title or one.name
+                return self.headline(one.kind, one.name, one.severity, one.title or one.name)
             case SignalItem():
-                return self._title(one.kind, one.name)
+                return self.headline(one.kind, one.name, one.severity, self._title(one.kind, one.name))
+
+    def headline(self, kind: str, name: str, severity: str, title: str) -> str:
+        """A title that says what happened, as messages do; `severity` is S1 to S4."""
+        clock = self._policy.clocks.get(name) if self._policy and kind == "clock" else None
+        return clock_title(clock, Severity[severity]) if clock else title
+
+    def work(self, of: Brief | None, site: str) -> str:
+        """What tells a case from others: how urgent, whose turn, where it was, since when; empty for none."""
+        if of is None:
+            return ""
+        stage = f"waits for {of.stage.replace('_', ' ')}" if of.stage else "nobody's turn"
+        parts = (PRIORITIES.get(of.priority, of.priority), stage, ", ".join(of.stations[-_STATIONS:]))
+        return " · ".join([*(one for one in parts if one), f"began {self.minute(of.started, site)}"])
 
     def person(self, key: str) -> str:
         """A person by name."""
@@ -141,6 +158,12 @@ class Words:
         profile = self._profile(site)
         local = instant.astimezone(ZoneInfo(profile.working.timezone)) if profile else instant
         return f"{local.day} {local:%b %H:%M:%S}" + ("" if profile else " UTC")
+
+    def minute(self, instant: datetime, site: str) -> str:
+        """Day and minute on the site's wall; as `clock_time`."""
+        profile = self._profile(site)
+        local = instant.astimezone(ZoneInfo(profile.working.timezone)) if profile else instant
+        return f"{local.day} {local:%b %H:%M}" + ("" if profile else " UTC")
 
     def anywhere(self, instant: datetime) -> str:
         """Day and minute on the wall of all sites, where their clocks are the same; else in UTC."""

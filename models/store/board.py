@@ -14,6 +14,7 @@ from psycopg import Connection
 
 from models.errors import CallerFault
 from models.policy import Severity
+from models.store.briefs import BRIEF, WITH_CASE, Brief, brief
 from models.store.rights import EVERYTHING, Rights
 
 T = TypeVar("T")
@@ -121,7 +122,8 @@ class Freshness:
 @dataclass(frozen=True, slots=True)
 class SignalItem:
     """A signal as interfaces 9 lists it. `severity` is S1 to S4, `state` open or cleared, `opened` the instant (UTC) from
-    which it is true; `told` is yes or why nobody was told, None while that is not judged."""
+    which it is true; `told` is yes or why nobody was told, None while that is not judged; `work` says what its case is,
+    None where it is about none or that is gone."""
 
     id: str
     kind: str
@@ -134,12 +136,13 @@ class SignalItem:
     told: str | None
     cleared: datetime | None
     reason: str | None
+    work: Brief | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EscalationItem:
     """An escalation as interfaces 9 lists it. `state` is open, acknowledged, exhausted or resolved; `expires` is until when
-    (UTC) the acknowledgement holds, None where it does not expire or there is none."""
+    (UTC) the acknowledgement holds, None where it does not expire or there is none; `work` is as of a signal."""
 
     id: str
     kind: str
@@ -155,6 +158,7 @@ class EscalationItem:
     acknowledged_by: str | None
     expires: datetime | None
     resolved: datetime | None
+    work: Brief | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,12 +311,12 @@ WHERE finished IS NULL AND {_AT}
 GROUP BY site, kind, waits, bucket
 ORDER BY site, kind, waits, array_position(%(known)s::text[], {_BUCKET})
 """
-_SIGNAL: LiteralString = """
+_SIGNAL: LiteralString = f"""
 SELECT id, kind, name, severity, site, case_id, CASE WHEN cleared IS NULL THEN 'open' ELSE 'cleared' END, raised, told,
-    cleared, reason FROM signals"""
-_ESCALATION: LiteralString = """
-SELECT id, kind, name, severity, site, case_id, state, opened, title, signal, ladder, acknowledged_by, expires, resolved
-FROM escalations"""
+    cleared, reason, {BRIEF} FROM signals {WITH_CASE}"""
+_ESCALATION: LiteralString = f"""
+SELECT id, kind, name, severity, site, case_id, state, opened, title, signal, ladder, acknowledged_by, expires, resolved,
+    {BRIEF} FROM escalations {WITH_CASE}"""
 # What a summary told, and what a person was told and ended, stays on the board like any other (semantics 16, 24).
 _TOLD: LiteralString = "coalesce(told IN ('yes', 'summary', 'resolved'), false)"
 _URGENT: LiteralString = f"""
@@ -369,10 +373,10 @@ def _read_mark(after: str) -> tuple[datetime, str]:
 
 
 def _signal(row: "tuple[Any, ...]") -> SignalItem:
-    ref, kind, name, severity, *rest = row
-    return SignalItem(ref, kind, name, Severity(severity).name, *rest)
+    ref, kind, name, severity, *rest = row[:-4]
+    return SignalItem(ref, kind, name, Severity(severity).name, *rest, work=brief(*row[-4:]))
 
 
 def _escalation(row: "tuple[Any, ...]") -> EscalationItem:
-    ref, kind, name, severity, *rest = row
-    return EscalationItem(ref, kind, name, Severity(severity).name, *rest)
+    ref, kind, name, severity, *rest = row[:-4]
+    return EscalationItem(ref, kind, name, Severity(severity).name, *rest, work=brief(*row[-4:]))

@@ -61,6 +61,7 @@ from models.store.answering import (
     resolve_many,
     resolve_signal,
 )
+from models.store.briefs import brief_of
 from models.store.grouping import gather, join, leave, members, membership
 from models.store.history import add, announce, enter, happen, history, write
 from models.store.linking import Offer, Spent, acknowledge_by_link, offer
@@ -294,8 +295,9 @@ def _deliver(
     group = members(cursor, escalation.id) if escalation.signal is None else None
     among = None if group is None else (group.count, group.signals)
     silent = _silent(cursor, escalation) if entry.message is Message.PAGE else None
+    work = brief_of(cursor, escalation.case)
     for one in entry.deliveries:
-        said = message(desk.voice, desk.policy, escalation, state, entry, one, now - raised, among, silent)
+        said = message(desk.voice, desk.policy, escalation, state, entry, one, now - raised, among, silent, work)
         cursor.execute(
             "INSERT INTO deliveries (key, escalation, signal, type, loop, step, person, channel, state, made, gives_up,"
             " due, message) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'pending', %s, %s, %s, %s)",

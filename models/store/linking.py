@@ -12,8 +12,10 @@ from typing import Any
 from psycopg import Connection, Rollback
 
 from models.links import Link, LinkFault, read
+from models.policy import Severity
 from models.store.answering import Over, Standing, Unknown, acknowledge
 from models.store.auditing import record
+from models.store.briefs import Brief, brief_of
 
 _LENGTH = 32
 
@@ -28,7 +30,8 @@ class Spent:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a link offers: `person` may take `escalation` on, which is titled `title` and stands in `state`, held by
-    `acknowledged_by` (None: nobody). `site` is where it belongs, None for several."""
+    `acknowledged_by` (None: nobody). `site` is where it belongs, None for several; `severity` is S1 to S4; `work` says
+    what its case is."""
 
     escalation: str
     person: str
@@ -36,6 +39,10 @@ class Offer:
     site: str | None
     state: str
     acknowledged_by: str | None
+    kind: str
+    name: str
+    severity: str
+    work: Brief | None
 
 
 def signing_key(connection: "Connection[Any]") -> bytes:
@@ -57,9 +64,16 @@ def offer(connection: "Connection[Any]", token: str) -> Offer | LinkFault | Spen
     if used is not None:
         return Spent(used[0])
     row = connection.execute(
-        "SELECT title, about->>'site', state, acknowledged_by FROM escalations WHERE id = %s", [link.escalation]
+        "SELECT case_id, title, about->>'site', state, acknowledged_by, kind, name, severity FROM escalations"
+        " WHERE id = %s",
+        [link.escalation],
     ).fetchone()
-    return Unknown() if row is None else Offer(link.escalation, link.person, *row)
+    if row is None:
+        return Unknown()
+    case, *about, severity = row
+    with connection.cursor() as cursor:
+        work = brief_of(cursor, case)
+    return Offer(link.escalation, link.person, *about, severity=Severity(severity).name, work=work)
 
 
 def acknowledge_by_link(

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from models import feeds
 from models.escalation import Delivery, Escalation, Message, State, Told
 from models.links import sign
-from models.policy import Kind, Policy
+from models.policy import Clock, Kind, Policy, Severity
+from models.store.briefs import Brief
 from models.store.grouping import HELD
 from models.wire import stamp
 
@@ -38,10 +39,11 @@ def message(
     late: timedelta,
     group: Group,
     silent: datetime | None,
+    work: Brief | None = None,
 ) -> dict[str, Any]:
     """The CloudEvent of a delivery. `late` is how long ago the signal became true; `group` are the signals of a page
     about several, None for one about a single one; `silent` is since when the feed of the order says nothing, None while
-    it speaks."""
+    it speaks; `work` is what its case is, None for none."""
     return {
         "specversion": "1.0",
         "id": one.key,
@@ -55,6 +57,7 @@ def message(
             **_signals(escalation, state, group),
             "site": escalation.site,
             "title": title(policy, escalation, state, told, group) + _unheard(policy, escalation, silent),
+            **_work(policy, escalation, work),
             "late_seconds": max(late, timedelta()) / timedelta(seconds=1),
             "step": told.step,
             "loop": told.loop,
@@ -96,6 +99,16 @@ def _signals(escalation: Escalation, state: State, group: Group) -> dict[str, An
     return {"signal": {"id": escalation.signal, **about}}
 
 
+def _work(policy: Policy, escalation: Escalation, work: Brief | None) -> dict[str, Any]:
+    """What tells the order from others, for who has no key to its pseudonym. `started` is an instant with the offset of
+    the site, so that programs can compare it and people read it off."""
+    if work is None or escalation.site is None:
+        return {}
+    zone = ZoneInfo(policy.site(escalation.site).working.timezone)
+    started = work.started.astimezone(zone).isoformat(timespec="seconds")
+    return {"stage": work.stage, "priority": work.priority, "started": started}
+
+
 def title(policy: Policy, escalation: Escalation, state: State, told: Told, group: Group) -> str:
     """One line: what, where, how urgent, and what has changed."""
     site = policy.site(escalation.site).name if escalation.site else "several sites"
@@ -129,6 +142,12 @@ def feed_title(name: str) -> str:
             return f"Feed {name} is silent"
 
 
+def clock_title(clock: Clock, severity: Severity) -> str:
+    """What a signal of a clock says: its title alone would say the opposite. A warning is one severity milder than the
+    breach."""
+    return f"{clock.title}: {'late' if severity <= clock.severity else 'due soon'}"
+
+
 def _about(policy: Policy, escalation: Escalation, state: State, group: Group) -> str:
     if group is not None and escalation.kind is None:
         if escalation.name == HELD:
@@ -137,8 +156,7 @@ def _about(policy: Policy, escalation: Escalation, state: State, group: Group) -
         return "nothing is open any more after the stop" if not group[0] else f"{group[0]} still open after a stop"
     clock = policy.clocks.get(escalation.name)
     if clock is not None:
-        # A warning is one severity milder than the breach.
-        return f"{clock.title}: {'late' if state.severity <= clock.severity else 'due soon'}"
+        return clock_title(clock, state.severity)
     rate = policy.rates.get(escalation.name)
     if rate is not None:
         return f"{rate.title}: more often than usual"

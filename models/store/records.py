@@ -93,6 +93,17 @@ def evidence_of(case: CaseId, body: bytes) -> Evidence:
     return _evidence(case, _decode(body))
 
 
+def stations(body: bytes) -> tuple[str, ...]:
+    """The stations that had a case in hand, each once, in the order of its events. None of a body that another release
+    wrote: a list is shown all the same, and the page of the case says what is wrong with it."""
+    try:
+        events = _decode(body).events
+    except msgspec.DecodeError:
+        return ()
+    named = (data.get("station") for *_, data in events)
+    return tuple(dict.fromkeys(one for one in named if isinstance(one, str) and one))
+
+
 def unpack(case: CaseId, body: bytes, policies: Policies) -> tuple[Watched, datetime | None]:
     """The case folded again, with what was issued about it, and its next look."""
     kept = _decode(body)

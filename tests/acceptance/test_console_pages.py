@@ -136,7 +136,7 @@ def test_an_escalation_is_taken_on_by_keyboard_alone(board: Open) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_accessible_name(
-        "Acknowledge: STAT order verified by a pharmacist, Mercy Hospital"
+        "Acknowledge: STAT order verified by a pharmacist: late, Mercy Hospital"
     )
     page.keyboard.press("Enter")
     expect(page.get_by_text("Pharmacy manager has it until")).to_be_visible()

@@ -1,10 +1,14 @@
 """The pages beside the board, over a real database: one case, the lists, the story of an escalation."""
 
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.console import Served, Story, a_late_order, serving
+from models.links import sign
+from models.store.linking import signing_key
+from tests.console import MINUTE, Served, Story, a_late_order, serving
+from workflows.notify.mail import text as mail_text
 
 
 @pytest.fixture
@@ -186,3 +190,70 @@ def test_the_board_leads_to_cases_and_stories(console: Served, story: Story) -> 
 @pytest.mark.parametrize("path", ["/cases/order/1", "/signals", "/escalations", "/escalations/x"])
 def test_no_page_is_shown_to_a_stranger(console: Served, path: str) -> None:
     assert console.browser().get(path).status_code == 401
+
+
+# By what people tell an order
+
+
+def test_an_order_is_known_by_its_priority_stage_station_and_start_wherever_it_is_named(
+    console: Served, story: Story
+) -> None:
+    escalation = paged(story, a_late_order(story))
+    began = (story.now - 58 * MINUTE).astimezone(ZoneInfo("America/New_York"))
+    wanted = f"STAT · waits for prepare · ward-4, ws-12 · began {began.day} {began:%b %H:%M}"
+    browser = console.signed_in()
+    secret = signing_key(story.connection)
+    until = story.now + 60 * MINUTE
+    link = "/a/" + sign(secret, escalation=escalation, person="manager", nonce="n", expires=until)
+    board, _, signals = browser.get("/board").text.partition('id="signals-title"')
+    assert wanted in board and wanted in signals
+    for path in ("/signals", "/escalations", f"/escalations/{escalation}", link):
+        assert wanted in browser.get(path).text, path
+    work = console.api().get("/api/v1/signals").json()["items"][0]["work"]
+    assert (work["priority"], work["stage"], work["stations"]) == ("stat", "prepare", ["ward-4", "ws-12"])
+
+
+def test_what_is_about_no_case_or_one_that_cannot_be_read_is_shown_all_the_same(console: Served, story: Story) -> None:
+    story.signal("/mercy/pis", 2, 1, kind="feed", case=None)
+    story.signal("sold-before-final-check", 1, kind="rule", case="fill/2")
+    story.case("fill/2", "check", "", 5, "late")
+    browser = console.signed_in()
+    assert "waits for check · began" in browser.get("/signals").text
+    items = console.api().get("/api/v1/signals").json()["items"]
+    assert [one["work"] and one["work"]["stage"] for one in items] == ["check", None]
+
+
+@pytest.mark.parametrize(("severity", "said"), [(1, "late"), (2, "late"), (3, "due soon")])
+def test_a_title_says_what_happened_and_not_the_opposite(
+    console: Served, story: Story, severity: int, said: str
+) -> None:
+    signal = story.signal("stat-verified", 1, case=a_late_order(story))
+    story.told()
+    for table in ("signals", "escalations"):
+        story.connection.execute(f"UPDATE {table} SET severity = %s", [severity])  # type: ignore[arg-type]
+    escalation, browser = story.escalation(signal), console.signed_in()
+    secret = signing_key(story.connection)
+    until = story.now + 60 * MINUTE
+    link = "/a/" + sign(secret, escalation=escalation, person="manager", nonce="n", expires=until)
+    for path in ("/board", "/signals", "/escalations", f"/escalations/{escalation}", link):
+        text = browser.get(path).text
+        assert f"STAT order verified by a pharmacist: {said}<" in text or f"pharmacist: {said}\n" in text, path
+        assert "verified by a pharmacist<" not in text, path
+
+
+def test_a_message_says_by_what_people_tell_the_order(story: Story) -> None:
+    paged(story, a_late_order(story))
+    rows = story.connection.execute("SELECT message FROM deliveries WHERE type = 'page'").fetchall()
+    message = rows[0][0]
+    began = (story.now - 58 * MINUTE).astimezone(ZoneInfo("America/New_York"))
+    said = {key: message["data"][key] for key in ("stage", "priority", "started")}
+    assert said == {"stage": "prepare", "priority": "stat", "started": began.isoformat(timespec="seconds")}
+    assert f"The case: priority stat, waits for prepare, began {began.day} {began:%b %H:%M}." in mail_text(message)
+
+
+def test_a_message_about_no_case_says_nothing_of_one(story: Story) -> None:
+    story.signal("/mercy/pis", 2, 1, kind="feed", case=None)
+    story.told()
+    rows = story.connection.execute("SELECT message FROM deliveries").fetchall()
+    assert rows and not {"stage", "priority", "started"} & rows[0][0]["data"].keys()
+    assert "The case" not in mail_text(rows[0][0])

@@ -159,8 +159,19 @@ def text(message: dict[str, Any]) -> str:
     lines = [about["title"], ""]
     if about.get("late_seconds") is not None and message["type"] != "rx.escalation.resolved":
         lines.append(f"True for {about['late_seconds'] / 60:.0f} min when this was written.")
+    lines += _case(about)
     lines += [f"{what}: {link}" for what, link in links(message)]
     return "\n".join([*lines, "", "RxPulse"]) + "\n"
+
+
+def _case(about: dict[str, Any]) -> list[str]:
+    """By what people tell the order: how urgent, whose turn, since when, as the clock of its site shows it."""
+    if "started" not in about:
+        return []
+    began = datetime.fromisoformat(about["started"])
+    stage = f"waits for {about['stage'].replace('_', ' ')}" if about["stage"] else "nobody's turn"
+    urgent = f"priority {about['priority']}, " if about["priority"] else ""
+    return [f"The case: {urgent}{stage}, began {began.day} {began:%b %H:%M}."]
 
 
 def links(message: dict[str, Any]) -> list[tuple[str, str]]:
