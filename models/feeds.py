@@ -1,19 +1,21 @@
 """When a feed has gone silent: for longer than its policy allows, or than it ever usually is at that hour of the week.
 
 A feed that sends an order every minute on Monday noon may rest for an hour on Sunday night. So where nobody said how long
-it may be silent, that is learned from its own gaps: three times a gap that only one in a hundred exceeds, among the gaps
-that began in the same hour of the week during the last eight weeks, and never less than ten minutes. Time in which the
-site is closed does not count as silence.
+it may be silent, that is learned from its own gaps of the last eight weeks: three times a gap that only one in a hundred
+exceeds, and never less than ten minutes. One in a hundred is known from a hundred gaps or more, so a feed that seldom
+speaks is asked about that hour of any day and then about its whole week, and one that spoke less than that is not judged.
+Time in which the site is closed does not count as silence (`docs/decisions/0008-silence-is-learned-from-a-hundred-gaps.md`).
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from models.elapsed import net, when_net_exceeds
 from models.event import Site, Source
-from models.hours import WorkingTime
+from models.hours import Span, WorkingTime
 from models.policy import Kind, Policy, Severity
 from models.signals import Signal, signal_id
 
@@ -25,8 +27,10 @@ CLOCKS = "clocks"
 """The name of the signal about a worker whose host's clock is astray."""
 WORKER = "worker"
 """The name of the signal about a worker that does not judge."""
+ENOUGH = 100
+"""A gap that one in a hundred exceeds is known from this many gaps or more."""
 _KNOWN_FOR = timedelta(weeks=1)
-_TIMES = 3
+_TIMES, _TIMES_LONGEST = 3, 2
 _MINUTE = timedelta(minutes=1)
 
 
@@ -38,19 +42,43 @@ def spoken(hours: Iterable[tuple[datetime, int]]) -> list[datetime]:
 
 def learned(minutes: Sequence[datetime], last: datetime, working: WorkingTime) -> timedelta | None:
     """How long a feed may be silent after `last`, judged by its own minutes up to then, in order. Gaps are told to the
-    minute, and what lies within a minute is none. Where no gap ever began in that hour of the week, all gaps are asked.
-    None during the feed's first week, and where it has no gap at all."""
+    minute, and what lies within a minute is none. Asked are those of that hour of the week; where they are fewer than
+    ENOUGH, those of that hour on any day; then all. It is at least twice the second longest of the days' longest gaps
+    that began within an hour of that time. None during the feed's first week, and where it has fewer than ENOUGH gaps
+    at all."""
     if not minutes or last - minutes[0] < _KNOWN_FOR:
         return None
-    recent = [(begins, ends) for begins, ends in pairwise(minutes) if last - begins <= REMEMBERED and ends <= last]
-    alike = [gap for gap in recent if _hour_of_week(gap[0], working) == _hour_of_week(last, working)]
-    lengths = sorted(net(begins, ends, holes=(), working=working) for begins, ends in alike or recent)
-    return max(LEAST, _TIMES * _p99(lengths)) if lengths else None
+    zone = ZoneInfo(working.timezone)
+    local = last.astimezone(zone)
+    recent = list(pairwise(minutes[bisect_left(minutes, last - REMEMBERED) : bisect_right(minutes, last)]))
+    begun = ((begins.astimezone(zone), ends) for begins, ends in recent)
+    near = [gap for gap in begun if _near(gap[0], local)]
+    daily = [gap for gap in near if gap[0].hour == local.hour]
+    weekly = [gap for gap in daily if gap[0].weekday() == local.weekday()]
+    for asked in (weekly, daily, recent):
+        if len(asked) >= ENOUGH:
+            usual = _p99(sorted(_open(gap, working) for gap in asked))
+            return max(LEAST, _TIMES * usual, _TIMES_LONGEST * _longest_but_one(near, working))
+    return None
 
 
-def _hour_of_week(instant: datetime, working: WorkingTime) -> tuple[int, int]:
-    local = instant.astimezone(ZoneInfo(working.timezone))
-    return local.weekday(), local.hour
+def _near(one: datetime, other: datetime) -> bool:
+    """Whether the clock on the wall shows hours that are the same or next to each other."""
+    return (one.hour - other.hour + 1) % 24 <= 2
+
+
+def _open(gap: Span, working: WorkingTime) -> timedelta:
+    return net(*gap, holes=(), working=working)
+
+
+def _longest_but_one(gaps: Iterable[Span], working: WorkingTime) -> timedelta:
+    """The second longest of the longest gaps of each local day. What comes in bursts has a long gap a day, lost among the
+    short ones; but the one day of a real outage must not hide the next."""
+    longest = dict[date, timedelta]()
+    for begins, ends in gaps:
+        day = begins.date()
+        longest[day] = max(longest.get(day, timedelta()), _open((begins, ends), working))
+    return sorted(longest.values())[-2] if len(longest) > 1 else timedelta()
 
 
 def _p99(ordered: Sequence[timedelta]) -> timedelta:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 
 from models.event import Site, Source
-from models.feeds import LEAST, astray, learned, silence, silent_since, spoken
+from models.feeds import ENOUGH, LEAST, astray, learned, silence, silent_since, spoken
 from models.hours import WorkingTime
 from models.policy import Feed, Kind, Severity
 from tests.heart import ALWAYS, policy
@@ -39,25 +39,57 @@ def test_in_its_first_week_nothing_is_learned_of_a_feed() -> None:
 
 
 def test_each_hour_of_the_week_has_its_own_gaps() -> None:
-    """Every minute by day, every other hour at night."""
-    by_day = [at for at in every(MINUTE, MONDAY - 3 * WEEK, NOON + 12 * HOUR) if 8 <= at.hour < 20 or at.minute == 0]
-    minutes = [at for at in by_day if 8 <= at.hour < 20 or at.hour % 2 == 0]
-    assert learned(minutes, NOON, ALWAYS) == LEAST
-    night = MONDAY + 2 * HOUR
-    assert learned(minutes, night, ALWAYS) == 6 * HOUR
+    """Every minute, every fourth from 12 to 13 on Mondays: 120 gaps in eight weeks."""
+    minutes = [at for at in every(MINUTE, MONDAY - 8 * WEEK, NOON) if not monday_noon(at) or at.minute % 4 == 0]
+    assert learned(minutes, NOON, ALWAYS) == 12 * MINUTE
+    assert learned([*minutes, *every(MINUTE, NOON, NOON + 24 * HOUR)], NOON + 24 * HOUR, ALWAYS) == LEAST
+
+
+def monday_noon(at: datetime) -> bool:
+    return (at.weekday(), at.hour) == (0, 12)
+
+
+def test_an_hour_of_few_gaps_asks_that_hour_of_every_day() -> None:
+    """Every minute by day; every hour at night, so that no hour of the week has a hundred gaps there."""
+    minutes = [
+        at for at in every(MINUTE, MONDAY - 9 * WEEK, MONDAY + 3 * HOUR) if 8 <= at.hour < 20 or at.minute % 20 == 0
+    ]
+    assert learned(minutes, MONDAY + 3 * HOUR, ALWAYS) == HOUR
+
+
+def test_a_rest_that_comes_again_is_no_silence_however_many_short_gaps_there_are() -> None:
+    """Every minute for eight weeks, and on two nights a rest of two hours: 2 of 480 gaps of that hour of the week."""
+    here = MONDAY + 3 * HOUR
+    rests = [here - 2 * WEEK, here - 5 * WEEK]
+    every_minute = every(MINUTE, here - 8 * WEEK, here)
+    minutes = [at for at in every_minute if not any(rest < at < rest + 2 * HOUR for rest in rests)]
+    assert learned(minutes, here, ALWAYS) == 4 * HOUR
+
+
+def test_one_outage_does_not_hide_the_next() -> None:
+    minutes = every(MINUTE, NOON - 4 * WEEK, NOON)
+    without = [at for at in minutes if not NOON - 2 * WEEK < at < NOON - 2 * WEEK + 5 * HOUR]
+    assert learned(without, NOON, ALWAYS) == LEAST
+
+
+def test_fewer_than_a_hundred_gaps_teach_nothing() -> None:
+    minutes = every(6 * HOUR, NOON - 100 * 6 * HOUR, NOON)
+    assert len(minutes) - 1 == ENOUGH
+    assert learned(minutes, NOON, ALWAYS) == 18 * HOUR
+    assert learned(minutes[1:], NOON, ALWAYS) is None
 
 
 def test_the_hour_of_the_week_is_that_of_the_site() -> None:
-    """Half an hour on Mondays from 8 to 9 in New York, in summer and in winter; a minute else."""
+    """Every fourth minute on Mondays from 8 to 9 in New York, in summer and in winter; every minute else."""
     change = datetime(2026, 3, 8, 7, tzinfo=UTC)
-    winter = [(change - timedelta(days=6) - WEEK * past).replace(hour=13) for past in range(3)]
+    winter = [(change - timedelta(days=6) - WEEK * past).replace(hour=13) for past in range(8)]
     slow = [*winter, (change + timedelta(days=1)).replace(hour=12)]
     minutes = [
         at
-        for at in every(MINUTE, change - 3 * WEEK, slow[-1])
-        if at.minute in (0, 30) or not any(begins <= at < begins + HOUR for begins in slow)
+        for at in every(MINUTE, change - 8 * WEEK, slow[-1])
+        if at.minute % 4 == 0 or not any(begins <= at < begins + HOUR for begins in slow)
     ]
-    assert learned(minutes, slow[-1], NEW_YORK) == 90 * MINUTE
+    assert learned(minutes, slow[-1], NEW_YORK) == 12 * MINUTE
     assert learned(minutes, slow[-1], ALWAYS) == LEAST
 
 
@@ -89,10 +121,11 @@ def test_a_site_that_never_opens_has_no_silent_feed() -> None:
 
 
 def test_the_99th_percentile_lies_between_the_gaps_next_to_it() -> None:
-    fifty = every(10 * MINUTE, NOON - 50 * 10 * MINUTE, NOON)
-    long = fifty[0] - (NOON - 2 * WEEK)
-    halfway = 10 * MINUTE + (long - 10 * MINUTE) / 2
-    assert learned([NOON - 2 * WEEK, *fifty], NOON + timedelta(days=1, hours=3), ALWAYS) == 3 * halfway
+    """Of 151 gaps the 149th is ten minutes and the 150th three weeks: the percentile lies halfway."""
+    regular = every(10 * MINUTE, NOON - 149 * 10 * MINUTE, NOON)
+    early, late = NOON - 7 * WEEK, NOON - 4 * WEEK
+    halfway = 10 * MINUTE + (3 * WEEK - 10 * MINUTE) / 2
+    assert learned([early, late, *regular], NOON + 15 * HOUR, ALWAYS) == 3 * halfway
 
 
 def test_the_signal_of_a_silence_is_named_by_the_feed_and_when_it_was_last_heard_of() -> None:
