@@ -63,10 +63,12 @@ def _numbers(file: Path) -> Iterator[str]:
     """The lines that are not empty, without the spaces around them. Raises UsageFault."""
     try:
         text = click.get_text_stream("stdin").read() if str(file) == "-" else file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as fault:
+    except OSError as fault:
         raise UsageFault(
-            f"--list {file} cannot be read ({fault}): give a file in UTF-8 with one number a line"
+            f"--list {file} cannot be read ({fault.strerror}): give a file with one number a line"
         ) from fault
+    except UnicodeDecodeError as fault:
+        raise UsageFault(f"--list {file} is not UTF-8: save it as UTF-8, one number a line") from fault
     return (line.strip() for line in text.splitlines() if line.strip())
 
 

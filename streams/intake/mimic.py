@@ -156,7 +156,9 @@ def table(folder: Path, name: str) -> Iterator[Row]:
             if missing := COLUMNS[name] - set(rows.fieldnames or ()):
                 raise UsageFault(f"{file}: no column {', '.join(sorted(missing))}; give the tables as published")
             yield from rows
-    except (OSError, EOFError, zlib.error, UnicodeError, csv.Error) as fault:
+    except UnicodeError as fault:
+        raise CallerFault(f"{file}: not UTF-8, as the published tables are; fetch it anew") from fault
+    except (OSError, EOFError, zlib.error, csv.Error) as fault:
         raise CallerFault(f"{file}: cannot be read to its end ({fault}); fetch it anew") from fault
 
 

@@ -129,7 +129,7 @@ def test_a_damaged_packed_table_is_said_with_its_file(folder: Path, damage: Call
 
 def test_a_table_in_another_encoding_is_said_with_its_file(folder: Path) -> None:
     (folder / "emar.csv").write_bytes(EMAR.encode() + "8,8-11,601,Vidé,,\n".encode("latin-1"))
-    with pytest.raises(CallerFault, match=r"emar\.csv: cannot be read to its end"):
+    with pytest.raises(CallerFault, match=r"emar\.csv: not UTF-8, as the published tables are"):
         read(folder)
 
 
