@@ -1,21 +1,17 @@
 """Accounts of the console: a name, a password, a role, and the sites that it is bound to.
 
-Of a password only a salted hash is kept, made by scrypt at a cost that makes guessing dear (RFC 7914; the parameters are
-one of the equal choices of the OWASP Password Storage Cheat Sheet). Ten wrong passwords in a quarter of an hour close the
-door to that account for the rest of it; a one-time link still opens.
+Of a password only a salted hash is kept, at a cost that makes guessing dear (`passwords`). Ten wrong passwords in a quarter
+of an hour close the door to that account for the rest of it; a one-time link still opens.
 """
 
-import hmac
-import secrets
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import scrypt
 from typing import Any
 
 from psycopg import Connection
 
 from models.errors import CallerFault
+from models.store import passwords
 from models.store.access import Opened, open_session
 from models.store.auditing import OPERATOR, record
 from models.store.connecting import connect
@@ -25,9 +21,6 @@ SHORTEST, LONGEST = 12, 128
 """Characters of a password."""
 TRIES = 10
 WINDOW = timedelta(minutes=15)
-_COST = "32768:8:3"
-"""n:r:p of scrypt; each n takes 128 n r bytes of memory, here 32 MiB."""
-_MEMORY = 64 * 1024 * 1024
 _REFUSED, _LET_IN = "sign-in refused", "sign-in"
 
 
@@ -56,12 +49,12 @@ class Closed:
 def add(database_url: str, name: str, rights: Rights, password: str, by: str = OPERATOR) -> None:
     """Makes an account. Raises CallerFault for a name that is taken and a password that will not do, DatabaseAway."""
     _check(name, password)
-    salt = secrets.token_bytes(16)
+    kept = passwords.keep(password)
     with connect(database_url, "rxpulse user") as connection:
         added = connection.execute(
             "INSERT INTO accounts (name, role, sites, salt, hash, cost) VALUES (%s, %s, %s, %s, %s, %s)"
             " ON CONFLICT DO NOTHING",
-            [name, rights.role.value, _sites(rights), salt, _hashed(password, salt, _COST), _COST],
+            [name, rights.role.value, _sites(rights), kept.salt, kept.made, kept.way],
         )
         if added.rowcount == 0:
             raise CallerFault(
@@ -74,11 +67,11 @@ def change_password(database_url: str, name: str, password: str, by: str = OPERA
     """Gives an account another password, lets it sign in again if it was disabled, and ends its sessions. Raises
     CallerFault, DatabaseAway."""
     _check(name, password)
-    salt = secrets.token_bytes(16)
+    kept = passwords.keep(password)
     with connect(database_url, "rxpulse user") as connection:
         changed = connection.execute(
             "UPDATE accounts SET salt = %s, hash = %s, cost = %s, disabled = NULL WHERE name = %s",
-            [salt, _hashed(password, salt, _COST), _COST, name],
+            [kept.salt, kept.made, kept.way, name],
         )
         if changed.rowcount == 0:
             raise _no_account(connection, name)
@@ -117,18 +110,24 @@ def listed(connection: "Connection[Any]") -> list[Account]:
 
 def sign_in(connection: "Connection[Any]", name: str, password: str) -> Opened | Wrong | Closed:
     """Opens a session for an account. It takes as long whether there is such an account or not. Several tries for one
-    account go one after the other."""
+    account go one after the other. A password that is kept otherwise than it would be now is kept anew."""
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('rxpulse sign-in ' || %s))", [name])
         row = connection.execute("SELECT salt, hash, cost, disabled FROM accounts WHERE name = %s", [name]).fetchone()
         if row is not None and (closed := _closed(connection, name)):
             return closed
-        salt, expected, cost, disabled = row or (b"nobody", b"", _COST, None)
-        right = hmac.compare_digest(_hashed(password[:LONGEST], salt, cost), expected)
+        kept = passwords.Kept(*row[:3]) if row else passwords.nobody()
+        right, disabled = passwords.fits(kept, password[:LONGEST]), row[3] if row else None
         if row is None or not right or disabled is not None:
             # A name that is none may be a password in the wrong field: it is not kept.
             record(connection, name if row else "", _REFUSED)
             return Wrong()
+        if passwords.outdated(kept):
+            anew = passwords.keep(password[:LONGEST])
+            connection.execute(
+                "UPDATE accounts SET salt = %s, hash = %s, cost = %s WHERE name = %s",
+                [anew.salt, anew.made, anew.way, name],
+            )
         record(connection, name, _LET_IN)
         return open_session(connection, person=name, account=name)
 
@@ -150,12 +149,6 @@ def _closed(connection: "Connection[Any]", name: str) -> Closed | None:
 
 def _sites(rights: Rights) -> list[str] | None:
     return None if rights.sites is None else list(rights.sites)
-
-
-def _hashed(password: str, salt: bytes, cost: str) -> bytes:
-    n, r, p = map(int, cost.split(":"))
-    plain = unicodedata.normalize("NFKC", password).encode()
-    return scrypt(plain, salt=salt, n=n, r=r, p=p, maxmem=_MEMORY, dklen=32)
 
 
 def _check(name: str, password: str) -> None:

@@ -491,7 +491,9 @@ class SessionRow(SQLModel, table=True):
 
 
 class AccountRow(SQLModel, table=True):
-    """Somebody who signs in with a password; only its hash is kept, with how it was made. `sites` null: all."""
+    """Somebody who signs in with a password; only its hash is kept, with how it was made: `cost` is
+    argon2id (then `hash` is its text, with salt and parameters, and `salt` is empty) or n:r:p of scrypt. `sites` null:
+    all."""
 
     __tablename__ = "accounts"
     name: str = _text(key=True)

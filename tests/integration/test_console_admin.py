@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
 from models.event import Site
-from models.store import accounts, tokens
+from models.store import accounts, passwords, tokens
 from models.store.auditing import record
 from models.store.rights import Rights, Role
 from tests.console import PASSWORD, Served, Story, a_late_order, serving
@@ -17,7 +18,7 @@ from tests.console import PASSWORD, Served, Story, a_late_order, serving
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords that cost nothing."""
-    monkeypatch.setattr(accounts, "_COST", "16:1:1")
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(1, 8, 1))
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 
 from console import people
 from models import policy_text
-from models.store import accounts, deliveries, policies
+from models.store import deliveries, passwords, policies
 from models.store.rights import Role
 from tests.console import DEMO, Served, Story, serving
 
@@ -19,7 +20,7 @@ EMAIL = '[channel.email]\nsmtp = "smtp://mail.example.org:25"\nfrom = "rx@exampl
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords and waiting that cost nothing."""
-    monkeypatch.setattr(accounts, "_COST", "16:1:1")
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(1, 8, 1))
     monkeypatch.setattr(people, "PATIENCE_SECONDS", 0.0)
 
 
