@@ -10,10 +10,11 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from console.auth import Caller, Door
+from console.choosing import STAGES, BoardChoice, Chosen, controls, in_words
 from console.offering import offered
 from console.pages import page
 from console.policy_file import PolicyFile
@@ -21,15 +22,15 @@ from console.showing import KINDS, PRIORITIES, SEVERITIES, STATES, TOLD, Words, 
 from models.policy import Policy
 from models.policy_text.cautions import cautions
 from models.policy_text.first_run import needed
-from models.store.board import Freshness, InboxMessage, Queue
+from models.store.board import Freshness, InboxMessage
 from models.store.console import BoardView, ConsoleStore
+from models.store.queues import Queue
 from models.store.rights import Role
 
 OLD_SECONDS = 60.0
 """Older than this the board is no longer to be relied on (semantics 18)."""
 _HISTORY = timedelta(hours=1)
 _NOT_YET = "Do not rely on this board yet."
-_STAGES = ("benefits", "entry", "claim", "verify", "fill", "prepare", "check", "ready", "deliver", "ship", "administer")
 _OTHER = "other"
 _COLUMNS = ("stat", "now", "urgent", "routine", "prn", _OTHER)
 
@@ -106,13 +107,19 @@ def router(store: ConsoleStore, door: Door, file: PolicyFile) -> APIRouter:
         return RedirectResponse("/board")
 
     @routes.get("/board", include_in_schema=False)
-    def show(request: Request, refresh: str = "on") -> HTMLResponse:
+    def show(request: Request, chosen: Chosen, refresh: str = "on") -> HTMLResponse:
         who = door.signed_in(request)
         policy = store.policy()
+        words = Words(policy)
+        shown = controls(chosen, words, who.rights)
         return page(
             "board.html",
-            **said(store.view(who.rights), policy),
-            may=offered(who, Words(policy)),
+            **said(store.view(who.rights, chosen.site, chosen.cases()), policy),
+            controls=shown,
+            narrowed=in_words(shown),
+            query=chosen.query(),
+            sites_query=BoardChoice(chosen.site).query(),
+            may=offered(who, words),
             differs=file.differs(store),
             first_run=policy is not None and needed(policy),
             may_set_up=who.rights.everywhere(Role.ADMIN),
@@ -123,11 +130,11 @@ def router(store: ConsoleStore, door: Door, file: PolicyFile) -> APIRouter:
     @routes.get("/api/v1/board", tags=["board"])
     def figures(
         caller: Annotated[Caller, Depends(door.caller)],
-        site: Annotated[list[str] | None, Query()] = None,
-        kind: Annotated[list[str] | None, Query()] = None,
+        chosen: Chosen,
     ) -> BoardAnswer:
-        """Where open cases wait, by site, kind, stage and priority. `site` and `kind` may be given several times."""
-        return BoardAnswer(*store.queues(site or [], kind or [], caller.rights))
+        """Where open cases wait, by site, kind, stage and priority. Each of these may be given several times; `priority`
+        other: those that the list does not know, and none."""
+        return BoardAnswer(*store.queues(chosen.site, chosen.cases(), caller.rights))
 
     return routes
 
@@ -140,6 +147,7 @@ def said(view: BoardView, policy: Policy | None) -> dict[str, object]:
         "table": queue_table(view.queues, now, words),
         "escalations": view.escalations.items,
         "waiting": view.escalations.waiting,
+        "elsewhere": view.elsewhere,
         "more_escalations": view.escalations.more,
         "signals": view.signals.items,
         "more_signals": view.signals.next is not None,
@@ -216,7 +224,7 @@ def _heading(column: str) -> str:
 
 def _place(queue: Queue) -> tuple[str, str, int, str]:
     stage = queue.waits or "~"
-    return queue.site, queue.kind, _STAGES.index(stage) if stage in _STAGES else len(_STAGES), stage
+    return queue.site, queue.kind, STAGES.index(stage) if stage in STAGES else len(STAGES), stage
 
 
 def _message(one: InboxMessage) -> dict[str, object]:

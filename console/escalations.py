@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from console import auth
 from console.acting import LONGEST_NOTE, NOT_THERE, Acts, Result, refusal
 from console.auth import Door, SignedIn
+from console.choosing import again
 from console.listing import labels
 from console.offering import offered
 from console.pages import notice, page
@@ -88,7 +89,9 @@ def _form(store: ConsoleStore, door: Door, act: _Act) -> Callable[..., Response]
         if isinstance(done, Standing) and done.acknowledged_by != done.person:
             return _held_by_another(done, Words(store.policy()))
         story = fields.get("back") == "story"
-        back = f"/escalations/{escalation}" if story else f"/board#escalation-{escalation}"
+        query = again(fields.get("query", ""))
+        board = f"/board{'?' if query else ''}{query}#escalation-{escalation}"
+        back = f"/escalations/{escalation}" if story else board
         return RedirectResponse(back, HTTPStatus.SEE_OTHER)
 
     return sent

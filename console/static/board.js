@@ -35,7 +35,7 @@
     if (paused || busy) return;
     busy = true;
     try {
-      const answer = await fetch("/board", { signal: AbortSignal.timeout(PATIENCE) });
+      const answer = await fetch(`/board${location.search}`, { signal: AbortSignal.timeout(PATIENCE) });
       if (answer.status === 401) return location.reload();
       if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch (fault) {

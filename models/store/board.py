@@ -15,6 +15,7 @@ from psycopg import Connection
 from models.errors import CallerFault
 from models.policy import Severity
 from models.store.briefs import BRIEF, WITH_CASE, Brief, brief
+from models.store.queues import EVERY_CASE, OF_CASES, Cases
 from models.store.rights import EVERYTHING, Rights
 
 T = TypeVar("T")
@@ -29,8 +30,6 @@ _BETWEEN_TICKS = timedelta(seconds=3)
 """Between listening and writing down that it was listened, on a busy machine."""
 _OLD = timedelta(hours=1)
 """What became known longer ago than this is history and no delay on its way."""
-PRIORITIES = ("stat", "now", "urgent", "routine", "prn", "")
-"""The priorities that a queue is told apart by, in order; any other value is shown as `other`."""
 
 
 class Shown(StrEnum):
@@ -45,7 +44,8 @@ class Shown(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a list is asked for. An empty choice of `sites`, `kinds` or `severities` (S1 to S4) asks for all, an empty
-    `name` or `case` for any. Who asks sees no more than `rights` allow, whatever he asks for."""
+    `name` or `case` for any; `of` narrows it to what is about these cases, or about none. Who asks sees no more than
+    `rights` allow, whatever he asks for."""
 
     shown: Shown = Shown.CURRENT
     sites: tuple[str, ...] = ()
@@ -54,6 +54,7 @@ class Asked:
     name: str = ""
     case: str = ""
     rights: Rights = EVERYTHING
+    of: Cases = EVERY_CASE
 
     def values(self) -> dict[str, Any]:
         """The parameters of the questions below. Raises CallerFault for a severity that does not exist."""
@@ -67,22 +68,8 @@ class Asked:
             "name": self.name,
             "case": self.case,
             "scope": _scope(self.rights),
+            **self.of.values(),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """The open cases of a site and kind that wait at one stage with one priority. `waits` None: nobody's turn. `oldest` is
-    since when (UTC) the first of them waits there; `at_risk` and `late` count those of `count` that are."""
-
-    site: str
-    kind: str
-    waits: str | None
-    priority: str
-    count: int
-    oldest: datetime
-    at_risk: int
-    late: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +186,6 @@ class Page(Generic[T]):
     next: str | None
 
 
-def queues(
-    connection: "Connection[Any]", sites: Sequence[str] = (), kinds: Sequence[str] = (), rights: Rights = EVERYTHING
-) -> list[Queue]:
-    """Where open cases wait, by site, kind, stage and priority. An empty `sites` or `kinds` asks for all."""
-    asked = {"sites": list(sites), "kinds": list(kinds), "known": list(PRIORITIES), "scope": _scope(rights)}
-    found = connection.execute(_QUEUES, asked)
-    return [Queue(*row) for row in found]
-
-
 def freshness(connection: "Connection[Any]") -> Freshness:
     """How old what the board shows is."""
     rows = connection.execute("SELECT partition, judged, beat, recorded FROM positions ORDER BY partition").fetchall()
@@ -241,10 +219,10 @@ def signals(
     return _page([_signal(row) for row in rows], limit)
 
 
-def untold(connection: "Connection[Any]", rights: Rights = EVERYTHING) -> int:
-    """How many open signals are recorded and not on the board."""
-    query: LiteralString = f"SELECT count(*) FROM signals WHERE {_UNTOLD} AND {_IN_SCOPE}"
-    [count] = connection.execute(query, {"recent": RECENT, "scope": _scope(rights)}).fetchone() or (0,)
+def untold(connection: "Connection[Any]", asked: Asked = Asked()) -> int:
+    """How many open signals of those asked for are recorded and not on the board."""
+    query: LiteralString = f"SELECT count(*) FROM signals {WITH_CASE} WHERE {_UNTOLD} AND {_AT} AND {_CHOSEN}"
+    [count] = connection.execute(query, asked.values() | {"recent": RECENT}).fetchone() or (0,)
     return count
 
 
@@ -261,12 +239,19 @@ def escalations(
     return _page([_escalation(row) for row in rows], limit)
 
 
-def urgent(connection: "Connection[Any]", rights: Rights = EVERYTHING, limit: int = 40) -> Urgent:
+def urgent(connection: "Connection[Any]", asked: Asked = Asked(), limit: int = 40) -> Urgent:
     """What needs somebody: what nobody answered first, then what nobody has, then what is taken on; of each the most severe
     first, of these the oldest."""
-    rows = connection.execute(_URGENT, {"scope": _scope(rights), "limit": limit}).fetchall()
+    rows = connection.execute(_URGENT, asked.values() | {"limit": limit}).fetchall()
     waiting, total = rows[0][-2:] if rows else (0, 0)
     return Urgent(tuple(_escalation(row[:-2]) for row in rows), waiting, total > len(rows))
+
+
+def waiting(connection: "Connection[Any]", rights: Rights = EVERYTHING) -> int:
+    """How many escalations nobody has, whatever they are about."""
+    query: LiteralString = f"SELECT count(*) FROM escalations WHERE state IN ('open', 'exhausted') AND {_IN_SCOPE}"
+    [count] = connection.execute(query, {"scope": _scope(rights)}).fetchone() or (0,)
+    return count
 
 
 def signals_of(connection: "Connection[Any]", ids: Sequence[str]) -> list[SignalItem]:
@@ -300,17 +285,8 @@ _AT_ONE_OF: LiteralString = """(cardinality(%(sites)s::text[]) = 0 OR site = ANY
     AND s.site = ANY(%(sites)s) AND (%(scope)s::text[] IS NULL OR s.site = ANY(%(scope)s))))"""
 _CHOSEN: LiteralString = f"""(cardinality(%(kinds)s::text[]) = 0 OR kind = ANY(%(kinds)s))
     AND (cardinality(%(severities)s::int[]) = 0 OR severity = ANY(%(severities)s))
-    AND (%(name)s::text = '' OR name = %(name)s) AND (%(case)s::text = '' OR case_id = %(case)s) AND {_IN_SCOPE}"""
-_BUCKET: LiteralString = "CASE WHEN priority = ANY(%(known)s) THEN priority ELSE 'other' END"
-_QUEUES: LiteralString = f"""
-SELECT site, kind, waits, {_BUCKET} AS bucket, count(*), min(since),
-    count(*) FILTER (WHERE pace = 'at_risk'), count(*) FILTER (WHERE pace = 'late')
-FROM cases
-WHERE finished IS NULL AND {_AT}
-    AND (cardinality(%(kinds)s::text[]) = 0 OR kind = ANY(%(kinds)s)) AND {_IN_SCOPE}
-GROUP BY site, kind, waits, bucket
-ORDER BY site, kind, waits, array_position(%(known)s::text[], {_BUCKET})
-"""
+    AND (%(name)s::text = '' OR name = %(name)s) AND (%(case)s::text = '' OR case_id = %(case)s) AND {OF_CASES}
+    AND {_IN_SCOPE}"""
 _SIGNAL: LiteralString = f"""
 SELECT id, kind, name, severity, site, case_id, CASE WHEN cleared IS NULL THEN 'open' ELSE 'cleared' END, raised, told,
     cleared, reason, {BRIEF} FROM signals {WITH_CASE}"""
@@ -321,7 +297,7 @@ SELECT id, kind, name, severity, site, case_id, state, opened, title, signal, la
 _TOLD: LiteralString = "coalesce(told IN ('yes', 'summary', 'resolved'), false)"
 _URGENT: LiteralString = f"""
 SELECT e.*, count(*) FILTER (WHERE state <> 'acknowledged') OVER (), count(*) OVER ()
-FROM ({_ESCALATION} WHERE state <> 'resolved' AND {_IN_SCOPE}) e
+FROM ({_ESCALATION} WHERE state <> 'resolved' AND {_AT_ONE_OF} AND {_CHOSEN}) e
 ORDER BY array_position(ARRAY['exhausted', 'open', 'acknowledged'], state), severity, opened, id DESC LIMIT %(limit)s
 """
 _CURRENT: LiteralString = f"cleared IS NULL AND ({_TOLD} OR raised > now() - %(recent)s)"

@@ -29,6 +29,7 @@ from models.store import (
     linking,
     live,
     quality,
+    queues,
     reporting,
     stories,
     tokens,
@@ -39,6 +40,7 @@ from models.store.messages import Voice
 from models.store.policies import Version, enact, latest, read_policies, stored
 from models.store.pool import Pool
 from models.store.quality import Quality
+from models.store.queues import EVERY_CASE, Cases, Queue
 from models.store.rights import EVERYTHING, Rights
 from models.store.turnarounds import Day, Turnaround
 
@@ -49,11 +51,12 @@ SIGNALS = 24
 
 @dataclass(frozen=True, slots=True)
 class BoardView:
-    """All that a page of the board shows, as of one instant."""
+    """All that a page of the board shows, as of one instant. `elsewhere` counts what needs somebody and was not chosen."""
 
     freshness: board.Freshness
-    queues: list[board.Queue]
+    queues: list[Queue]
     escalations: board.Urgent
+    elsewhere: int
     signals: board.Page[board.SignalItem]
     untold: int
     inbox: list[board.InboxMessage]
@@ -119,24 +122,28 @@ class ConsoleStore:
         with self._connection() as connection:
             return desk.now(connection)
 
-    def view(self, rights: Rights = EVERYTHING) -> BoardView:
-        """The board as it stands."""
+    def view(self, rights: Rights = EVERYTHING, sites: tuple[str, ...] = (), of: Cases = EVERY_CASE) -> BoardView:
+        """The board as it stands, for these sites (empty: all) and cases. The inbox holds everything."""
+        asked = board.Asked(sites=sites, rights=rights, of=of)
         with self._snapshot() as connection:
+            urgent = board.urgent(connection, asked)
             return BoardView(
                 board.freshness(connection),
-                board.queues(connection, rights=rights),
-                board.urgent(connection, rights),
-                board.signals(connection, board.Asked(rights=rights), SIGNALS),
-                board.untold(connection, rights),
+                queues.queues(connection, sites, of.kinds, rights, of.priorities, of.stages),
+                urgent,
+                board.waiting(connection, rights) - urgent.waiting,
+                board.signals(connection, asked, SIGNALS),
+                board.untold(connection, asked),
                 board.inbox(connection, rights=rights),
             )
 
     def queues(
-        self, sites: Sequence[str], kinds: Sequence[str], rights: Rights = EVERYTHING
-    ) -> tuple[board.Freshness, list[board.Queue]]:
+        self, sites: Sequence[str], of: Cases, rights: Rights = EVERYTHING
+    ) -> tuple[board.Freshness, list[Queue]]:
         """Where open cases wait, and how old that is."""
         with self._connection() as connection:
-            return board.freshness(connection), board.queues(connection, sites, kinds, rights)
+            found = queues.queues(connection, sites, of.kinds, rights, of.priorities, of.stages)
+            return board.freshness(connection), found
 
     def signals(self, asked: board.Asked, limit: int, after: str | None) -> board.Page[board.SignalItem]:
         """As `board.signals`."""

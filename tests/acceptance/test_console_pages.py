@@ -208,6 +208,23 @@ def test_who_works_by_keyboard_keeps_his_place_when_the_board_changes(board: Ope
     assert page.locator(f"#{before.replace('take', 'who')}").input_value() == "manager"
 
 
+def test_a_narrowed_board_stays_narrowed_while_it_updates_itself(board: Open, console: Served, story: Story) -> None:
+    page = board()
+    page.get_by_text("Everything is shown: choose").click()
+    page.get_by_label("Site").select_option("elm")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile(r"/board\?site=elm&"))
+    expect(page.get_by_role("heading", name="Needs somebody 1")).to_be_visible()
+    with page.expect_response("**/board?site=elm&**", timeout=15000):
+        story.signal("stat-prepared", 1, case="order/new", site="oak")
+        story.signal("stat-verified", 1, case="order/newer", site="elm", id="newer")
+        story.told()
+    expect(page.get_by_role("heading", name="Needs somebody 2")).to_be_visible(timeout=5000)
+    expect(page.get_by_text("3 more need somebody and are not shown here")).to_be_visible()
+    expect(page.get_by_role("rowheader", name="Mercy Hospital")).to_be_hidden()
+    keep(page, "board-narrowed")
+
+
 def test_updates_can_be_paused(board: Open, story: Story) -> None:
     page = board()
     page.get_by_role("button", name="Pause updates").click()

@@ -257,3 +257,65 @@ def test_a_message_about_no_case_says_nothing_of_one(story: Story) -> None:
     rows = story.connection.execute("SELECT message FROM deliveries").fetchall()
     assert rows and not {"stage", "priority", "started"} & rows[0][0]["data"].keys()
     assert "The case" not in mail_text(rows[0][0])
+
+
+# What a board is narrowed to
+
+
+def busy(story: Story) -> None:
+    """Orders and fills that wait at two sites, each with something wrong, and a feed that is silent."""
+    for case, waits, priority, site in (
+        ("order/1", "verify", "stat", "mercy"),
+        ("order/2", "prepare", "routine", "mercy"),
+        ("order/3", "verify", "waiting", "mercy"),
+        ("fill/4", "verify", "", "elm"),
+    ):
+        story.case(case, waits, priority, 5, "late", site=site)
+        story.signal(f"about-{case[-1]}", 1, 1, case=case, site=site)
+    story.signal("/mercy/pis", 2, 1, kind="feed", case=None)
+    story.told()
+
+
+@pytest.mark.parametrize(
+    ("asked", "cases", "feed"),
+    [
+        ({}, "1234", True),
+        ({"site": "mercy"}, "123", True),
+        ({"site": "elm"}, "4", False),
+        ({"kind": "order", "site": ""}, "123", True),
+        ({"priority": "stat"}, "1", True),
+        ({"priority": ["stat", "routine"]}, "12", True),
+        ({"priority": "other"}, "34", True),
+        ({"stage": "verify", "kind": ["order", "fill"]}, "134", True),
+        ({"stage": "verify", "site": "mercy", "priority": "routine"}, "", True),
+    ],
+)
+def test_the_board_shows_what_its_address_asks_for(
+    console: Served, story: Story, asked: dict[str, str | list[str]], cases: str, feed: bool
+) -> None:
+    busy(story)
+    board = console.signed_in().get("/board", params=asked).text.partition('id="board"')[2]
+    needs, _, rest = board.partition('id="inbox-title"')
+    signals = rest.partition('id="signals-title"')[2]
+    for part in (needs, signals):
+        assert {one for one in "1234" if f"about-{one}" in part} == set(cases)
+        assert ("/mercy/pis" in part) is feed
+    queues = console.api().get("/api/v1/board", params=asked).json()["queues"]
+    assert sum(one["count"] for one in queues) == len(cases)
+    missing = 5 - len(cases) - feed
+    assert (f"{missing} more need" in needs) is (missing > 0)
+    assert f'<span class="number some">{len(cases) + feed}<' in needs or not cases + "f" * feed
+
+
+def test_a_narrowed_board_stays_narrowed(console: Served, story: Story) -> None:
+    busy(story)
+    browser = console.signed_in()
+    text = browser.get("/board", params={"site": "mercy", "priority": ["stat", "odd"]}).text
+    assert 'content="30; url=/board?site=mercy&amp;priority=stat&amp;priority=odd"' in text
+    assert "Shown: Mercy Hospital, STAT, odd" in text and '<option value="stat" selected>' in text
+    word = text.partition('name="csrf" value="')[2].partition('"')[0]
+    row = story.connection.execute("SELECT id FROM escalations WHERE case_id = 'order/1'").fetchone()
+    assert row is not None
+    form = {"csrf": word, "person": "manager", "query": "site=mercy&priority=stat&refresh=off&x=%0d%0aset-cookie:a"}
+    answer = browser.post(f"/escalations/{row[0]}/ack", data=form)
+    assert answer.headers["location"] == f"/board?site=mercy&priority=stat#escalation-{row[0]}"
