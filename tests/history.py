@@ -46,7 +46,7 @@ class _Loader:
         case = self._cases.get(event.subject) or Watched(event.subject)
         step = track(case, event, self._policies)
         self._draft.read(self._partition, self.read)
-        self._draft.track(self._partition, event, step, 0)
+        self._draft.track(self._partition, case, event, step, 0)
         self._hold(step.case)
         self.read += 1
         if self.read % _BATCH == 0:

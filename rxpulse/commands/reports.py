@@ -1,6 +1,8 @@
 """`rxpulse reports`: the role that writes the reports."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import click
 
@@ -24,6 +26,7 @@ def reports() -> None:
         os.environ.setdefault("PREFECT_API_AUTH_STRING", settings.prefect_auth)
     os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    own_temporary_folder(settings.home)
     from metrics import logbook
     from workflows.plain_logging import settle_logging
     from workflows.reporting import report
@@ -31,3 +34,10 @@ def reports() -> None:
     settle_logging()
     with logbook.role("reports"):
         report(settings)
+
+
+def own_temporary_folder(home: Path) -> None:
+    """Prefect keeps a folder of a fixed name where temporary files go, which whoever came first on this machine owns."""
+    folder = home / "tmp"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)

@@ -90,7 +90,10 @@ def role(tmp_path: Path, database_url: str, prefect_url: str) -> "Iterator[tuple
     """The role, and the address of its own server."""
     port = free_port()
     env = {name: value for name, value in os.environ.items() if not name.startswith(("RXPULSE_", "PREFECT_"))}
+    (common := tmp_path / "common").mkdir()
+    (common / "runner_storage").write_text("Prefect of somebody else was here first")
     env |= {
+        "TMPDIR": str(common),
         "RXPULSE_HOME": str(tmp_path / "home"),
         "RXPULSE_DATABASE_URL": database_url,
         "RXPULSE_PREFECT_URL": prefect_url,
