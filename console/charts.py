@@ -1,7 +1,7 @@
 """The page of charts: whether a turnaround has changed or only wobbles, day by day over the last eight whole weeks.
 
 They are the charts of the weekly report, by the same rules: limits come from the days themselves, are marked as trial
-limits where they come from few, and are refused, with the reason, where one day resembles the next too much.
+limits where they come from few, and are refused, with the reason, where they would mislead.
 """
 
 from collections import defaultdict
@@ -18,9 +18,10 @@ from console.auth import Caller, Door
 from console.listing import UNAUTHORIZED
 from console.pages import page
 from console.showing import Words
-from metrics.day_chart import Day, day_chart, day_words, length_words
+from metrics.day_chart import Day, day_chart
 from metrics.spc import Chart, Limits, Refused, chart
-from metrics.verdict import FEWEST_DAYS, Judged, Verdict, judged
+from metrics.verdict import FEWEST_DAYS, Judged, Verdict, judged, refusal
+from metrics.wording import day_words, length_words
 from models.event import Site
 from models.period import Week
 from models.policy import Policies
@@ -155,20 +156,6 @@ def follow(clock: str, site: str, week: Week, rows: Iterable[Turnaround]) -> Fol
     return Followed(clock, site, week, days, drawn, judged([day.day for day in days], drawn, week.monday))
 
 
-def refusal(limits: Limits | Refused) -> str | None:
-    """Why a chart has no limits; None where it has."""
-    match limits:
-        case Limits():
-            return None
-        case Refused(autocorrelation=None):
-            return "a single day gives no limits"
-        case Refused(autocorrelation=alike):
-            return (
-                f"one day resembles the next too much (lag-1 autocorrelation {alike:.2f}, at most 0.30 in size),"
-                " so limits would mislead"
-            )
-
-
 def _sites(store: ConsoleStore, rights: Rights) -> list[str]:
     """The sites of `rights` that are declared, or that the store has heard of."""
     policy = store.policy()
@@ -231,7 +218,7 @@ def _answer(one: Followed) -> ChartAnswer:
         week=one.week.label,
         centre_seconds=limits.centre * 60,
         limits=LimitsAnswer(limits.lower * 60, limits.upper * 60, limits.trial) if isinstance(limits, Limits) else None,
-        refused=refusal(limits),
+        refused=refusal(limits) if isinstance(limits, Refused) else None,
         verdict=one.judged.verdict.value,
         reason=one.judged.reason,
         days=tuple(

@@ -12,6 +12,7 @@ from metrics import svg
 from metrics.spc import Chart, Limits, Refused
 from metrics.svg import Line, Point, Span
 from metrics.verdict import Judged
+from metrics.wording import day_words, length_words
 from models.period import LOOKED_BACK
 
 _UNITS = ((1 / 60, " s"), (1.0, " min"), (60.0, " h"), (1440.0, " d"))
@@ -40,25 +41,6 @@ def day_chart(name: str, title: str, days: Sequence[Day], chart: Chart, judged: 
     span = Span(steps - 7, steps - 1, "this week")
     described, lines = _described(days, chart, judged), _lines(chart.limits, size)
     return svg.line_chart(f"c-{name}", title, described, points, lines, steps=steps, span=span, unit=unit, axis=mondays)
-
-
-def day_words(one: date) -> str:
-    return f"{one:%a} {one.day} {one:%b}"
-
-
-def length_words(minutes: float) -> str:
-    """A length in the unit that suits it, with at most two units."""
-    if minutes < 1:
-        return f"{minutes * 60:.0f} s"
-    if minutes < 10:
-        return f"{minutes:.1f}".removesuffix(".0") + " min"
-    if minutes < 120:
-        return f"{minutes:.0f} min"
-    hours = minutes / 60
-    if hours < 48:
-        whole = round(minutes)
-        return f"{whole // 60} h {whole % 60:02}" if whole % 60 else f"{whole // 60} h"
-    return f"{hours / 24:.1f}".removesuffix(".0") + " d"
 
 
 def _short(one: date) -> str:

@@ -2,8 +2,8 @@
 
 Every figure goes up and down a little from day to day. The chart of individuals and moving ranges (XmR) learns from the
 figures themselves how much is usual: a day outside its limits, or a run on one side of the centre that chance would
-seldom give, says that something has changed. Where today follows yesterday too closely the limits would cry wolf, so
-there are none then, and the reason is said.
+seldom give, says that something has changed. Where today follows yesterday too closely, or where so many days lie
+outside that they are not of one process, the limits would cry wolf, so there are none then, and the reason is said.
 
 All numbers are in the unit of the values and are not rounded. A value on a limit is inside; a value on the centre belongs
 to no run.
@@ -28,12 +28,17 @@ TRIAL_BELOW = 20
 AUTOCORRELATION_LIMIT = 0.3
 """Above this in size neighbours are too alike: at 0.3 half of all stable charts of 24 points show a false flag."""
 
+OUTSIDE_LIMIT = 0.25
+"""Where more than this share of the points that limits come from lie outside them, the limits do not fit: of one process
+one point in 370 lies outside, of a very skewed one (lognormal, sigma 0.9) about one in 20."""
+
 
 class Unfit(Enum):
     """Why there are no limits."""
 
     TOO_FEW = "too few points"
     AUTOCORRELATED = "neighbours too alike"
+    NOT_ONE_PROCESS = "too many points outside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No limits, and why. `centre` is the mean; `autocorrelation` as measured, None for too few points."""
+    """No limits, and why. `centre` is the mean; `autocorrelation` as measured, None for too few points; `outside`: how
+    many of the n points lay outside the limits that were not kept, 0 where none were drawn."""
 
     reason: Unfit
     centre: float
     n: int
     autocorrelation: float | None
+    outside: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +111,24 @@ class Chart:
 
 def chart(values: Sequence[float], *, factor: float = LIMIT_FACTOR) -> Chart:
     """The XmR chart for judging, limits refused where they would mislead. Raises ValueError for no values."""
-    limits = guarded(values, factor=factor)
+    limits = _fitting(values, guarded(values, factor=factor))
     match limits:
         case Limits():
             outside = tuple(limits.outside(value) for value in values)
         case Refused():
             outside = (False,) * len(values)
     return Chart(tuple(values), limits, runs(values, limits.centre), outside)
+
+
+def _fitting(values: Sequence[float], limits: Limits | Refused) -> Limits | Refused:
+    """Refuses limits that more than OUTSIDE_LIMIT of their own points lie outside of: a few extreme days move the mean
+    away from where the days are, while their moving ranges are left out."""
+    if isinstance(limits, Refused):
+        return limits
+    outside = sum(map(limits.outside, values))
+    if outside <= OUTSIDE_LIMIT * len(values):
+        return limits
+    return Refused(Unfit.NOT_ONE_PROCESS, limits.centre, len(values), autocorrelation(values), outside)
 
 
 def guarded(values: Sequence[float], *, factor: float = LIMIT_FACTOR) -> Limits | Refused:

@@ -11,6 +11,7 @@ from datetime import date
 from enum import StrEnum
 
 from metrics.spc import TRIAL_BELOW, Chart, Limits, Refused, Runs, Unfit, long_runs
+from metrics.wording import day_words, length_words
 
 FEWEST_DAYS = 10
 """Fewer points have no runs to judge (Anhoej and Olesen, PLoS ONE 2014;9:e113825)."""
@@ -36,7 +37,7 @@ class Judged:
 
 def judged(days: Sequence[date], chart: Chart | None, monday: date) -> Judged:
     """What the daily figures of eight weeks say of the week that begins on `monday`. `days` are those with figures, in
-    order, one for each value of the chart; `chart` is None where there are none."""
+    order, one for each value of the chart, which is in minutes; `chart` is None where there are none."""
     this_week = [index for index, day in enumerate(days) if day >= monday]
     if chart is None or not this_week:
         return Judged(Verdict.UNKNOWN, "there is no figure of this week")
@@ -44,24 +45,37 @@ def judged(days: Sequence[date], chart: Chart | None, monday: date) -> Judged:
         return Judged(Verdict.UNKNOWN, f"only {_days(len(days))} of eight weeks have figures, {FEWEST_DAYS} are needed")
     match chart.limits:
         case Refused() as refused:
-            return Judged(Verdict.UNKNOWN, _refusal(refused))
+            return Judged(Verdict.UNKNOWN, refusal(refused))
         case Limits() as limits:
-            return _by_limits(chart.values, this_week[0], limits, chart.runs)
+            return _by_limits(days, chart.values, this_week[0], limits, chart.runs)
 
 
-def _by_limits(values: Sequence[float], first: int, limits: Limits, runs: Runs) -> Judged:
+def _by_limits(days: Sequence[date], values: Sequence[float], first: int, limits: Limits, runs: Runs) -> Judged:
     """`first` is the place of the week's first value."""
-    week = values[first:]
-    above, below = sum(value > limits.upper for value in week), sum(value < limits.lower for value in week)
+    week = list(zip(values[first:], days[first:], strict=True))
+    above = [one for one in week if one[0] > limits.upper]
+    below = [one for one in week if one[0] < limits.lower]
     trial = f" (trial limits, from fewer than {TRIAL_BELOW} days)" if limits.trial else ""
     if above and below:
-        reason = f"{_days(above)} above the upper limit and {below} below the lower one{trial}"
+        reason = f"{_beyond(max(above), len(above), 'above the upper limit', limits.upper)}"
+        reason += f" and {_beyond(min(below), len(below), 'below the lower limit', limits.lower)}{trial}"
         return Judged(Verdict.CHANGED, reason)
     if above:
-        return Judged(Verdict.WORSE, f"{_days(above)} of this week above the upper limit{trial}")
+        reason = _beyond(max(above), len(above), "above the upper limit", limits.upper)
+        return Judged(Verdict.WORSE, reason + trial)
     if below:
-        return Judged(Verdict.BETTER, f"{_days(below)} of this week below the lower limit{trial}")
+        reason = _beyond(min(below), len(below), "below the lower limit", limits.lower)
+        return Judged(Verdict.BETTER, reason + trial)
     return _by_runs(values, first, limits, runs, trial)
+
+
+def _beyond(furthest: tuple[float, date], count: int, which: str, limit: float) -> str:
+    """The days of the week beyond a limit, and the furthest of them: the median of a week may hide what one day did."""
+    value, day = furthest
+    named = f"{day_words(day)} with {length_words(value)}"
+    if count == 1:
+        return f"1 day of this week {which} of {length_words(limit)}: {named}"
+    return f"{_days(count)} of this week {which} of {length_words(limit)}, the furthest {named}"
 
 
 def _by_runs(values: Sequence[float], first: int, limits: Limits, runs: Runs, trial: str) -> Judged:
@@ -85,12 +99,18 @@ def _by_runs(values: Sequence[float], first: int, limits: Limits, runs: Runs, tr
     return Judged(Verdict.UNCHANGED, f"every day of this week within the limits{trial}, runs as chance gives them")
 
 
-def _refusal(refused: Refused) -> str:
+def refusal(refused: Refused) -> str:
+    """Why there are no limits: part of a sentence, without a full stop."""
     match refused.reason:
         case Unfit.AUTOCORRELATED:
             return (
                 f"one day resembles the next too much (lag-1 autocorrelation {refused.autocorrelation or 0:.2f}, at most"
                 " 0.30 in size), so limits would mislead"
+            )
+        case Unfit.NOT_ONE_PROCESS:
+            return (
+                f"limits do not fit: {refused.outside} of {_days(refused.n)} would lie outside, so the days are not of one"
+                " process"
             )
         case Unfit.TOO_FEW:
             return "a single day gives no limits"

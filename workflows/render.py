@@ -13,10 +13,11 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from metrics import svg
-from metrics.day_chart import day_chart, day_words, length_words
+from metrics.day_chart import day_chart
 from metrics.pareto import Bar
 from metrics.svg import Share
 from metrics.verdict import FEWEST_DAYS, Verdict
+from metrics.wording import day_words, length_words
 from models.policy import Severity
 from workflows.report import (
     Cause,

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from metrics.day_chart import Day, length_words
+from metrics.day_chart import Day
 from metrics.pareto import Bar, pareto
 from metrics.spc import Chart, chart
 from metrics.verdict import Judged, judged
+from metrics.wording import length_words
 from models.event import Site
 from models.period import LOOKED_BACK, Week
 from models.policy import BusinessDays, ByField, Clock, Kind, Policies, Policy, Rate, Severity, Within

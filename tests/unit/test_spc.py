@@ -4,6 +4,7 @@ import csv
 import json
 from math import comb, isclose
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -129,6 +130,23 @@ def test_values_that_swing_to_and_fro_are_refused_limits() -> None:
     found = guarded([1.0, 9.0] * 20)
     assert isinstance(found, Refused) and found.autocorrelation is not None
     assert found.autocorrelation < -AUTOCORRELATION_LIMIT
+
+
+def test_limits_that_more_than_a_quarter_lies_outside_are_refused() -> None:
+    """Two wild days lift the mean by a tenth of their height each, but their moving ranges are left out."""
+    wild = [10.0, 11.0, 10.0, 11.0, 90.0, 10.0, 11.0, 10.0, 11.0, 10.0, 11.0, 10.0, 90.0, 10.0, 11.0, 10.0]
+    assert isinstance(guarded(wild), Limits)
+    found = chart(wild)
+    assert isinstance(found.limits, Refused) and found.limits.reason is Unfit.NOT_ONE_PROCESS
+    assert found.limits.outside == 16 and not any(found.outside) and found.limits.centre == guarded(wild).centre
+
+
+def test_days_that_are_only_very_skewed_keep_their_limits() -> None:
+    """Eight weeks of lognormal days (sigma 0.9), 200 times: about one day in 20 lies outside, never one in four."""
+    chance = Random(1)
+    for _ in range(200):
+        found = chart([chance.lognormvariate(0, 0.9) for _ in range(56)])
+        assert not (isinstance(found.limits, Refused) and found.limits.reason is Unfit.NOT_ONE_PROCESS)
 
 
 def test_a_single_point_is_refused_limits() -> None:

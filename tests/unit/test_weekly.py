@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from metrics.day_chart import length_words
 from metrics.spc import chart
 from metrics.verdict import Judged, Verdict, judged
+from metrics.wording import length_words
 from models.errors import UsageFault
 from models.event import Site
 from models.period import Week, due_weeks
@@ -21,6 +21,7 @@ _W46 = Week(date(2026, 11, 9))
 _STEADY = [10.0, 12.0, 11.0, 9.0, 12.0, 10.0, 8.0] * 8
 _DAYS = [_W46.before(7).monday + timedelta(days=step) for step in range(56)]
 _US = 60e6
+_WAITED = 600.0
 
 
 def _judged(values: list[float], days: list[date] = _DAYS) -> Judged:
@@ -64,8 +65,27 @@ def test_a_steady_measure_has_not_changed() -> None:
 
 
 def test_a_day_of_the_week_above_the_limit_is_worse_and_below_it_better() -> None:
-    assert _judged([*_STEADY[:-1], 40.0]) == Judged(Verdict.WORSE, "1 day of this week above the upper limit")
+    found = _judged([*_STEADY[:-1], 40.0])
+    assert found == Judged(Verdict.WORSE, "1 day of this week above the upper limit of 16 min: Sun 15 Nov with 40 min")
     assert _judged([*_STEADY[:-3], 0.1, *_STEADY[-2:]]).verdict is Verdict.BETTER
+
+
+def test_of_several_days_beyond_a_limit_the_furthest_is_named() -> None:
+    found = _judged([*_STEADY[:-3], 40.0, 12.0, 60.0])
+    assert found.reason.startswith("2 days of this week above the upper limit of ")
+    assert found.reason.endswith(", the furthest Sun 15 Nov with 60 min")
+    both = _judged([*_STEADY[:-3], 0.1, 12.0, 60.0])
+    assert both.verdict is Verdict.CHANGED and "Sun 15 Nov with 60 min and 1 day" in both.reason
+    assert both.reason.endswith(": Fri 13 Nov with 6 s")
+
+
+def test_days_most_of_which_lie_outside_are_not_judged_and_the_count_is_said() -> None:
+    """Three days of the eight weeks took ten hours: the mean lies where no day is, and the limits with it."""
+    values = [_WAITED if step in (9, 22, 40) else 15 + step % 3 for step in range(56)]
+    found = _judged(values)
+    reason = "limits do not fit: 56 of 56 days would lie outside, so the days are not of one process"
+    assert found == Judged(Verdict.UNKNOWN, reason)
+    assert not any(chart(values).outside)
 
 
 def test_a_day_outside_before_this_week_is_no_news() -> None:
