@@ -156,7 +156,7 @@ class Settings:
     def required_kafka(self) -> str:
         """`kafka`, for a role that cannot do without. Raises CallerFault."""
         if self.kafka is None:
-            raise NotSet(f"{PREFIX}KAFKA is not set: give host:port of a broker, or start a stack with `rxpulse up`")
+            raise NotSet(f"{PREFIX}KAFKA is not set: give host:port of a broker")
         return self.kafka
 
     def required_database_url(self) -> Secret:
@@ -164,7 +164,7 @@ class Settings:
         if self.database_url is None:
             raise NotSet(
                 f"{PREFIX}DATABASE_URL is not set: give postgresql://user:password@host:port/database (or put it into"
-                f" a file named by {PREFIX}DATABASE_URL_FILE), or start a stack with `rxpulse up`"
+                f" a file named by {PREFIX}DATABASE_URL_FILE)"
             )
         return self.database_url
 

@@ -76,7 +76,7 @@ def _without_stack(fault: NotSet) -> CallerFault:
         missing = absence(Settings.from_env(os.environ).home)
     except CallerFault as other:
         return other
-    return fault if missing is None else CallerFault(f"{missing}. For servers of your own: {fault}")
+    return fault if missing is None else CallerFault(f"{missing}. Without one: {fault}")
 
 
 class Commands(click.Group):

@@ -28,13 +28,14 @@ def absence(home: Path) -> str | None:
     state = homes.read_state(home)
     if state is not None and state.running:
         return None
+    start = "rxpulse demo" if homes.purpose_of(home) is homes.Purpose.DEMO else "rxpulse up"
     if state is None or not state.killed:
-        return f"no stack runs in {home}: start it by `rxpulse up`"
+        return f"no stack runs in {home}: start it by `{start}`"
     last = homes.last_sign(home)
     when = f"; its last sign of life is of {last:%Y-%m-%d %H:%M:%SZ}" if last else ""
     return (
         f"the stack in {home} was killed, or the machine went off{when}: look at {home / 'logs'},"
-        " then start it again by `rxpulse up`, which clears up first"
+        f" then start it again by `{start}`, which clears up first"
     )
 
 

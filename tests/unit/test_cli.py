@@ -15,7 +15,7 @@ from models.errors import CallerFault, UsageFault
 from models.settings import Settings
 from rxpulse import cli
 from rxpulse.commands.status import for_people, silent
-from rxpulse.home import PartState, StackState, open_home, write_state
+from rxpulse.home import PartState, Purpose, StackState, open_home, write_state
 from rxpulse.plan import check_only
 from tests.spec.test_docs import parse
 
@@ -186,13 +186,18 @@ def test_without_a_stack_that_none_runs_is_said_first(tmp_path: Path, command: l
     ran = run(tmp_path, *command)
     assert ran.exit_code == 1
     assert ran.stderr.startswith(
-        f"rxpulse: no stack runs in {tmp_path / 'home'}: start it by `rxpulse up`. For servers"
+        f"rxpulse: no stack runs in {tmp_path / 'home'}: start it by `rxpulse up`. Without one: RXPULSE_"
     )
 
 
 def test_a_policy_that_is_not_there_is_said_before_a_stack_that_does_not_run(tmp_path: Path) -> None:
     ran = run(tmp_path, "policy", "apply", str(tmp_path / "missing.toml"))
     assert ran.exit_code == 2 and "missing.toml: there is no such file" in ran.stderr
+
+
+def test_a_home_of_the_demo_is_started_by_the_demo(tmp_path: Path) -> None:
+    open_home(tmp_path / "home", Purpose.DEMO)
+    assert "start it by `rxpulse demo`" in run(tmp_path, "verify").stderr
 
 
 def test_a_home_of_work_is_none_of_the_demo(tmp_path: Path) -> None:
