@@ -320,6 +320,34 @@ def test_every_page_fits_its_screen(
     assert wrong == []
 
 
+def test_a_telephone_shows_what_matters_first(board: Open, console: Served, weeks: Story) -> None:
+    """The header leaves the screen to the work, names are whole, and of a chart the newest days are in view."""
+    page = board(TELEPHONE, person="manager")
+    header = page.locator("header.top").bounding_box()
+    assert header is not None and header["height"] < 100
+    choice = page.locator("select[name=person]").first
+    assert choice.evaluate("one => one.offsetWidth") > 250
+    page.get_by_text("Menu", exact=True).click()
+    page.get_by_role("link", name="Turnaround").click()
+    page.get_by_role("link", name="STAT order verified by a pharmacist").click()
+    shown = page.get_by_role("region", name="Chart of Mercy Hospital")
+    box, chart = shown.bounding_box(), shown.locator("svg").bounding_box()
+    assert box is not None and chart is not None and chart["width"] > box["width"]
+    assert chart["x"] + chart["width"] <= box["x"] + box["width"] + 1
+    for title in page.locator(".figures .site a").all():
+        within = title.bounding_box()
+        assert within is not None and within["x"] + within["width"] <= TELEPHONE["width"]
+    weeks.connection.execute(
+        "INSERT INTO silences (signal, source, site, since, raised)"
+        " SELECT 's', '/elm/pos', 'elm', now() - interval '573 minutes', now()"
+    )
+    page.goto(f"{console.url}/quality")
+    expect(page.get_by_text("silent for 9 h 33")).to_be_visible()
+    lines = page.locator("td.whole", has_text="silent for").evaluate("one => one.clientHeight / 17")
+    assert lines < 5
+    keep(page, "quality-telephone-silent")
+
+
 def test_every_page_works_without_javascript(board: Open, console: Served, weeks: Story) -> None:
     page = board(javascript=False, person="manager")
     for path in PAGES:
