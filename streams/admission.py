@@ -34,9 +34,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Misplaced:
-    """An event whose record lies where its case does not belong, or under another key."""
+    """An event whose record lies where its case does not belong, or under another key; `home` is the partition where it
+    does."""
 
     case: CaseId
+    home: int
 
 
 def examine(record: Record, policies: Policies) -> Decoded | Rejected:

@@ -17,7 +17,7 @@ from models.policy import Policies
 from models.store.ledger import Ledger
 from models.tracking import track
 from models.wire import Decoded, Rejected
-from streams.admission import Misplaced, Record, crowded, examine, misplaced
+from streams.admission import Misplaced, Record, crowded, examine, home, misplaced
 from streams.cases import Cases, unseen
 from streams.commit import Committer
 from streams.deadletter import DeadLetters, Origin
@@ -190,8 +190,10 @@ class Loop:
             return found
         case = found.event.subject
         held = self._cases.get(case)
-        held_in = None if held is None else held.partition
-        return Misplaced(case) if misplaced(record, case, held_in, self._ownership.count) else found
+        held_in, count = None if held is None else held.partition, self._ownership.count
+        if not misplaced(record, case, held_in, count):
+            return found
+        return Misplaced(case, home(case, count) if held_in is None else held_in)
 
     def _record(self, message: Message) -> Record | None:
         fault = message.error()
@@ -218,10 +220,11 @@ class Loop:
         match found:
             case Rejected():
                 self._put_aside(record, partition, found, counts=True)
-            case Misplaced(case):
+            case Misplaced(case, place):
                 self._dead_letters.fine(1)
                 self._draft.count(partition, "rerouted")
-                self._dead_letters.reroute(case.encode(), record.value, Origin(record.partition, record.offset))
+                origin = Origin(record.partition, record.offset)
+                self._dead_letters.reroute(case.encode(), record.value, origin, place)
             case Decoded(event):
                 held = self._cases.get(event.subject) or unseen(event.subject, record.partition)
                 why = crowded(held.case, event)

@@ -25,6 +25,8 @@ _SECONDS = 30.0
 _FULL_SECONDS = 0.1
 _CLOCKS_APART = timedelta(seconds=30)
 """How far the clocks of two hosts may differ."""
+ANYWHERE = -1
+"""Whatever partition the producer chooses."""
 ENTIRE = 1_000_000
 """A limit that no window reaches: what cannot be an event is put aside, however much of it comes."""
 
@@ -90,9 +92,10 @@ class DeadLetters:
         else:
             self.fine(1)
 
-    def reroute(self, key: bytes, value: bytes, origin: Origin) -> None:
-        """The record once more, where its key belongs."""
-        self._send(EVENTS, key, value, {"rerouted-from": f"{origin.partition}:{origin.offset}".encode()})
+    def reroute(self, key: bytes, value: bytes, origin: Origin, home: int) -> None:
+        """The record once more, under its key in the partition `home`. The producer is not asked where that is: one that
+        counts the partitions otherwise would send the record round and round."""
+        self._send(EVENTS, key, value, {"rerouted-from": f"{origin.partition}:{origin.offset}".encode()}, home)
 
     def settle(self) -> None:
         """Waits until everything put so far lies with the broker. Raises Undelivered."""
@@ -100,11 +103,13 @@ class DeadLetters:
         if self._fault is not None or left:
             raise Undelivered(f"the broker did not take a dead letter: {self._fault or 'no answer'}")
 
-    def _send(self, topic: str, key: bytes | None, value: bytes, headers: dict[str, bytes]) -> None:
+    def _send(
+        self, topic: str, key: bytes | None, value: bytes, headers: dict[str, bytes], partition: int = ANYWHERE
+    ) -> None:
         give_up = monotonic() + _SECONDS
         while True:
             try:
-                self._producer.produce(topic, value, key, headers=headers, on_delivery=self._delivered)
+                self._producer.produce(topic, value, key, partition, headers=headers, on_delivery=self._delivered)
                 return
             except BufferError as fault:
                 # No room until the broker has taken some of those before.

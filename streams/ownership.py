@@ -89,6 +89,7 @@ class Ownership:
         numbers = [part.partition for part in parts]
         cluster = consumer.list_topics(EVENTS, _SECONDS)
         self.count = len(cluster.topics[EVENTS].partitions)
+        self._ledger.spread(cluster.cluster_id, self.count)
         taken: dict[int, int] = {}
         afresh = False
         for claim in self._ledger.claim(cluster.cluster_id, numbers, self._owner):

@@ -27,6 +27,16 @@ class ForeignCluster(CallerFault):
     """The positions belong to another Kafka cluster."""
 
 
+class OtherPartitions(CallerFault):
+    """The topic has another number of partitions than the positions were counted on."""
+
+    def __init__(self, held: int, found: int) -> None:
+        super().__init__(
+            f"the topic of the events has {found} partitions, and the store was made from {held}: a case would be in two"
+            " places. Stop every worker, then make the facts anew over all partitions with `rxpulse reset --facts`"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A partition taken over. Numbers of facts go on at `sequence`; those from `published` on may never have reached the
@@ -187,6 +197,11 @@ class Ledger(Protocol):
 
     def now(self) -> datetime:
         """The store's own clock, UTC: the only one that decides what is due."""
+        ...
+
+    def spread(self, cluster: str, partitions: int) -> None:
+        """Says how many partitions the topic on the cluster has: an empty store begins at the start of each. Raises
+        OtherPartitions where the store was made from another number of them."""
         ...
 
     def claim(self, cluster: str, partitions: Sequence[int], owner: str) -> list[Claim]:

@@ -22,6 +22,7 @@ from models.store.ledger import (
     ForeignCluster,
     HourKey,
     IntervalFact,
+    OtherPartitions,
     OutcomeCount,
     OutcomeKey,
     SignalFact,
@@ -66,6 +67,16 @@ class MemoryLedger:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def spread(self, cluster: str, partitions: int) -> None:
+        memory = self._memory
+        with memory.lock:
+            held = len(memory.positions)
+            if held == 0:
+                memory.cluster = cluster
+                memory.positions |= {n: _Held(Claim(n, 0, 0, 0, 0, None), None) for n in range(partitions)}
+            elif memory.cluster == cluster and held != partitions:
+                raise OtherPartitions(held, partitions)
 
     def claim(self, cluster: str, partitions: Sequence[int], owner: str) -> list[Claim]:
         memory = self._memory

@@ -22,6 +22,7 @@ from models.store.ledger import (
     Fenced,
     ForeignCluster,
     IntervalFact,
+    OtherPartitions,
     OutcomeCount,
     OutcomeKey,
     SignalFact,
@@ -56,6 +57,14 @@ class SqlLedger:
 
     def now(self) -> datetime:
         return _one(self._reader.execute("SELECT now()"))[0]
+
+    def spread(self, cluster: str, partitions: int) -> None:
+        with self._reader.transaction():
+            held, ours = _one(self._reader.execute(_HELD, [cluster]))
+            if held == 0:
+                self._reader.execute(_SPREAD, [cluster, partitions])
+            elif held == ours != partitions:
+                raise OtherPartitions(held, partitions)
 
     def claim(self, cluster: str, partitions: Sequence[int], owner: str) -> list[Claim]:
         wanted = list(partitions)
@@ -135,6 +144,10 @@ _INTERVAL: LiteralString = (
 _INTERVAL_TYPES = ["int2", "int8", "int8", *["text"] * 5, *["timestamptz"] * 2, "int8", "int8", "bool", "int2", "bool"]
 _CASE_TYPES = ["text", "int2", *["text"] * 4, *["timestamptz"] * 4, "text", "bytea"]
 
+_HELD: LiteralString = "SELECT count(*), count(*) FILTER (WHERE cluster = %s) FROM positions"
+_SPREAD: LiteralString = (
+    "INSERT INTO positions (cluster, partition) SELECT %s, generate_series(0, %s - 1) ON CONFLICT DO NOTHING"
+)
 _END_OTHERS = """
 SELECT pg_terminate_backend(a.pid) FROM positions p JOIN pg_stat_activity a ON a.pid = p.backend
 WHERE a.application_name = p.owner AND p.partition = ANY(%s) AND p.owner <> %s

@@ -11,7 +11,17 @@ from models import policy_text
 from models.event import CaseId
 from models.event_types import CATALOGUE
 from models.policy import Policies
-from models.store.ledger import Advance, Batch, Fenced, ForeignCluster, IntervalFact, Ledger, SignalFact, Tally
+from models.store.ledger import (
+    Advance,
+    Batch,
+    Fenced,
+    ForeignCluster,
+    IntervalFact,
+    Ledger,
+    OtherPartitions,
+    SignalFact,
+    Tally,
+)
 from models.store.memory import Memory, MemoryLedger
 from models.store.records import case_row
 from models.store.sql import SqlLedger
@@ -110,6 +120,30 @@ def test_a_batch_acts_once_however_often_it_is_written(ledgers: Open) -> None:
 def test_positions_of_another_cluster_are_refused(ledgers: Open) -> None:
     ledger = ledgers("w0")
     ledger.claim(CLUSTER, [0], "w0")
+    with pytest.raises(ForeignCluster, match=CLUSTER):
+        ledger.claim("another", [0], "w0")
+
+
+def test_an_empty_store_begins_at_the_start_of_every_partition(ledgers: Open) -> None:
+    first, second = ledgers("w0"), ledgers("w1")
+    first.spread(CLUSTER, 3)
+    first.claim(CLUSTER, [0], "w0")
+    second.spread(CLUSTER, 3)
+    assert [claim.epoch for claim in second.claim(CLUSTER, [0, 1, 2], "w1")] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("found", [2, 4])
+def test_another_number_of_partitions_is_refused_with_the_remedy(ledgers: Open, found: int) -> None:
+    ledger = ledgers("w0")
+    ledger.spread(CLUSTER, 3)
+    with pytest.raises(OtherPartitions, match=rf"has {found} partitions.* from 3: .*reset --facts"):
+        ledger.spread(CLUSTER, found)
+
+
+def test_of_another_cluster_it_is_the_cluster_that_is_refused(ledgers: Open) -> None:
+    ledger = ledgers("w0")
+    ledger.spread(CLUSTER, 3)
+    ledger.spread("another", 4)
     with pytest.raises(ForeignCluster, match=CLUSTER):
         ledger.claim("another", [0], "w0")
 

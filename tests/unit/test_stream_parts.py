@@ -30,10 +30,14 @@ class Broker:
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, dict[str, bytes] | None]] = []
+        self.places: list[int] = []
         self.reports: list[Callable[[KafkaError | None, Any], None]] = []
 
-    def produce(self, topic: str, value: bytes, key: object, *, headers: object = None, on_delivery: Any) -> None:
+    def produce(
+        self, topic: str, value: bytes, key: object, partition: int = -1, *, headers: object = None, on_delivery: Any
+    ) -> None:
         self.taken.append((topic, headers if isinstance(headers, dict) else None))
+        self.places.append(partition)
         self.reports.append(on_delivery)
 
     def poll(self, _: float) -> int:
@@ -147,6 +151,15 @@ def test_what_was_put_aside_before_is_known_and_another_topics_record_is_not() -
     assert letters.known(Origin(0, 7), NOON - timedelta(seconds=1))
     assert not letters.known(Origin(0, 8), NOON + timedelta(minutes=1))
     assert not letters.known(Origin(1, 7), NOON)
+
+
+def test_a_record_is_put_where_its_case_belongs_whatever_the_producer_thinks() -> None:
+    """A producer that knows of more partitions than the worker would send it elsewhere, and the worker back, for ever."""
+    broker = Broker()
+    letters = dead_letters(broker, 2, 10)
+    letters.reroute(b"order/1", b"{}", Origin(0, 7), 3)
+    put(letters, 0)
+    assert broker.places == [3, -1]
 
 
 def test_a_broker_that_has_no_room_yet_is_waited_for() -> None:
