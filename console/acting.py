@@ -23,6 +23,7 @@ LONGEST_NOTE = 500
 MOST_SIGNALS = 150
 """At once; the form of a page holds no more."""
 NOT_THERE = "There is no such escalation, or none at the sites that you look after."
+_NOT_HIS = "only who has it gives it back, or a supervisor; to take it over, pass it on to yourself"
 _NO_SIGNAL = "There is no such signal, or none at the sites that you look after."
 RESPONSES: dict[int | str, dict[str, object]] = {
     401: {"description": "Nobody is signed in, and no key was given."},
@@ -152,6 +153,9 @@ class Acts:
 
     def release(self, caller: Caller, escalation: str, person: str | None, note: str) -> Result:
         who = self._who(caller, Role.RESPONDER, escalation, person)
+        found = self._store.escalation(escalation, caller.rights)
+        if found and found.acknowledged_by not in (None, who) and not caller.rights.include(Role.SUPERVISOR):
+            raise Refused(HTTPStatus.FORBIDDEN, _NOT_HIS)
         return self._recorded(caller, "give back", escalation, self._store.release(escalation, who, note))
 
     def pass_on(self, caller: Caller, escalation: str, person: str | None, to: str | None, note: str) -> Result:

@@ -172,7 +172,8 @@ def _own_refusals(app: FastAPI) -> None:
     def invalid(request: Request, fault: RequestValidationError) -> Response:
         if request.url.path.startswith("/api/"):
             return turned_down(request, *_asked_wrongly(fault))
-        return turned_down(request, HTTPStatus.UNPROCESSABLE_ENTITY, "That did not work", "This address is not whole.")
+        _, title, text = _asked_wrongly(fault)
+        return turned_down(request, HTTPStatus.UNPROCESSABLE_ENTITY, title, text)
 
     @app.exception_handler(HTTPException)
     def not_there(request: Request, fault: HTTPException) -> Response:

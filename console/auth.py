@@ -158,9 +158,11 @@ def need(caller: "Caller", role: Role) -> None:
     """Whether who asks may do what this role may. Raises Refused."""
     if not caller.rights.include(role):
         log.warning("refused what takes a %s to a %s", role.value, caller.rights.role.value)
-        raise Refused(
-            HTTPStatus.FORBIDDEN, f"that takes a {role.value}; you are signed in as a {caller.rights.role.value}"
-        )
+        raise Refused(HTTPStatus.FORBIDDEN, f"that takes {_a(role)}; you are signed in as {_a(caller.rights.role)}")
+
+
+def _a(role: Role) -> str:
+    return f"{'an' if role is Role.ADMIN else 'a'} {role.value}"
 
 
 def need_everywhere(caller: "Caller") -> None:

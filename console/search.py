@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from console import auth
-from console.auth import Door, Refused, SignedIn
+from console.auth import Door, SignedIn
 from console.pages import page
 from console.showing import Words
 from models.pseudonym import cases_of
@@ -37,7 +37,8 @@ def router(store: ConsoleStore, door: Door, key: str | None) -> APIRouter:
         if not number:
             return _page(who, HTTPStatus.UNPROCESSABLE_ENTITY, "Type the number of an order or prescription.")
         if len(number) > LONGEST:
-            raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"a number has at most {LONGEST} characters")
+            long = f"That has {len(number):,} characters, and a number at most {LONGEST}: type the number alone."
+            return _page(who, HTTPStatus.UNPROCESSABLE_ENTITY, long)
         wanted = cases_of(key, number)
         found = store.known(wanted, who.rights)
         for case in found or wanted[:1]:

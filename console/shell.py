@@ -3,9 +3,13 @@
 The page may load nothing but the console's own files, may not be framed, is never cached, and gives no address away.
 """
 
+from http import HTTPStatus
+
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from console.pages import notice
 
 LARGEST_BODY = 64 * 1024
 """Bytes; the longest form has a note in it."""
@@ -61,12 +65,15 @@ class Limited:
         await (refused or self._app)(scope, receive, send)
 
 
-def _refusal(scope: Scope, headers: Headers) -> PlainTextResponse | None:
+def _refusal(scope: Scope, headers: Headers) -> Response | None:
     if "\0" in scope["path"] or b"%00" in scope["query_string"]:
         return PlainTextResponse("this address holds a null character\n", 400)
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not length.isdigit():
         return PlainTextResponse("say Content-Length\n", 411)
     if int(length) > LARGEST_BODY:
-        return PlainTextResponse(f"at most {LARGEST_BODY} bytes\n", 413)
+        if scope["path"].startswith("/api/") or "text/html" not in headers.get("accept", ""):
+            return PlainTextResponse(f"at most {LARGEST_BODY} bytes\n", 413)
+        text = f"What was sent is too long: at most {LARGEST_BODY // 1024} KiB. Go back, shorten it, and send it again."
+        return notice(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too long", text)
     return None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.showing import CHANNELS, DELIVERED, SEVERITIES, STATES, Words
+from console.showing import CHANNELS, DELIVERED, REASONS, SEVERITIES, STATES, Words
 from models.escalation import (
     Acknowledged,
     Entry,
@@ -47,8 +47,9 @@ def sentences(story: Story, words: Words) -> tuple[Sentence, ...]:
     for one in story.history:
         text = _text(one.entry, words)
         if text is not None:
+            why = f": {REASONS.get(one.code, one.code)}" if one.code else ""
             note = f" “{one.note}”" if one.note else ""
-            told.append(Sentence(one.at, text + note, _details(one.entry, by_key, words)))
+            told.append(Sentence(one.at, text + why + note, _details(one.entry, by_key, words)))
     return tuple(told)
 
 
@@ -56,9 +57,11 @@ def _text(entry: Entry, words: Words) -> str | None:
     match entry:
         case Told() if not entry.deliveries:
             return f"Step {entry.step}: nobody there to be told"
+        case Told(message=message) if message.value != "page":
+            return _TOLD[message.value]
         case Told(message=message, step=step, loop=loop, why=why):
             because = f" ({_WHY.get(why.value, why.value)})" if why is not None else ""
-            times = f", time {loop}" if loop > 1 else ""
+            times = f", round {loop}" if loop > 1 else ""
             return f"{_TOLD[message.value]}, step {step}{times}{because}"
         case Settled():
             return None

@@ -22,6 +22,8 @@ SMALLEST_SECRET = 16
 """Bytes. A shorter secret could be guessed."""
 
 _LABEL = b"rxpulse acknowledge link 1\n"
+_SIGNATURE = 43
+"""Characters; a shorter one was cut off on its way, as mail programs do."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 
@@ -60,7 +62,7 @@ def read(secret: bytes, token: str, now: datetime) -> Link | LinkFault:
     """The link that a token stands for, or why it opens nothing. `now` is an aware time. What is forged is not looked
     into; of what is expired, nothing is given out. Raises ValueError for a secret that is too short."""
     payload, dot, signature = token.partition(".")
-    if not (payload and dot and signature) or not token.isascii():
+    if not (payload and dot) or len(signature) < _SIGNATURE or not token.isascii():
         return LinkFault.MALFORMED
     if not hmac.compare_digest(signature, _signature(secret, payload)):
         return LinkFault.FORGED

@@ -109,8 +109,9 @@ class Freshness:
 @dataclass(frozen=True, slots=True)
 class SignalItem:
     """A signal as interfaces 9 lists it. `severity` is S1 to S4, `state` open or cleared, `opened` the instant (UTC) from
-    which it is true; `told` is yes or why nobody was told, None while that is not judged; `work` says what its case is,
-    None where it is about none or that is gone."""
+    which it is true; `told` is yes or why nobody was told, None while that is not judged; `ended_by` is who ended it or its
+    telling by hand, with the reason's `code` and a `note` (None without one), None while nobody did; `work` says what its case
+    is, None where it is about none or that is gone."""
 
     id: str
     kind: str
@@ -123,6 +124,9 @@ class SignalItem:
     told: str | None
     cleared: datetime | None
     reason: str | None
+    ended_by: str | None = None
+    code: str | None = None
+    note: str | None = None
     work: Brief | None = None
 
 
@@ -289,7 +293,13 @@ _CHOSEN: LiteralString = f"""(cardinality(%(kinds)s::text[]) = 0 OR kind = ANY(%
     AND {_IN_SCOPE}"""
 _SIGNAL: LiteralString = f"""
 SELECT id, kind, name, severity, site, case_id, CASE WHEN cleared IS NULL THEN 'open' ELSE 'cleared' END, raised, told,
-    cleared, reason, {BRIEF} FROM signals {WITH_CASE}"""
+    cleared, reason, coalesce(hand_person, cleared_by), coalesce(hand_code, code), hand_note, {BRIEF}
+FROM signals {WITH_CASE} LEFT JOIN LATERAL (
+    SELECT a.entry->>'person' AS hand_person, a.entry->>'code' AS hand_code, a.entry->>'note' AS hand_note
+    FROM escalations e JOIN escalation_entries a ON a.escalation = e.id
+    WHERE e.signal = signals.id AND a.entry->>'entry' = 'resolved' AND a.entry->>'code' IS NOT NULL
+    ORDER BY a.at DESC LIMIT 1
+) hand ON true"""
 _ESCALATION: LiteralString = f"""
 SELECT id, kind, name, severity, site, case_id, state, opened, title, signal, ladder, acknowledged_by, expires, resolved,
     {BRIEF} FROM escalations {WITH_CASE}"""

@@ -17,12 +17,14 @@ from models.store.rights import Rights
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """One line of the history, numbered from 1. `note` is what the person said with it, empty for nothing."""
+    """One line of the history, numbered from 1. `note` is what the person said with it, `code` the reason for which he ended
+    it; both empty for nothing."""
 
     number: int
     at: datetime
     entry: Entry
     note: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ def story(connection: "Connection[Any]", escalation: str, rights: Rights) -> Sto
     entries = connection.execute(
         "SELECT number, at, entry FROM escalation_entries WHERE escalation = %s ORDER BY number", [escalation]
     ).fetchall()
-    history = tuple(Happened(number, at, from_row(row), row.get("note", "")) for number, at, row in entries)
+    history = tuple(
+        Happened(number, at, from_row(row), row.get("note", ""), row.get("code", "")) for number, at, row in entries
+    )
     now = connection.execute("SELECT now()").fetchall()[0][0]
     among = members(connection, escalation, rights)
     return Story(found[0], about[0] if about else None, among, history, tuple(messages(connection, [escalation])), now)

@@ -1,6 +1,7 @@
 """`rxpulse policy on-duty` and `rehearse`: who has it, and who would be told what and when, without telling anybody."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -33,6 +34,10 @@ WEEK, DAY = timedelta(days=7), timedelta(days=1)
 LONGEST = timedelta(days=3660)
 """A roster is not asked for longer: it is printed turn by turn."""
 T = TypeVar("T")
+_MINUTE = re.compile(r"[0-9.]+Z?")
+"""The end of a time, where nothing was said behind it."""
+_AFTER_TIME = {"--ack": "PERSON", "--rise": "SEVERITY"}
+_AFTER_TIME_SAMPLE = {"--ack": "2026-12-24T22:05-05:00:ana", "--rise": "2026-12-24T22:05-05:00:S1"}
 SEVERITIES = click.Choice([one.name for one in Severity])
 
 
@@ -174,7 +179,15 @@ def risen(severity: str) -> Severity:
 
 def split(option: str, given: Sequence[str], read: Callable[[str], T]) -> list[tuple[datetime, T]]:
     """(instant, what) of every `T:WHAT`, cut at the last colon."""
-    return [(instant(option, when), read(what)) for when, _, what in (one.rpartition(":") for one in given)]
+    told: list[tuple[datetime, T]] = []
+    for one in given:
+        when, _, what = one.rpartition(":")
+        if not (when and what) or _MINUTE.fullmatch(what):
+            raise UsageFault(
+                f"{option} {one}: give T:{_AFTER_TIME[option]}, T with an offset, such as {_AFTER_TIME_SAMPLE[option]}"
+            )
+        told.append((instant(option, when), read(what)))
+    return told
 
 
 def instant(option: str, text: str) -> datetime:

@@ -367,6 +367,23 @@ def test_a_responder_acts_for_himself_only(console: Served, story: Story) -> Non
     assert console.api().get("/api/v1/escalations").json()["items"][0]["acknowledged_by"] == "ana"
 
 
+_FROM_A_PAGE = {"sec-fetch-site": "same-origin"}
+
+
+def test_a_responder_gives_back_only_what_he_has(console: Served, story: Story) -> None:
+    escalation = paged(story, "mercy")
+    path = f"/api/v1/escalations/{escalation}"
+    assert console.api().post(f"{path}/ack", json={"person": "manager"}).status_code == 200
+    ana, chief = console.account("ana", Role.RESPONDER), console.account("chief", Role.SUPERVISOR)
+    refused = ana.post(f"{path}/release", json={}, headers=_FROM_A_PAGE)
+    assert refused.status_code == 403 and "only who has it gives it back" in refused.json()["detail"]
+    assert "<summary>Give back" not in ana.get(f"/escalations/{escalation}").text
+    assert "<summary>Give back" in chief.get(f"/escalations/{escalation}").text
+    assert chief.post(f"{path}/release", json={}, headers=_FROM_A_PAGE).status_code == 200
+    assert ana.post(f"{path}/ack", json={}, headers=_FROM_A_PAGE).json()["acknowledged_by"] == "ana"
+    assert ana.post(f"{path}/release", json={}, headers=_FROM_A_PAGE).status_code == 200
+
+
 def test_a_screen_of_several_people_responds_and_does_not_resolve(console: Served, story: Story) -> None:
     escalation = paged(story)
     browser = console.signed_in("")

@@ -1,5 +1,6 @@
 """What people do at the console: take on, give back, pass on, end; by its pages, by its interface, by the link in a message."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -125,7 +126,35 @@ def test_the_page_of_an_escalation_ends_it(console: Served, escalation: str) -> 
     form = {"csrf": csrf_of(browser), "person": "manager", "code": "handled", "note": "given", "back": "story"}
     assert browser.post(f"/escalations/{escalation}/resolve", data=form).headers["location"].endswith(escalation)
     text = browser.get(f"/escalations/{escalation}").text
-    assert "Ended by Pharmacy manager" in text and "given" in text and "<button>Resolve" not in text
+    assert "Ended by Pharmacy manager: dealt with “given”" in text and "<button>Resolve" not in text
+    listed = browser.get("/signals?state=all").text
+    assert "ended by Pharmacy manager: dealt with “given”" in listed
+    [item] = console.api().get("/api/v1/signals", params={"state": "all"}).json()["items"]
+    assert (item["ended_by"], item["code"], item["note"]) == ("manager", "handled", "given")
+
+
+def test_what_was_sent_to_the_same_person_is_said_without_steps(console: Served, story: Story, escalation: str) -> None:
+    told = {
+        "entry": "told",
+        "at": story.now.isoformat(),
+        "message": "resolved",
+        "step": 2,
+        "loop": 3,
+        "why": None,
+        "number": 0,
+    }
+    told["deliveries"] = [{"key": "k", "person": "manager", "channel": "inbox"}]
+    story.connection.execute(
+        "INSERT INTO escalation_entries (escalation, number, at, entry) VALUES (%s, 90, now(), %s)",
+        [escalation, json.dumps(told)],
+    )
+    text = console.signed_in().get(f"/escalations/{escalation}").text
+    assert "Told that it is over</span>" in text
+
+
+def test_a_list_that_is_asked_for_wrongly_says_what_there_is(console: Served) -> None:
+    answer = console.signed_in().get("/signals?state=nonsense")
+    assert answer.status_code == 422 and "state: give" in answer.text and "untold" in answer.text
 
 
 # The link in a message

@@ -104,6 +104,14 @@ def test_the_number_is_kept_nowhere_and_the_search_is_recorded(
     assert rows == [("manager", "search", ref_of(case)), ("manager", "search in vain", in_vain)]
 
 
+def test_what_is_too_long_is_said_on_a_page(console: Served) -> None:
+    browser = console.signed_in()
+    long = search(browser, "7" * 10_000)
+    assert long.status_code == 422 and "10,000 characters" in long.text and 'name="number"' in long.text
+    page = browser.post("/search", data={"number": "7" * 300_000}, headers={"accept": "text/html"})
+    assert page.status_code == 413 and "<h1>Too long</h1>" in page.text
+
+
 def test_without_a_key_the_page_says_what_it_cannot_find(story: Story, database_url: str) -> None:
     order(story)
     with serving(database_url) as served:

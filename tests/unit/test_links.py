@@ -94,3 +94,9 @@ def test_a_secret_that_could_be_guessed_is_refused():
 def test_an_end_without_offset_is_refused():
     with pytest.raises(ValueError, match="offset"):
         token(expires=EXPIRES.replace(tzinfo=None))
+
+
+def test_a_link_that_was_cut_off_is_not_called_forged():
+    whole = token()
+    for length in range(len(whole)):
+        assert read(SECRET, whole[:length], NOW) is LinkFault.MALFORMED, length

@@ -152,3 +152,9 @@ def test_an_entry_of_another_kind_is_refused(run: Any) -> None:
 def test_for_people_it_is_told_line_by_line(run: Any) -> None:
     assert "page to ana by inbox (loop 1, step 1, opened)" in run(*STORY).stdout
     assert "ana (rotation)" in run("on-duty", "lead", "--at", "2026-11-03T12:00Z").stdout
+
+
+@pytest.mark.parametrize("given", ["foo", "2026-11-03T12:05Z", ":ana"])
+def test_who_takes_it_on_is_given_with_the_time(run: Any, given: str) -> None:
+    ran = run(*STORY, "--ack", given)
+    assert ran.exit_code == 2 and "give T:PERSON, T with an offset, such as" in ran.output
