@@ -21,6 +21,7 @@ from console.policy_file import PolicyFile
 from console.showing import KINDS, PRIORITIES, SEVERITIES, STATES, TOLD, Words, age
 from models.policy import Policy
 from models.policy_text.cautions import cautions
+from models.policy_text.coverage import uncovered
 from models.policy_text.first_run import needed
 from models.store.board import Freshness, InboxMessage
 from models.store.console import BoardView, ConsoleStore
@@ -153,7 +154,7 @@ def said(view: BoardView, policy: Policy | None) -> dict[str, object]:
         "more_signals": view.signals.next is not None,
         "untold": view.untold,
         "inbox": [_message(one) for one in view.inbox],
-        "cautions": _cautions(policy),
+        "cautions": _cautions(policy, now),
         "words": words,
         "since": lambda instant: age(now - instant),
         "severities": SEVERITIES,
@@ -234,8 +235,9 @@ def _message(one: InboxMessage) -> dict[str, object]:
     return {"at": one.at, "person": one.person, "type": one.type.rpartition(".")[2], "title": title or one.type}
 
 
-def _cautions(policy: Policy | None) -> list[str]:
+def _cautions(policy: Policy | None, now: datetime) -> list[str]:
     """What the whole policy leaves open: somebody should be told and nobody would be."""
     if policy is None:
         return ["There is no policy yet: nothing is judged and nobody is told."]
-    return [f"{text[:1].upper()}{text[1:]}." for place, text in cautions(policy) if not place]
+    whole = [text for place, text in cautions(policy) if not place]
+    return [f"{text[:1].upper()}{text[1:]}." for text in (*whole, *(said for _, said in uncovered(policy, now)))]

@@ -4,12 +4,15 @@ import getpass
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from models.errors import CallerFault, UsageFault
 from models.policy import Policy
 from models.policy_text import Fault, Parsed, read, shipped_default
+from models.policy_text.coverage import uncovered
+from models.policy_text.faults import dotted
 from models.settings import Settings
 from rxpulse.output import say
 from rxpulse.running import running_plan, with_running_stack
@@ -49,6 +52,12 @@ def with_store(parsed: Parsed, settings: Settings, environ: Mapping[str, str]) -
     if found is None:
         return parsed
     more = tuple(Fault("store", None, entry, said) for entry, said in unsuited(parsed.policy, found))
+    return replace(parsed, cautions=parsed.cautions + more)
+
+
+def foreseen(parsed: Parsed, now: datetime) -> Parsed:
+    """The policy with a caution for each time of the next days at which a ladder would reach nobody."""
+    more = tuple(Fault("policy", None, dotted(place), said) for place, said in uncovered(parsed.policy, now))
     return replace(parsed, cautions=parsed.cautions + more)
 
 

@@ -4,6 +4,7 @@ are still, how near the budgets of disk and connections are, and whether the pol
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from models.settings import Settings
 from models.store.soundness import Soundness, soundness
@@ -169,6 +170,7 @@ def policy(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         what, _, remedy = differs.partition(": ")
         yield Finding(Level.WARNING, what, remedy, str(settings.policy))
     found = enacted.with_store(enacted.in_force(settings, environ, people=True), settings, environ)
+    found = enacted.foreseen(found, datetime.now(UTC))
     for caution in found.cautions:
         what, _, remedy = caution.message.rpartition("; ")
         yield Finding(Level.WARNING, what or caution.message, remedy, f"policy {caution.key}".strip())

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from models.rates import design_of
 from models.settings import Settings
 from rxpulse.commands.policy_people import on_duty, rehearse_story
 from rxpulse.commands.policy_versions import apply, history
-from rxpulse.enacted import in_force, named, with_store
+from rxpulse.enacted import foreseen, in_force, named, with_store
 from rxpulse.output import json_option, print_json, say
 
 EXAMPLE = """Example:
@@ -79,6 +80,7 @@ def check(file: Path | None, as_json: bool) -> None:
     except PolicyFault as fault:
         show_faults(fault.faults, as_json)
         raise click.exceptions.Exit(1) from fault
+    parsed = foreseen(parsed, datetime.now(UTC))
     if as_json:
         print_json(verdict((), parsed))
     else:
