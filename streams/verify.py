@@ -66,8 +66,13 @@ class Verified:
             self.examples.append(found)
 
 
-Counted = Callable[[Iterable[Record]], Iterable[Record]]
-"""Passes records on, and shows how far the reading is."""
+Counted = Callable[[Iterable[Record], int, int], Iterable[Record]]
+"""Passes records on, and shows how far the reading is: of how many records, from how many partitions."""
+
+
+def uncounted(records: Iterable[Record], _total: int, _partitions: int) -> Iterable[Record]:
+    """Shows nothing."""
+    return records
 
 
 def verify(settings: Settings, facts: Facts, counted: Counted) -> Verified:
@@ -83,7 +88,8 @@ def verify(settings: Settings, facts: Facts, counted: Counted) -> Verified:
         for number, applied in positions.items():
             _check(consumer, number, applied)
             verified.start[number], verified.end[number] = 0, applied.position
-        records = counted(_records(consumer, positions))
+        total = sum(applied.position for applied in positions.values())
+        records = counted(_records(consumer, positions), total, len(positions))
         for number, of_one in groupby(records, key=attrgetter("partition")):
             told = Recomputed(number, count, policies, facts.ticks(number))
             for record in of_one:

@@ -21,7 +21,7 @@ from models.wire import encode
 from rxpulse.cli import main
 from streams.ownership import TopicTooShort
 from streams.topics import EVENTS
-from streams.verify import BeginningGone, Verified, verify
+from streams.verify import BeginningGone, Verified, uncounted, verify
 from tests.conftest import RunningStack
 from tests.integration.test_judges import FIRST, dose
 from tests.live import PARTITIONS, Live, living, now, simulated, stat, until
@@ -37,7 +37,7 @@ def live(stack: RunningStack, database_url: str, tmp_path: Path) -> Iterator[Liv
 
 def verified(live: Live, database_url: str | None = None) -> Verified:
     with snapshot(database_url or live.database_url) as facts:
-        return verify(live.settings, facts, iter)
+        return verify(live.settings, facts, uncounted)
 
 
 def fed(live: Live) -> None:

@@ -35,6 +35,23 @@ def test_a_short_run_says_nothing() -> None:
 
 
 @pytest.mark.usefixtures("seconds")
+def test_of_how_many_is_said_in_lines_wherever_it_runs() -> None:
+    out = io.StringIO()
+    assert list(progress.measured(range(3000), "records", 3000, out)) == list(range(3000))
+    assert out.getvalue().splitlines() == [
+        "512 of 3,000 records, 2 s",
+        "1,792 of 3,000 records, 7 s",
+        "3,000 of 3,000 records, 12 s",
+    ]
+
+
+def test_what_is_quickly_read_says_nothing_of_how_many() -> None:
+    out = io.StringIO()
+    assert len(list(progress.measured(range(1024), "records", 1024, out))) == 1024
+    assert out.getvalue() == ""
+
+
+@pytest.mark.usefixtures("seconds")
 def test_nothing_is_said_where_nobody_watches() -> None:
     out = io.StringIO()
     assert len(list(progress.counted(range(1024), "records", out))) == 1024
