@@ -18,6 +18,7 @@ from models.links import LinkFault
 from models.store.answering import Over, Standing, Unknown
 from models.store.console import ConsoleStore
 from models.store.linking import Offer, Spent
+from models.store.rights import EVERYTHING
 
 _WHY = {
     LinkFault.MALFORMED: "It is not whole: follow it from the message again.",
@@ -47,8 +48,9 @@ def router(store: ConsoleStore) -> APIRouter:
     def take(token: str, fields: auth.Form) -> HTMLResponse:
         match store.acknowledge_by_link(token, fields.get("note", "")[:LONGEST_NOTE]):
             case Standing() as found:
-                who = Words(store.policy()).person(found.acknowledged_by)
-                until = f" until {found.expires:%H:%M} UTC" if found.expires else ""
+                words = Words(store.policy())
+                who, one = words.person(found.acknowledged_by), store.escalation(found.escalation, EVERYTHING)
+                until = f" until {words.wall(found.expires, one.site if one else '')}" if found.expires else ""
                 if found.acknowledged_by != found.person:
                     text = f"{who} keeps it{until}: what you pressed is written down and takes nothing over."
                     return notice(HTTPStatus.OK, f"{who} has it already", text)

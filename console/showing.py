@@ -153,6 +153,11 @@ class Words:
         local = instant.astimezone(ZoneInfo(profile.working.timezone)) if profile else instant
         return f"{local:%H:%M}" if profile else f"{local:%H:%M} UTC"
 
+    def wall(self, instant: datetime, site: str) -> str:
+        """Hour and minute on the site's wall with the name of its time; as `clock_time`."""
+        profile = self._profile(site)
+        return f"{instant.astimezone(ZoneInfo(profile.working.timezone if profile else 'UTC')):%H:%M %Z}"
+
     def moment(self, instant: datetime, site: str) -> str:
         """Day and second on the site's wall; as `clock_time`."""
         profile = self._profile(site)

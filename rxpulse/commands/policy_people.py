@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -68,10 +69,11 @@ def on_duty(roster: str, at: str | None, until: str | None, as_json: bool) -> No
             }
         )
     else:
+        zone = policy.rosters[roster].timezone
         for turn in turns:
-            click.echo(f"{stamp(turn.begins)} to {stamp(turn.finishes)}: {turn.person} ({turn.why})")
+            click.echo(f"{wall(turn.begins, zone)} to {wall(turn.finishes, zone)}: {turn.person} ({turn.why})")
         for a, b in empty:
-            click.echo(f"{stamp(a)} to {stamp(b)}: NOBODY")
+            click.echo(f"{wall(a, zone)} to {wall(b, zone)}: NOBODY")
     if empty:
         raise click.exceptions.Exit(1)
 
@@ -127,7 +129,7 @@ def rehearse_story(
     if as_json:
         print_json(document(told))
     else:
-        show(told)
+        show(told, policy.site(Site(site)).working.timezone)
     if not told.pages:
         raise click.exceptions.Exit(1)
 
@@ -197,6 +199,11 @@ def instant(option: str, text: str) -> datetime:
         raise UsageFault(f"{option} {text}: give ISO 8601 with an offset, such as 2026-12-01T00:00-05:00") from fault
 
 
+def wall(at: datetime, zone: str) -> str:
+    """An instant as the clock on the wall shows it, with the name of its time."""
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S %Z}"
+
+
 def turned(turn: Turn) -> dict[str, Any]:
     return {"from": stamp(turn.begins), "to": stamp(turn.finishes), "person": turn.person, "why": turn.why.value}
 
@@ -220,7 +227,7 @@ def document(told: Rehearsal) -> dict[str, Any]:
     }
 
 
-def show(told: Rehearsal) -> None:
+def show(told: Rehearsal, zone: str) -> None:
     if told.ladder is None:
         say("no ladder matches: it would stand on the board, and nobody would be told")
         return
@@ -228,7 +235,7 @@ def show(told: Rehearsal) -> None:
     lines += [(at, f"-- {state} --") for at, state in told.states]
     click.echo(f"ladder {told.ladder}")
     for at, line in sorted(lines, key=lambda one: one[0]):
-        click.echo(f"{stamp(at)}  {line}")
+        click.echo(f"{wall(at, zone)}  {line}")
     if not told.pages:
         say("nobody would be told: no step reaches anybody")
 

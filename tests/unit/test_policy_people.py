@@ -158,3 +158,9 @@ def test_for_people_it_is_told_line_by_line(run: Any) -> None:
 def test_who_takes_it_on_is_given_with_the_time(run: Any, given: str) -> None:
     ran = run(*STORY, "--ack", given)
     assert ran.exit_code == 2 and "give T:PERSON, T with an offset, such as" in ran.output
+
+
+def test_times_are_said_by_the_clock_on_the_wall(run: Any) -> None:
+    said = run("on-duty", "lead", "--at", "2026-11-08T12:00Z", "--until", "2026-11-08T13:00Z").stdout
+    assert said == "2026-11-08 07:00:00 EST to 2026-11-08 08:00:00 EST: ana (rotation)\n"
+    assert "2026-11-03 07:00:00 EST  page to" in run(*STORY).stdout
