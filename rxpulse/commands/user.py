@@ -1,6 +1,7 @@
 """`rxpulse user`: accounts of the console, each with a role and the sites that it is bound to."""
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,10 +69,28 @@ def add(name: str, role: str, sites: tuple[str, ...], password_file: Path | None
     checked("NAME", name, r"[A-Za-z0-9_.-]{1,64}")
     bound = tuple(sorted({checked("--site", one, r"[A-Za-z0-9_.:/-]{1,64}") for one in sites})) or None
     accounts.add(database_url(), name, Rights(Role(role), bound), password(password_file), by=operator())
+    for remark in strange(bound or ()):
+        say(remark)
     if as_json:
         print_json({"name": name, "role": role, "sites": bound})
     else:
         say(f"{name} signs in as {role} of {'all sites' if bound is None else ', '.join(bound)}")
+
+
+def strange(sites: Iterable[str]) -> Iterator[str]:
+    """A warning for each site that neither the policy nor the store knows: a typing error shows nothing for ever."""
+    from models.policy_text.faults import near
+    from models.store.connecting import connect
+    from models.store.policies import read_policies
+
+    with connect(database_url(), "rxpulse user", autocommit=True) as connection:
+        policies = read_policies(connection, None)
+        known = {site for (site,) in connection.execute("SELECT DISTINCT site FROM feeds")}
+    if policies is not None:
+        known |= set(map(str, policies.latest.sites))
+    for one in sites:
+        if one not in known:
+            yield f"warning: neither the policy nor the store knows a site {one}; {near(one, known, 'nothing is seen of it yet')}"
 
 
 @user.command("password", epilog=PASSWORD_EXAMPLE)

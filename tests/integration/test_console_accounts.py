@@ -456,3 +456,11 @@ def test_the_command_says_what_is_wrong(database_url: str, tmp_path: Path) -> No
     ):
         ran = run(database_url, tmp_path, *arguments, given=PASSWORD)
         assert ran.exit_code == code and said in ran.output, (arguments, ran.output)
+
+
+def test_a_site_that_nobody_knows_is_said_and_the_account_made(story: Story, database_url: str, tmp_path: Path) -> None:
+    story.feed("/mercy/pis", "mercy")
+    for site, said in (("mercyy", True), ("mercy", False)):
+        given = f"{PASSWORD}\n{PASSWORD}\n"
+        made = run(database_url, tmp_path, "add", f"a-{site}", "--role", "admin", "--site", site, given=given)
+        assert made.exit_code == 0 and ('did you mean "mercy"?' in made.output) is said
