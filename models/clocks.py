@@ -223,19 +223,21 @@ def _spans(run: Run, pause: Pause, events: Iterable[Event]) -> list[Span]:
 
 def breaches(run: Run, still: Sequence[Span]) -> tuple[Breach, ...]:
     """Every instant from which the clock deserves a (higher) severity, in order. Empty without a due."""
-    clock = run.clock
-    if clock.target is None:
-        return ()
-    shares: list[tuple[float, Severity]] = [(1.0, clock.severity)]
-    if clock.warn_at is not None:
-        shares.insert(0, (clock.warn_at, clock.severity.below()))
-    shares += [(worse.at, worse.severity) for worse in clock.worsens]
     found: list[Breach] = []
-    for share, severity in shares:
+    for share, severity in _shares(run.clock):
         at = _reached(run, share, still)
         if at is not None:
             found.append(Breach(at, severity, share >= 1.0))
     return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _shares(clock: Clock) -> tuple[tuple[float, Severity], ...]:
+    """The shares of the target at which the clock deserves a severity, in order. None without a target."""
+    if clock.target is None:
+        return ()
+    warned = () if clock.warn_at is None else ((clock.warn_at, clock.severity.below()),)
+    return (*warned, (1.0, clock.severity), *((worse.at, worse.severity) for worse in clock.worsens))
 
 
 def _reached(run: Run, share: float, still: Sequence[Span]) -> datetime | None:

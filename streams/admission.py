@@ -8,6 +8,7 @@ the topic comes to the same answer as the worker did.
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from kafka.partitioner.default import murmur2
 
@@ -21,8 +22,7 @@ LARGEST_CASE = 5_000
 """Events of one case of work at most (`semantics.md` 8)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record as Kafka gave it. `received` is the broker's own time of receipt, UTC."""
 
     partition: int

@@ -87,8 +87,7 @@ class Tick:
     judged: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class IntervalFact:
+class IntervalFact(NamedTuple):
     """An interval under its number; `position` is that of the event or tick that gave it."""
 
     partition: int
@@ -97,8 +96,7 @@ class IntervalFact:
     interval: Interval
 
 
-@dataclass(frozen=True, slots=True)
-class SignalFact:
+class SignalFact(NamedTuple):
     """A change of a signal under its number; `judged` is the tick's instant, None where an event gave it."""
 
     partition: int

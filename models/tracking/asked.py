@@ -8,7 +8,7 @@ later version ends there.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -50,13 +50,15 @@ def entries(policy: Policy, site: Site, setting: str) -> Entries:
 
 
 def asked(kind: str, first: Event, event: Event, policies: Policies) -> Entries:
-    """What is asked at an event of a case of that kind, whose first event is `first`."""
+    """What is asked at an event of a case of that kind, whose first event is `first`: of the clocks those of the kind."""
     return _asked(policies.at(since(event)), event.site, kind, first.site, first.data.get("setting"))
 
 
 @lru_cache(maxsize=4096)
 def _asked(policy: Policy, site: Site, kind: str, home: Site, said: str | None) -> Entries:
-    return entries(policy, site, _setting(policy, kind, home, said))
+    whole = entries(policy, site, _setting(policy, kind, home, said))
+    starts = {of: tuple(clock for clock in clocks if clock.case == kind) for of, clocks in whole.starts.items()}
+    return replace(whole, starts=starts)
 
 
 def since(event: Event) -> datetime:

@@ -73,7 +73,7 @@ def _moved(so_far: Folded, event: Event, progress: Progress, told: Told) -> tupl
                 changed[name] = (*so_far.runs[name][:-1], after)
     moved = [instances[-1] for instances in changed.values()]
     for clock in told.entries.starts.get(event.type, ()):
-        if clock.case == told.kind and clocks.matches(clock, progress.fields):
+        if clocks.matches(clock, progress.fields):
             name = (clock.name, clocks.key_of(clock, event))
             earlier = changed.get(name) or so_far.runs.get(name, ())
             if not (earlier and earlier[-1].running):
