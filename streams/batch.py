@@ -1,7 +1,8 @@
 """The one loop: read records, decode them, load their cases, track, and hand over whatever the committer can take.
 
 When it is quiet a batch holds a few events, when much comes in it holds thousands: a draft is handed over whenever the
-committer is free, and there is nothing to tune. The loop decides and remembers nothing that the store does not know.
+committer is free and nothing more lies ready, and there is nothing to tune. The loop decides and remembers nothing that the
+store does not know.
 """
 
 import gc
@@ -76,6 +77,7 @@ class Loop:
         self._draft = Draft()
         self._policies = _required(ledger.policies(None))
         self._told = 0.0
+        self._lately = 0
         self.stopping = Flag()
 
     def run(self) -> None:
@@ -90,7 +92,8 @@ class Loop:
             self._judge()
             if self._committer.idle.is_set():
                 self._tell()
-                self.hand_over()
+                if ripe(self._draft.records, self._lately):
+                    self.hand_over()
         # Closing the consumer gives the partitions back; a consumer that is closing takes no offsets any more.
         self.drain()
         self._consumer.close()
@@ -125,6 +128,7 @@ class Loop:
         before = self._ownership.changed
         reached("before poll")
         messages = [] if self._draft.records >= LARGEST else self._consumer.consume(AT_ONCE, 0)
+        self._lately = len(messages)
         if not messages:
             one = self._consumer.poll(self._patience())
             messages = [] if one is None else [one]
@@ -251,6 +255,12 @@ class Loop:
             return
         self._observer.dead(why.reason)
         self._dead_letters.put(record.key, record.value, origin, why, counts=counts)
+
+
+def ripe(records: int, lately: int) -> bool:
+    """Whether a draft of so many records is to be written now. `lately` records were read in one go; as many as that can
+    be means that more lies ready, and one large transaction costs less than several."""
+    return lately < AT_ONCE or records >= LARGEST
 
 
 def _required(policies: Policies | None) -> Policies:

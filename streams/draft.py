@@ -129,7 +129,10 @@ class Held:
     look: datetime | None
 
 
-_TALLIED = {Admission.DUPLICATE: "duplicates", Admission.ID_REUSED: "id_reused"}
+def _tallied(admission: Admission) -> str:
+    if admission is Admission.DUPLICATE:
+        return "duplicates"
+    return "id_reused" if admission is Admission.ID_REUSED else "accepted"
 
 
 class Draft:
@@ -175,7 +178,7 @@ class Draft:
         """An event of the case `before` was taken, with what it led to."""
         part = self._part(partition)
         assert step.admission is not None
-        self.count(partition, _TALLIED.get(step.admission, "accepted"))
+        self.count(partition, _tallied(step.admission))
         if part.recorded is None or event.recorded > part.recorded:
             part.recorded = event.recorded
         part.feed(event.source, event.site).heard(event, step.admission, dropped)

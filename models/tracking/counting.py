@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from models import rates
 from models.event import Event
@@ -20,16 +19,18 @@ def trials(event: Event, entries: Entries) -> tuple[Outcome, ...]:
 def recounted(kind: str, old: Sequence[Event], new: Sequence[Event], policies: Policies) -> tuple[Outcome, ...]:
     """The trials of what stands that were not counted yet, and, taken back, those that were and do not stand so. A first
     event that came late may give the case another setting, and so other rates for every event."""
-    if not old or not new or old[0] is not new[0]:
-        before, after = _all(kind, old, old, policies), _all(kind, new, new, policies)
-    else:
+    gone, come = old, new
+    if old and new and old[0] is new[0]:
         known, stand = set(map(id, old)), set(map(id, new))
-        before = _all(kind, old, [event for event in old if id(event) not in stand], policies)
-        after = _all(kind, new, [event for event in new if id(event) not in known], policies)
-    lost = (replace(trial, sign=-1) for trial in (before - after).elements())
+        gone = [event for event in old if id(event) not in stand]
+        come = [event for event in new if id(event) not in known]
+    counted = _all(kind, new, come, policies)
+    if not gone:
+        return tuple(counted)
+    before, after = Counter(_all(kind, old, gone, policies)), Counter(counted)
+    lost = (trial._replace(sign=-1) for trial in (before - after).elements())
     return (*(after - before).elements(), *lost)
 
 
-def _all(kind: str, standing: Sequence[Event], events: Sequence[Event], policies: Policies) -> Counter[Outcome]:
-    found = (trials(event, asked(kind, standing[0], event, policies)) for event in events)
-    return Counter(trial for of_one in found for trial in of_one)
+def _all(kind: str, standing: Sequence[Event], events: Sequence[Event], policies: Policies) -> list[Outcome]:
+    return [trial for event in events for trial in trials(event, asked(kind, standing[0], event, policies))]

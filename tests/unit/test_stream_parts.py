@@ -2,24 +2,28 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from models.case import Admission
 from models.errors import CallerFault
 from models.settings import Settings
-from models.store.ledger import SignalFact
+from models.store.ledger import FeedCount, FeedKey, HourKey, SignalFact
 from models.store.memory import Memory, MemoryLedger
+from models.tracking import Step, Watched
 from models.wire import Rejected
+from streams.batch import AT_ONCE, LARGEST, ripe
 from streams.cases import Cases
 from streams.deadletter import ENTIRE, DeadLetters, Origin, Undelivered
 from streams.draft import Draft, Partition
 from streams.ownership import Extent, TopicTooShort, beginning
 from streams.relay import Relay
 from streams.ticks import Question, Ticker, caught_up
-from tests.heart import NOON, ONE
+from tests.heart import NOON, ONE, at, event
 from tests.integration.test_desk import LATE
 
 WHY = Rejected("not json", "the record is no JSON")
@@ -214,3 +218,33 @@ def test_a_record_that_cannot_be_delivered_is_said() -> None:
     relay.publish([fact(0)])
     broker.confirm(1, KafkaError(KafkaError._MSG_TIMED_OUT))
     assert len(said) == 1 and "not delivered" in said[0]
+
+
+def test_a_trickle_is_written_at_once_and_a_backlog_in_large_transactions() -> None:
+    assert ripe(1, 1) and ripe(AT_ONCE, 0) and ripe(AT_ONCE + 7, 7)
+    assert not ripe(AT_ONCE, AT_ONCE)
+    assert ripe(LARGEST, AT_ONCE)
+
+
+def test_a_draft_counts_each_feed_by_partition_and_hour_in_whatever_order_its_events_come() -> None:
+    draft, partitions = Draft(), [Partition(number, 1, 0, 0, 0) for number in range(2)]
+    told = [
+        (event(name, minutes, recorded=minutes + late), partition, dropped)
+        for minutes in (0, 59.9, 60, 61.5, 185, 3 * 1440)
+        for late, name, dropped in ((0, "order.entered", 0), (70, "no.such", 2), (-6, "order.verified", 1))
+        for partition in partitions
+    ]
+    Random(5).shuffle(told)
+    for one, partition, dropped in told:
+        draft.track(partition, one, Step(Watched(one.subject), Admission.DUPLICATE, (), (), (), None), dropped)
+    batch = draft.batch(lambda _: 0, timedelta())
+    hours: dict[HourKey, int] = {}
+    for one, partition, _ in told:
+        hour = HourKey(one.source, one.site, one.recorded.replace(minute=0, second=0, microsecond=0), partition.number)
+        hours[hour] = hours.get(hour, 0) | 1 << one.recorded.minute
+    assert batch.hours == hours
+    assert batch.feeds == {
+        FeedKey("/mercy/pis", "mercy", number): FeedCount(18, 18, 6, 18, 6, at(3 * 1440), at(3 * 1440 + 70))
+        for number in (0, 1)
+    }
+    assert set(batch.seen) == {("mercy", f"rx.{name}") for name in ("order.entered", "no.such", "order.verified")}
