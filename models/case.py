@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 from models.event import Event, EventType, Source, said, same_content
 from models.event_types import CATALOGUE, OPENING, VOIDED, rank
-from models.lifecycle import lifecycles
+from models.lifecycle import steps
 
 Identity = tuple[Source, str]
 
@@ -221,24 +221,15 @@ def follow(progress: Progress | None, event: Event, kind: str) -> Progress:
         return progress
     told = event.data if None not in event.data.values() else dict(said(event.data))
     finished = progress.finished or (event.time if meaning.ends == kind else None)
-    waits, since, milestones, impossible = _moved(progress, event, kind)
-    return Progress({**progress.fields, **told}, waits, since, finished, milestones, impossible)
-
-
-def _moved(progress: Progress, event: Event, kind: str) -> tuple[str | None, datetime, Mapping[str, EventType], int]:
-    waits, since = progress.waits, progress.since
-    milestones, impossible = progress.milestones, progress.impossible
-    for road in lifecycles(kind):
-        milestone = road.milestones.get(event.type)
-        if milestone is None:
-            continue
+    waits, since, milestones, impossible = progress.waits, progress.since, progress.milestones, progress.impossible
+    for road, milestone in steps(kind, event.type):
         last = milestones.get(road.name)
         if not (milestone.first if last is None else last in milestone.after):
             impossible += 1
         milestones = {**milestones, road.name: event.type}
         if road.main and milestone.waits != waits:
             waits, since = milestone.waits, event.time
-    return waits, since, milestones, impossible
+    return Progress({**progress.fields, **told}, waits, since, finished, milestones, impossible)
 
 
 def before_case(evidence: Evidence) -> int:

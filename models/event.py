@@ -41,7 +41,7 @@ class Links(TypedDict, total=False):
 class Data(TypedDict, total=False):
     """The closed list of fields. Absent means not said; a null on the wire is absent. Treated as immutable."""
 
-    site: Required[str]
+    site: Required[Site]
     setting: str
     priority: str
     stage: str
@@ -86,7 +86,7 @@ class Event:
 
     @property
     def site(self) -> Site:
-        return Site(self.data["site"])
+        return self.data["site"]
 
 
 def kind_of(case: CaseId) -> str:

@@ -147,11 +147,21 @@ claim.reversed -: claim.paid
     main=False,
 )
 LIFECYCLES = (INPATIENT, DOSE, CABINET, FILL, CLAIM)
-_BY_KIND: dict[str, tuple[Lifecycle, ...]] = {
-    kind: tuple(one for one in LIFECYCLES if kind in one.kinds) for kind in ("order", "dose", "vend", "fill")
-}
 
 
-def lifecycles(kind: str) -> tuple[Lifecycle, ...]:
-    """The roads of a kind of case; empty for kinds that have none."""
-    return _BY_KIND.get(kind, ())
+def _steps(kind: str) -> dict[EventType, tuple[tuple[Lifecycle, Milestone], ...]]:
+    found: dict[EventType, tuple[tuple[Lifecycle, Milestone], ...]] = {}
+    for road in LIFECYCLES:
+        if kind in road.kinds:
+            for name, milestone in road.milestones.items():
+                found[name] = (*found.get(name, ()), (road, milestone))
+    return found
+
+
+_STEPS = {kind: _steps(kind) for kind in ("order", "dose", "vend", "fill")}
+_NO_ROAD: Mapping[EventType, tuple[tuple[Lifecycle, Milestone], ...]] = {}
+
+
+def steps(kind: str, of: EventType) -> tuple[tuple[Lifecycle, Milestone], ...]:
+    """The roads of a kind of case on which a type of event is a milestone, each with the milestone."""
+    return _STEPS.get(kind, _NO_ROAD).get(of, ())

@@ -51,7 +51,8 @@ def entries(policy: Policy, site: Site, setting: str) -> Entries:
 
 def asked(kind: str, first: Event, event: Event, policies: Policies) -> Entries:
     """What is asked at an event of a case of that kind, whose first event is `first`: of the clocks those of the kind."""
-    return _asked(policies.at(since(event)), event.site, kind, first.site, first.data.get("setting"))
+    policy = policies.versions[0] if len(policies.versions) == 1 else policies.at(since(event))
+    return _asked(policy, event.site, kind, first.site, first.data.get("setting"))
 
 
 @lru_cache(maxsize=4096)

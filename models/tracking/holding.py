@@ -56,12 +56,12 @@ def overtaken(held: Mapping[str, Held], folded: Folded, story: Story) -> dict[st
 
 def changed(before: Folded, after: Folded) -> tuple[list[Run], list[Breakage]]:
     """The instances and broken rules of `after` that are no part of `before`."""
-    runs = [run for name, found in after.runs.items() for run in _other(before.runs.get(name, ()), found)]
+    runs: list[Run] = []
+    for name, found in after.runs.items():
+        known = before.runs.get(name, ())
+        if found is not known:
+            runs += [run for run in found if not any(run is one for one in known)]
     return runs, [one for one in after.broken if not any(one is known for known in before.broken)]
-
-
-def _other(known: tuple[Run, ...], found: tuple[Run, ...]) -> Iterable[Run]:
-    return () if found is known else (run for run in found if not any(run is one for one in known))
 
 
 def say(
