@@ -40,7 +40,8 @@ class Cases:
         """Reads those of the cases (each with its partition) that are not in mind."""
         if len(self._young) > self._generation:
             self._old, self._young = self._young, {}
-        missing = {case: partition for case, partition in wanted if self.get(case) is None}
+        young, old = self._young, self._old
+        missing = {case: partition for case, partition in wanted if case not in young and case not in old}
         if missing:
             for case, (watched, look) in self._ledger.load(list(missing), policies).items():
                 self._young[case] = Held(missing[case], watched, look)

@@ -127,7 +127,7 @@ def _with(derived: Mapping[Any, Any], kept: Mapping[Any, Any]) -> Mapping[Any, A
 
 
 def _row(event: Event) -> _Row:
-    data = cast("dict[str, Any]", event.data)
+    data: Any = event.data
     return (event.id, event.source, event.type, event.time, event.recorded, data)
 
 
