@@ -55,13 +55,13 @@ def overtaken(held: Mapping[str, Held], folded: Folded, story: Story) -> dict[st
 
 
 def changed(before: Folded, after: Folded) -> tuple[list[Run], list[Breakage]]:
-    """The instances and broken rules of `after` that are no part of `before`."""
+    """The instances and broken rules of `after` that are none of `before`."""
     runs: list[Run] = []
     for name, found in after.runs.items():
         known = before.runs.get(name, ())
         if found is not known:
-            runs += [run for run in found if not any(run is one for one in known)]
-    return runs, [one for one in after.broken if not any(one is known for known in before.broken)]
+            runs += [run for run in found if run not in known]
+    return runs, [one for one in after.broken if one not in before.broken]
 
 
 def say(

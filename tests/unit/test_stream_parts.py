@@ -236,7 +236,8 @@ def test_a_draft_counts_each_feed_by_partition_and_hour_in_whatever_order_its_ev
     ]
     Random(5).shuffle(told)
     for one, partition, dropped in told:
-        draft.track(partition, one, Step(Watched(one.subject), Admission.DUPLICATE, (), (), (), None), dropped)
+        case = Watched(one.subject)
+        draft.track(partition, case, one, Step(case, Admission.DUPLICATE, (), (), (), None), dropped)
     batch = draft.batch(lambda _: 0, timedelta())
     hours: dict[HourKey, int] = {}
     for one, partition, _ in told:
