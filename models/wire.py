@@ -95,7 +95,7 @@ def decode(record: bytes, received: datetime | None) -> Decoded | Rejected:
         return Rejected("not json", f"the record is no JSON: {json_fault(fault)}")
     if not isinstance(found, dict):
         return Rejected("not an object", "the record is JSON, but no object: send one CloudEvent")
-    return from_object(found, received)
+    return from_object(cast("dict[str, Any]", found), received)
 
 
 def json_fault(fault: Exception) -> str:
@@ -219,14 +219,14 @@ _LIKE = "such as 2026-11-20T14:03:07-05:00"
 _A_TIME = f"must be a text, ISO 8601 with an offset, {_LIKE}"
 
 
-def _data(found: Any) -> tuple[Data, int]:
+def _data(found: object) -> tuple[Data, int]:
     if not isinstance(found, dict):
         raise _Refused("missing data", "data must be an object with at least a site")
-    data: Any = {}
+    data: dict[str, object] = {}
     dropped = 0
-    name: Any = ""
+    name = ""
     try:
-        for name, value in found.items():
+        for name, value in cast("dict[str, object]", found).items():
             checked = _FIELDS.get(name)
             if checked is None:
                 dropped += 1
@@ -236,7 +236,7 @@ def _data(found: Any) -> tuple[Data, int]:
         raise _bad(name, _MUST_BE.get(name, _A_CODE)) from None
     if "site" not in data:
         raise _Refused("missing data.site", "data.site is missing: name the pharmacy's site")
-    return data, dropped
+    return cast("Data", data), dropped
 
 
 def _bad(place: str, must_be: str) -> _Refused:

@@ -168,7 +168,7 @@ def test_the_trials_add_up_to_those_of_what_stands(story: tuple[list[Event], lis
             step = track(case, one, under)
             case = step.case
             for outcome in step.outcomes:
-                key = replace(outcome, sign=1)
+                key = outcome._replace(sign=1)
                 sums[key] = sums.get(key, 0) + outcome.sign
         return {key: n for key, n in sums.items() if n}
 
