@@ -87,7 +87,8 @@ class Tick:
     judged: datetime
 
 
-class IntervalFact(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class IntervalFact:
     """An interval under its number; `position` is that of the event or tick that gave it."""
 
     partition: int
@@ -96,7 +97,8 @@ class IntervalFact(NamedTuple):
     interval: Interval
 
 
-class SignalFact(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SignalFact:
     """A change of a signal under its number; `judged` is the tick's instant, None where an event gave it."""
 
     partition: int
