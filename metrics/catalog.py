@@ -163,7 +163,7 @@ FEED_SILENT = Metric(
     Shape.GAUGE,
     ("source", "site"),
     "1 while a feed is silent for longer than the policy allows or than it ever was, else 0.",
-    "1: ask whoever runs the sending system; deadlines of its site cannot be trusted meanwhile.",
+    "1: ask whoever runs the sending system; what is late by it may have been done; S3 and S4 wait meanwhile.",
 )
 WORKER_BEAT = Metric(
     "rxpulse_dispatcher_worker_beat_timestamp_seconds",
