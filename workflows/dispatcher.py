@@ -18,7 +18,7 @@ from metrics import catalog
 from metrics.logbook import correlate
 from metrics.recorder import Recorder
 from models.errors import OurFault
-from models.policy import Channel, ChannelSettings, Policies, Policy
+from models.policy import Channel, ChannelSettings, Person, Policies, Policy
 from models.store import deliveries
 from models.store.changes import ATTENTION
 from models.store.connecting import DatabaseAway
@@ -169,10 +169,19 @@ class Dispatcher:
             return Refused(f"the channel {taken.channel} is not set up")
         if person is None:
             return Refused(f"{taken.person} is no longer in the policy")
+        if await asyncio.to_thread(self._gone, taken, person):
+            return Refused(f"gone (410): not sent; give another address, or `rxpulse contact test {taken.person}`")
         # The board's own inbox needs no link that speaks for somebody: whoever reads it is signed in.
         inside = taken.channel == Channel.INBOX
         message = taken.message if inside else with_link(self._voice, self._signing_key, taken.message)
         return await notifier.send(person, taken.key, message)
+
+    def _gone(self, taken: Taken, person: Person) -> bool:
+        """Whether the address said that it is gone. A test message always goes out: it may find that it is back."""
+        if taken.channel != Channel.WEBHOOK or not taken.escalation or person.webhook is None:
+            return False
+        with self._pool.connection() as connection:
+            return deliveries.gone(connection, taken.person, person.webhook)
 
     def _settle(self, taken: Taken, answer: Answer) -> None:
         with self._pool.connection() as connection:

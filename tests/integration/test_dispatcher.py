@@ -18,11 +18,14 @@ import pytest
 from standardwebhooks import Webhook
 
 from models import policy_text
+from models.policy import Channel
 from models.signals import Cleared
 from models.store.connecting import connect
+from models.store.contacting import send_test
 from models.store.desk import acknowledge, now
 from models.store.ledger import Advance, Batch, SignalFact
-from models.store.policies import begin
+from models.store.messages import Voice
+from models.store.policies import begin, read_policies
 from models.store.sql import SqlLedger
 from tests.integration.test_desk import LATE, POLICY
 from tests.mailserver import mail_server
@@ -196,11 +199,36 @@ def test_a_receiver_that_is_gone_refuses(dispatcher: Running, receiver: Receiver
     dispatcher.signal()
     until(
         lambda: (
-            dispatcher.rows("SELECT state, answer FROM deliveries WHERE channel = 'webhook'")
-            == [("refused", "HTTP 410")]
+            dispatcher.rows("SELECT state, left(answer, 14) FROM deliveries WHERE channel = 'webhook'")
+            == [("refused", "HTTP 410, gone")]
         ),
         "the refusal",
     )
+
+
+def test_an_address_that_is_gone_is_not_posted_to_again_until_a_test_reaches_it(
+    dispatcher: Running, receiver: Receiver
+) -> None:
+    receiver.answers = [(410, {})]
+    dispatcher.start()
+    dispatcher.signal()
+    until(lambda: _answers(dispatcher, "HTTP 410, gone%") == 1, "the refusal")
+    dispatcher.signal(id="another", case="order/another")
+    until(lambda: _answers(dispatcher, "gone (410): not sent%") == 1, "the refusal without a post")
+    assert len(receiver.received) == 1
+    with connect(dispatcher.url, "test", autocommit=True) as connection:
+        policies = read_policies(connection, None)
+        assert policies is not None
+        send_test(connection, Voice("http://127.0.0.1"), policies.latest, "ana", [Channel.WEBHOOK])
+    until(lambda: len(receiver.received) == 2, "the test")
+    until(lambda: dispatcher.rows("SELECT state FROM deliveries WHERE type = 'test'") == [("sent",)], "sent")
+    dispatcher.signal(id="third", case="order/third")
+    until(lambda: len(receiver.received) == 3, "the page after the test")
+
+
+def _answers(dispatcher: Running, like: str) -> int:
+    [(count,)] = dispatcher.rows(f"SELECT count(*) FROM deliveries WHERE channel = 'webhook' AND answer LIKE '{like}'")
+    return int(count)
 
 
 def test_a_dispatcher_that_was_killed_goes_on_and_tells_nobody_twice(dispatcher: Running, receiver: Receiver) -> None:

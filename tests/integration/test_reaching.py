@@ -62,7 +62,7 @@ def test_a_channel_that_refuses_is_named_and_exits_with_1(reached: Any, receiver
     receiver.answers = [(410, {})]
     dispatcher.start()
     ran = run(dispatcher, "contact", "test", "ana", "--by", "webhook")
-    assert ran.exit_code == 1 and "webhook: refused (HTTP 410)" in ran.stdout
+    assert ran.exit_code == 1 and "webhook: refused (HTTP 410, gone" in ran.stdout
     assert dispatcher.rows("SELECT count(*) FROM escalation_entries") == [(0,)]
 
 

@@ -8,12 +8,14 @@ refused unless the policy allows it: whoever may edit a policy must not be able 
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 
 import httpx
 from standardwebhooks import Webhook as Signature
 
 from models.policy import Person
+from models.store.deliveries import gone_answer
 from workflows.notify.answer import Answer, Delivered, Refused, RetryAfter
 from workflows.notify.guard import PrivateAddress, guarded
 
@@ -42,6 +44,8 @@ class Webhook:
             return Refused(f"the address cannot be used: {fault}")
         except httpx.HTTPError as fault:
             return RetryAfter(f"no answer: {type(fault).__name__}: {fault}"[:_KEPT])
+        if answer.status_code == HTTPStatus.GONE:
+            return Refused(gone_answer(person.webhook))
         return judge(answer.status_code, answer.headers.get("Retry-After"), datetime.now(UTC))
 
     async def close(self) -> None:
