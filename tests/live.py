@@ -83,6 +83,7 @@ class Live:
 
     def __init__(self, kafka: str, database_url: str, folder: Path) -> None:
         self.kafka, self.database_url, self.folder = kafka, database_url, folder
+        self.partitions = PARTITIONS
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("RXPULSE_")} | {
             "RXPULSE_HOME": str(folder / "home"),
             "RXPULSE_KAFKA": kafka,
@@ -131,7 +132,7 @@ class Live:
     def ends(self) -> dict[int, int]:
         """How far each partition of the events reaches."""
         with reading(self.kafka) as consumer:
-            places = [TopicPartition(EVENTS, number) for number in range(PARTITIONS)]
+            places = [TopicPartition(EVENTS, number) for number in range(self.partitions)]
             return {place.partition: consumer.get_watermark_offsets(place, 10)[1] for place in places}
 
     def await_applied(self, within: float = _WITHIN) -> None:
@@ -149,7 +150,7 @@ class Live:
     def judged(self) -> datetime:
         """The instant up to which the silence of every partition was listened to."""
         judged = self.rows("SELECT judged FROM positions")
-        if len(judged) < PARTITIONS or any(one is None for (one,) in judged):
+        if len(judged) < self.partitions or any(one is None for (one,) in judged):
             return datetime.min.replace(tzinfo=UTC)
         return min(one for (one,) in judged)
 
@@ -234,7 +235,7 @@ def renew_topics(settings: Settings) -> None:
     """New topics in place of whatever is there, and a group without members."""
     admin = KafkaAdminClient(bootstrap_servers=settings.required_kafka())
     try:
-        _empty_group(admin)
+        empty_group(admin)
         ours = {topic.name for topic in topics.declared(settings)}
         there = ours & set(admin.list_topics())
         if there:
@@ -245,7 +246,7 @@ def renew_topics(settings: Settings) -> None:
     assert all(outcome.made for outcome in topics.create(settings))
 
 
-def _empty_group(admin: KafkaAdminClient) -> None:
+def empty_group(admin: KafkaAdminClient) -> None:
     """Members that were killed stay until their session times out: they are sent away."""
     try:
         members = admin.describe_groups([GROUP])[GROUP]["members"]

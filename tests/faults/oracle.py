@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from models.case import canonical, identity, ordered, settled
 from models.event import CaseId, Event, kind_of, same_content
@@ -85,7 +86,7 @@ def _shifts(counted: TrialsOf, policies: Policies) -> Iterable[Signal]:
             yield rate_signal(rate, site, shift)  # type: ignore[arg-type]
 
 
-def differences(name: str, there: Mapping[str, object], here: Mapping[str, object]) -> list[str]:
+def differences(name: str, there: Mapping[Any, object], here: Mapping[Any, object]) -> list[str]:
     """Where the store (`there`) and the oracle (`here`) do not say the same, in words."""
     keys = sorted({*there, *here}, key=str)
     return [f"{name} {key}: {there.get(key)} / {here.get(key)}" for key in keys if there.get(key) != here.get(key)]

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from streams.faultpoints import POINTS, STEPS, VARIABLE
+from tests.faults.proof import prove
 from tests.faults.trial import Trial
 from tests.live import until
 
@@ -18,6 +19,7 @@ def test_killed_before_and_after_every_step(trial: Trial) -> None:
     points = POINTS if trial.full else [f"{trial.chance.choice(['before', 'after'])} {step}" for step in STEPS]
     share = trial.total // (len(points) + 1)
     for point in points:
+        trial.forget_to_verify(1)
         worker = trial.worker(**{VARIABLE: f"{point}:{trial.chance.randint(1, 3)}:KILL"})
         for _ in range(4):
             trial.feed(share // 4)
@@ -25,7 +27,7 @@ def test_killed_before_and_after_every_step(trial: Trial) -> None:
         assert worker.ended() == -signal.SIGKILL
     trial.hire()
     trial.settle()
-    trial.prove()
+    prove(trial)
 
 
 def test_killed_at_random(trial: Trial) -> None:
@@ -33,9 +35,10 @@ def test_killed_at_random(trial: Trial) -> None:
     for _ in range(kills := 20 if trial.full else 3):
         trial.hire()
         trial.feed(trial.total // (kills + 1))
+        trial.forget_to_verify(1)
         give_up = time.monotonic() + trial.chance.uniform(1.0, 4.0)
         until(lambda at=give_up: time.monotonic() > at)
         trial.crew["w0"].kill()
     trial.hire()
     trial.settle()
-    trial.prove()
+    prove(trial)

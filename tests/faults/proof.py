@@ -1,0 +1,142 @@
+"""The proof at the end of a trial: by `verify`, by the oracle, in the public topics, among the dead letters, in the telling."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from models.event import Event
+from models.policy import Kind, Policies
+from models.signals import Signal
+from models.store.facts import snapshot
+from models.tracking import Interval
+from models.wire import stamp
+from streams.admission import home
+from streams.topics import DEADLETTER, EVENTS, INTERVALS, SIGNALS
+from streams.verify import uncounted, verify
+from tests.faults.oracle import Expected, differences, expected, stands
+from tests.faults.trial import FIRST, Trial
+from tests.live import PARTITIONS
+
+ONLY = Policies.only(FIRST.policy)
+
+
+def prove(trial: Trial, policies: Policies = ONLY) -> None:
+    """Everything is right, and was said once."""
+    recomputed(trial)
+    told = foretold(trial, trial.sent, policies)
+    right(
+        *store_differs(trial, told),
+        *topics_differ(trial, told),
+        *said_otherwise(trial),
+        *aside_differs(trial),
+        *telling_differs(trial),
+    )
+
+
+def right(*wrong: str) -> None:
+    assert not wrong, f"{len(wrong)} differences\n" + "\n".join(wrong[:20])
+
+
+def recomputed(trial: Trial) -> None:
+    """`rxpulse verify` finds nothing."""
+    with snapshot(trial.database_url) as facts:
+        found = verify(trial.settings, facts, uncounted)
+    assert found.differences == 0, found.examples
+
+
+def foretold(
+    trial: Trial, events: Iterable[Event], policies: Policies = ONLY, partitions: int = PARTITIONS
+) -> Expected:
+    """What the oracle says of these events, silence being listened to as far as the store says."""
+    judged = dict(trial.rows("SELECT partition, judged FROM positions"))
+    return expected(events, policies, lambda case: judged[home(case, partitions)])
+
+
+def store_differs(trial: Trial, told: Expected) -> Iterator[str]:
+    """Every case, interval, signal, trial and event."""
+    with snapshot(trial.database_url) as facts:
+        rows = [row for number in facts.positions() for row in facts.cases(number)]
+        cases = {row.id: replace(row, partition=0, body=b"", look=None) for row in rows}
+        intervals = {one.id: replace(one, revision=0) for one in facts.intervals()}
+        held = [one.signal for one in facts.signals() if one.signal.kind is not Kind.FEED]
+    signals = {one.id: replace(one, revision=0) for one in held if stands(one)}
+    yield from differences("case", cases, told.cases)
+    yield from differences("interval", intervals, told.intervals)
+    yield from differences("signal", signals, told.signals)
+    yield from differences("trials", _trials(trial), dict(told.trials))
+    tally = trial.rows("SELECT sum(accepted)::int, sum(id_reused)::int FROM positions")
+    if tally != [(told.accepted, told.reused)]:
+        yield f"tally: {tally} / {told.accepted, told.reused}"
+
+
+def _trials(trial: Trial) -> dict[Any, int]:
+    rows = trial.rows(
+        "SELECT site, rate, entry, minute, sum(clean)::int, sum(errors)::int, sum(late_clean)::int,"
+        " sum(late_errors)::int FROM outcomes GROUP BY 1, 2, 3, 4"
+    )
+    return {
+        (site, rate, entry, minute, place % 2 == 1, place > 1): count
+        for site, rate, entry, minute, *counts in rows
+        for place, count in enumerate(counts)
+        if count
+    }
+
+
+def topics_differ(trial: Trial, told: Expected) -> Iterator[str]:
+    """Each interval and signal is there, and its highest revision says what holds."""
+    for topic, name, hold in ((INTERVALS, "interval", told.intervals), (SIGNALS, "signal", told.signals)):
+        latest: dict[str, dict[str, Any]] = {}
+        for message in trial.topic(topic):
+            data = json.loads(message.value() or b"")["data"]
+            if data["revision"] >= latest.get(data[name], data)["revision"]:
+                latest[data[name]] = data
+        shown = {key: _said(data) for key, data in latest.items() if _holds(data)}
+        yield from differences(topic, shown, {key: _public(one) for key, one in hold.items()})
+
+
+def said_otherwise(trial: Trial) -> Iterator[str]:
+    """Ids under which a public topic says two things."""
+    for topic in (INTERVALS, SIGNALS):
+        contents: dict[str, set[bytes]] = defaultdict(set)
+        for message in trial.topic(topic):
+            value = message.value() or b""
+            contents[json.loads(value)["id"]].add(value)
+        yield from (f"{topic} says two things under {key}" for key, said in contents.items() if len(said) > 1)
+
+
+def aside_differs(trial: Trial) -> Iterator[str]:
+    """Every record that is no event lies among the dead letters, once; twice at most where a worker was taken by surprise."""
+    records = trial.topic(EVENTS)
+    poison = Counter((one.partition(), one.offset()) for one in records if one.value() in trial.poison)
+    about = [dict(letter.headers() or []) for letter in trial.topic(DEADLETTER)]
+    letters = Counter((int(one["partition"] or 0), int(one["offset"] or 0)) for one in about)
+    held = {place: 1 if trial.surprised and count == 2 else count for place, count in letters.items()}
+    yield from differences("dead letter", held, poison)
+
+
+def telling_differs(trial: Trial) -> Iterator[str]:
+    """Somebody heard of every late order of today, once."""
+    late = trial.late_signals()
+    if len(late) != len(trial.late):
+        yield f"{len(late)} of {len(trial.late)} late orders have a signal"
+    yield from trial.people.differs(late)
+
+
+def _holds(data: dict[str, Any]) -> bool:
+    return data["state"] != "retracted" and data.get("reason") != "disproof" and data.get("kind") != "feed"
+
+
+def _said(data: dict[str, Any]) -> tuple[Any, ...]:
+    if "interval" in data:
+        return data["clock"], data["case"], data["started"], data["stopped"], data["net_seconds"], data["in_target"]
+    return data["name"], data["case"], data["severity"], data["raised"], data["cleared"], data["reason"]
+
+
+def _public(one: Interval | Signal) -> tuple[Any, ...]:
+    if isinstance(one, Interval):
+        net = one.net.total_seconds()
+        return one.clock, one.case, stamp(one.started), stamp(one.stopped), net, one.in_target
+    cleared = None if one.cleared is None else stamp(one.cleared)
+    return one.name, one.case, one.severity.name, stamp(one.raised), cleared, one.reason and one.reason.value

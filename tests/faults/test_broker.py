@@ -1,0 +1,52 @@
+"""Kafka's broker is restarted, killed, frozen, and gone for a minute."""
+
+import signal
+
+import pytest
+
+from tests.faults.proof import prove
+from tests.faults.servers import Servers
+from tests.faults.trial import Trial
+
+pytestmark = pytest.mark.timeout(900)
+SESSION = 12.0
+"""Seconds after which a worker's session with the group is over."""
+
+
+def begun(trial: Trial) -> None:
+    """A worker in mid-flow: a third of the feed is with the broker, and not all of it is applied."""
+    trial.hire()
+    trial.forget_to_verify(2)
+    trial.feed(trial.total // 3)
+    trial.progress()
+
+
+def test_the_broker_is_stopped_and_killed_and_comes_back(trial: Trial, servers: Servers) -> None:
+    begun(trial)
+    for how in (signal.SIGTERM, signal.SIGKILL) if trial.full else (signal.SIGKILL,):
+        servers.end("kafka", how)
+        trial.feed(trial.total // 4)
+        trial.forget_to_verify(1)
+        trial.progress()
+    trial.settle()
+    prove(trial)
+
+
+@pytest.mark.slow
+def test_the_broker_stands_still_for_longer_than_a_session(trial: Trial, servers: Servers) -> None:
+    begun(trial)
+    with servers.frozen("kafka", SESSION):
+        trial.tend()
+    trial.feed(trial.total // 4)
+    trial.settle()
+    prove(trial)
+
+
+@pytest.mark.slow
+def test_the_broker_is_gone_for_a_minute(trial: Trial, servers: Servers) -> None:
+    begun(trial)
+    with servers.away("kafka", 60.0):
+        trial.tend()
+    trial.feed(trial.total // 4)
+    trial.settle()
+    prove(trial)

@@ -1,0 +1,142 @@
+"""PostgreSQL is restarted, killed, full of connections, too slow, and refuses a transaction."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.faults.proof import prove
+from tests.faults.servers import Servers, pass_time
+from tests.faults.trial import Trial
+from tests.live import until
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@contextmanager
+def setting(trial: Trial, name: str, value: str) -> Iterator[None]:
+    """Whoever connects within the block has this setting."""
+    database = urlsplit(trial.database_url).path[1:]
+    trial.database.execute(f"ALTER DATABASE {database} SET {name} = '{value}'")  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        trial.database.execute(f"ALTER DATABASE {database} RESET {name}")  # type: ignore[arg-type]
+
+
+def ended_again(trial: Trial) -> None:
+    """Waits until a worker has ended by itself once more."""
+    before = len(trial.codes)
+    trial.tending(lambda: len(trial.codes) > before)
+
+
+def said(trial: Trial, word: str) -> int:
+    """How often workers have said it."""
+    return sum(log.read_text().count(word) for log in {worker.log for worker in trial.workers})
+
+
+def test_the_database_is_restarted_and_killed(trial: Trial, servers: Servers) -> None:
+    """A fast shutdown in mid-flow; then its main process is killed."""
+    trial.hire()
+    for how in (signal.SIGINT, signal.SIGKILL):
+        trial.forget_to_verify(2)
+        trial.feed(trial.total // 3)
+        trial.progress()
+        servers.end("postgres", how)
+    trial.settle()
+    prove(trial)
+
+
+@pytest.mark.slow
+def test_the_server_process_of_the_writer_is_killed(trial: Trial) -> None:
+    """kill -9 of one backend: PostgreSQL throws everybody out and recovers."""
+    trial.hire()
+    for _ in range(3):
+        trial.forget_to_verify(1)
+        trial.feed(trial.total // 4)
+        trial.progress()
+        os.kill(trial.one("SELECT backend FROM positions WHERE backend IS NOT NULL LIMIT 1"), signal.SIGKILL)
+        ended_again(trial)
+    trial.settle()
+    prove(trial)
+
+
+@pytest.mark.slow
+def test_a_statement_takes_longer_than_it_may(trial: Trial) -> None:
+    """Somebody locks the cases, and the database ends whatever waits for a second."""
+    with setting(trial, "statement_timeout", "1s"):
+        trial.hire()
+        trial.forget_to_verify(2)
+        trial.feed(trial.total // 4)
+        trial.progress()
+        for _ in range(2):
+            with psycopg.connect(trial.database_url) as other:
+                other.execute("SET statement_timeout = 0")
+                other.execute("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE")
+                trial.feed(trial.total // 4)
+                ended_again(trial)
+    trial.settle()
+    assert said(trial, "QueryCanceled"), trial.told()
+    prove(trial)
+
+
+def test_a_transaction_is_refused_because_another_one_came_between(trial: Trial) -> None:
+    """A serialisation failure: the stricter isolation refuses to write over what another one has just written."""
+    with setting(trial, "default_transaction_isolation", "repeatable read"):
+        trial.hire()
+        trial.forget_to_verify(2)
+        for _ in range(2):
+            trial.feed(trial.total // 4)
+            trial.tending(trial.applied)
+            with psycopg.connect(trial.database_url) as other:
+                other.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                other.execute("UPDATE positions SET beat = beat")
+                trial.feed(trial.total // 8)
+                until(lambda: trial.rows(_WAITING), why=trial.told)
+            ended_again(trial)
+    trial.settle()
+    assert said(trial, "SerializationFailure"), trial.told()
+    prove(trial)
+
+
+_WAITING = (
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    " AND application_name LIKE 'worker-%%'"
+)
+
+
+@pytest.mark.slow
+def test_no_connection_is_left_for_a_worker_that_starts(trial: Trial) -> None:
+    trial.hire()
+    trial.forget_to_verify(2)
+    trial.feed(trial.total // 2)
+    trial.progress()
+    everybody = list(taken(trial.database_url))
+    try:
+        assert len(everybody) > 10
+        before = said(trial, "BatchService")
+        trial.crew["w0"].kill()
+        trial.tend()
+        trial.feed(trial.total // 4)
+        # It asks again and again, and does not give up within the time that a restart of the database takes.
+        until(lambda: said(trial, "BatchService") > before)
+        pass_time(3.0)
+        assert trial.crew["w0"].alive()
+    finally:
+        for one in everybody:
+            one.close()
+    trial.settle()
+    prove(trial)
+
+
+def taken(database_url: str) -> "Iterator[psycopg.Connection[object]]":
+    """Every connection that the server has left."""
+    while True:
+        try:
+            yield psycopg.connect(database_url)
+        except psycopg.OperationalError:
+            return

@@ -1,0 +1,92 @@
+"""What Kafka remembers is lost, what was not read is deleted, and the topic gets more partitions."""
+
+import pytest
+from confluent_kafka import Consumer
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient
+
+from streams.topics import EVENTS
+from tests.faults.proof import foretold, prove, recomputed, right, said_otherwise, store_differs
+from tests.faults.trial import Trial
+from tests.live import GROUP, PARTITIONS, empty_group, until
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
+STOOD = "SELECT partition, position, sequence, accepted, duplicates, rejected FROM positions ORDER BY 1"
+
+
+def stopped_halfway(trial: Trial) -> None:
+    """Half of the feed is applied, and the worker has stopped in peace."""
+    trial.hire()
+    trial.forget_to_verify(2)
+    trial.feed(trial.total // 2)
+    trial.rest()
+
+
+def administer(trial: Trial) -> KafkaAdminClient:
+    return KafkaAdminClient(bootstrap_servers=trial.kafka)
+
+
+def test_kafka_has_forgotten_the_offsets_or_says_others(trial: Trial) -> None:
+    """The group is deleted; then it comes back with offsets at the end of everything: the store's positions decide."""
+    stopped_halfway(trial)
+    trial.feed(trial.total // 4)
+    admin = administer(trial)
+    empty_group(admin)
+    admin.close()
+    groups = AdminClient({"bootstrap.servers": trial.kafka})
+    groups.delete_consumer_groups([GROUP])[GROUP].result(30)
+    trial.hire()
+    trial.progress()
+    trial.dismiss()
+    trial.feed(len(trial.left))
+    admin = administer(trial)
+    empty_group(admin)
+    admin.close()
+    consumer = Consumer({"bootstrap.servers": trial.kafka, "group.id": GROUP})
+    ends = [Place(EVENTS, number, end) for number, end in trial.ends().items()]
+    consumer.commit(offsets=ends, asynchronous=False)
+    consumer.close()
+    trial.hire()
+    trial.settle()
+    prove(trial)
+
+
+def test_records_were_deleted_before_they_were_read(trial: Trial) -> None:
+    """A stop longer than the retention: refused with the remedy, nothing skipped, the store as it was."""
+    stopped_halfway(trial)
+    sent, stood = list(trial.sent), trial.rows(STOOD)
+    trial.feed(trial.total // 4)
+    admin = administer(trial)
+    admin.delete_records({TopicPartition(EVENTS, number): position + 3 for number, position, *_ in stood})
+    admin.close()
+    for _ in range(2):
+        worker = trial.worker()
+        assert worker.ended() == 1
+        assert "were deleted before they were read" in worker.said() and "rxpulse reset --facts" in worker.said()
+        assert trial.rows(STOOD) == stood
+    right(*store_differs(trial, foretold(trial, sent)), *said_otherwise(trial))
+
+
+def test_the_topic_gets_more_partitions(trial: Trial) -> None:
+    """Refused, for a case would be in two places; after `rxpulse reset --facts` everything finds its new place."""
+    stopped_halfway(trial)
+    stood = trial.rows(STOOD)
+    admin = administer(trial)
+    admin.create_partitions({EVENTS: PARTITIONS + 2})
+    until(lambda: len(admin.describe_topics([EVENTS])[0]["partitions"]) == PARTITIONS + 2)
+    worker = trial.worker()
+    assert worker.ended() == 1
+    assert f"{PARTITIONS + 2} partitions" in worker.said() and "rxpulse reset --facts" in worker.said()
+    assert trial.rows(STOOD) == stood
+    trial.reset()
+    # As after half a minute: a worker that comes back within its session is given its old partitions alone.
+    empty_group(admin)
+    admin.close()
+    trial.hire()
+    trial.feed(len(trial.left))
+    trial.partitions = PARTITIONS + 2
+    trial.settle()
+    recomputed(trial)
+    right(*store_differs(trial, foretold(trial, trial.sent, partitions=PARTITIONS + 2)))

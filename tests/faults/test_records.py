@@ -1,0 +1,61 @@
+"""Records that can hardly be taken, or cannot: the largest, thousands of poison in a row, a format of the future."""
+
+import json
+import re
+
+import pytest
+
+from models.wire import MAX_RECORD, encode
+from streams.deadletter import ENTIRE
+from tests.faults.feeding import Sent
+from tests.faults.proof import prove
+from tests.faults.trial import Trial
+from tests.live import now, stat
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
+
+
+def padded(trial: Trial, number: int, size: int) -> Sent:
+    """An event whose record has exactly so many bytes; what pads it is dropped."""
+    whole = stat(number, now())
+    record = encode(whole)[:-1] + b',"x":"'
+    value = record + b"x" * (size - len(record) - 2) + b'"}'
+    return Sent(whole.subject.encode(), value, whole if size <= MAX_RECORD else None)
+
+
+def test_the_largest_record_is_taken_and_a_larger_one_put_aside(trial: Trial) -> None:
+    trial.hire()
+    trial.feed(trial.total // 2)
+    trial.give([padded(trial, 1001, MAX_RECORD), padded(trial, 1002, MAX_RECORD + 1)])
+    with pytest.raises(AssertionError, match="MSG_SIZE_TOO_LARGE"):
+        trial.produce([(None, trial.chance.randbytes(MAX_RECORD + (8 << 10)), 0)])
+    trial.settle()
+    assert trial.rows("SELECT id FROM cases WHERE id IN ('order/1001', 'order/1002')") == [("order/1001",)]
+    prove(trial)
+
+
+def test_ten_thousand_poison_records_in_a_row(trial: Trial) -> None:
+    """The worker stops on purpose and stays down; who has looked lets it put aside the rest at one go."""
+    trial.feed(trial.total // 2)
+    trial.give([Sent(None, b"poison in a row %d" % number, None, 0) for number in range(10_000)])
+    worker = trial.worker()
+    assert worker.ended(60) == 3
+    assert re.search(
+        rf"101 of the last 1000 records cannot be events.*RXPULSE_DEADLETTER_LIMIT={ENTIRE}", worker.said()
+    )
+    trial.hire(RXPULSE_DEADLETTER_LIMIT=str(ENTIRE))
+    trial.settle()
+    assert trial.codes == []
+    prove(trial)
+
+
+def test_a_format_of_the_future(trial: Trial) -> None:
+    """Records of a version that nobody here knows are put aside with the reason; everything else goes on."""
+    trial.hire()
+    trial.feed(trial.total // 2)
+    future = [{"specversion": "2.0", "id": str(n), "envelope": {"subject": "order/1"}} for n in range(50)]
+    trial.give([Sent(b"order/1", json.dumps(one).encode(), None) for one in future])
+    trial.settle()
+    reasons = [dict(letter.headers() or [])["reason"] for letter in trial.topic("rx.deadletter")]
+    assert reasons.count(b"specversion") == 50
+    prove(trial)
