@@ -20,6 +20,7 @@ def owners(trial: Trial) -> Counter[str]:
     return Counter(owner.split("-")[1] for (owner,) in rows)
 
 
+@pytest.mark.slow
 def test_a_frozen_worker_that_comes_back_writes_nothing_and_ends_itself(trial: Trial) -> None:
     """It stops still just before a transaction, for longer than its session lasts; another one takes over and goes on;
     then it wakes, with a batch in its hand that has been written by the other one since."""
