@@ -20,7 +20,7 @@ from console.pages import page
 from console.showing import Words
 from metrics.day_chart import Day, day_chart
 from metrics.spc import Chart, Limits, Refused, chart
-from metrics.verdict import FEWEST_DAYS, Judged, Verdict, judged, refusal
+from metrics.verdict import FEWEST_DAYS, MARKS, Judged, Verdict, judged, refusal
 from metrics.wording import day_words, length_words
 from models.event import Site
 from models.period import Week
@@ -31,14 +31,6 @@ from models.store.rights import Rights
 
 DRAWN = 6
 """Charts of one page at most; the others are a link away."""
-MARKS = {
-    Verdict.WORSE: "▲",
-    Verdict.BETTER: "▼",
-    Verdict.CHANGED: "◆",
-    Verdict.UNCHANGED: "●",
-    Verdict.UNKNOWN: "?",
-}
-"""As in reports: ▲ is longer, ▼ shorter."""
 _ORDER = list(Verdict)
 _MINUTE_MICROSECONDS = 60e6
 

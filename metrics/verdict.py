@@ -27,6 +27,16 @@ class Verdict(StrEnum):
     UNKNOWN = "cannot tell"
 
 
+MARKS = {
+    Verdict.WORSE: "▲",
+    Verdict.BETTER: "▼",
+    Verdict.CHANGED: "◆",
+    Verdict.UNCHANGED: "●",
+    Verdict.UNKNOWN: "?",
+}
+"""A shape beside each word; ▲ is longer, ▼ shorter."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """`reason` is part of a sentence, without a full stop."""

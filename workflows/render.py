@@ -16,7 +16,7 @@ from metrics import svg
 from metrics.day_chart import day_chart
 from metrics.pareto import Bar
 from metrics.svg import Share
-from metrics.verdict import FEWEST_DAYS, Verdict
+from metrics.verdict import FEWEST_DAYS, MARKS, Verdict
 from metrics.wording import day_words, length_words
 from models.policy import Severity
 from workflows.report import (
@@ -35,14 +35,6 @@ CHARTS = 14
 """Charts of one report at most; the other measures keep their line in the table."""
 CAUSES = 12
 """Bars at most; the rest stands together in the last one."""
-MARKS = {
-    Verdict.WORSE: "▲",
-    Verdict.BETTER: "▼",
-    Verdict.CHANGED: "◆",
-    Verdict.UNCHANGED: "●",
-    Verdict.UNKNOWN: "?",
-}
-"""A shape beside each word; ▲ is longer, ▼ shorter."""
 NOT_TOLD = {
     "yes": "told to somebody",
     "old": "old news when it became known, so not told",

@@ -6,7 +6,7 @@ transaction at a time, under locks that let several dispatchers work side by sid
 database's `now()` alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -207,6 +207,23 @@ def open_escalation(cursor: "Cursor[Any]", policy: Policy, signal: Signal, ladde
         ladder=ladder,
     )
     enter(cursor, escalation, title_of(policy, signal))
+
+
+def gather_by_ladder(
+    cursor: "Cursor[Any]",
+    desk: Desk,
+    found: Iterable[tuple[Ladder, Signal]],
+    name: str,
+    about: str,
+    now: datetime,
+    title: str,
+) -> None:
+    """Opens one group a ladder for signals that are told together (semantics 24, Summaries)."""
+    groups: dict[str, tuple[Ladder, list[Signal]]] = {}
+    for ladder, signal in found:
+        groups.setdefault(ladder.key, (ladder, []))[1].append(signal)
+    for ladder, signals in groups.values():
+        gather(cursor, about, None, name, setting_of(desk.policy, signals[0]), ladder, signals, now, title)
 
 
 def title_of(policy: Policy, signal: Signal) -> str:

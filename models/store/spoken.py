@@ -9,8 +9,8 @@ from psycopg import Connection, Cursor
 from models.escalation import Telling, told_when
 from models.policy import Ladder
 from models.signals import Signal
-from models.store.desk import SIGNAL, Desk, ladder_of_summary, setting_of, started
-from models.store.grouping import HELD, gather
+from models.store.desk import SIGNAL, Desk, gather_by_ladder, ladder_of_summary, started
+from models.store.grouping import HELD
 from models.store.history import announce
 from models.store.quiet import silent_since, spoke_at
 from models.store.rows import signal_of
@@ -36,7 +36,7 @@ def look_again(connection: "Connection[Any]", desk: Desk) -> int:
 
 def _tell(cursor: "Cursor[Any]", desk: Desk, free: Iterable[Signal], now: datetime) -> None:
     """One page a ladder: what became late while nobody could know is no news one by one."""
-    summaries: dict[str, tuple[Ladder, list[Signal]]] = {}
+    together: list[tuple[Ladder, Signal]] = []
     for signal in free:
         spoke = spoke_at(cursor, started(signal)) or signal.known
         verdict, ladder = told_when(now, spoke, desk.policy.tell_within), ladder_of_summary(desk.policy, signal)
@@ -44,8 +44,7 @@ def _tell(cursor: "Cursor[Any]", desk: Desk, free: Iterable[Signal], now: dateti
             verdict = Telling.NOBODY
         elif verdict is Telling.YES and ladder is not None:
             verdict = Telling.SUMMARY
-            summaries.setdefault(ladder.key, (ladder, []))[1].append(signal)
+            together.append((ladder, signal))
         cursor.execute("UPDATE signals SET told = %s WHERE id = %s", [verdict.value, signal.id])
-    for ladder, signals in summaries.values():
-        setting, about = setting_of(desk.policy, signals[0]), f"{HELD} {now.isoformat()}"
-        gather(cursor, about, None, HELD, setting, ladder, signals, now, "Kept back while their feed was silent")
+    title = "Kept back while their feed was silent"
+    gather_by_ladder(cursor, desk, together, HELD, f"{HELD} {now.isoformat()}", now, title)

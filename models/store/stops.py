@@ -15,8 +15,8 @@ from psycopg import Connection, Cursor
 from models.escalation import Telling, told_after_stop
 from models.policy import Ladder
 from models.signals import Signal
-from models.store.desk import SIGNAL, Desk, ladder_of, ladder_of_summary, open_escalation, setting_of
-from models.store.grouping import SUMMARY, gather
+from models.store.desk import SIGNAL, Desk, gather_by_ladder, ladder_of, ladder_of_summary, open_escalation
+from models.store.grouping import SUMMARY
 from models.store.history import announce
 from models.store.rows import signal_of
 
@@ -64,7 +64,7 @@ def _kept_back(cursor: "Cursor[Any]", was: datetime) -> list[Signal]:
 
 
 def _tell(cursor: "Cursor[Any]", desk: Desk, kept: Iterable[Signal], was: datetime, now: datetime) -> None:
-    summaries: dict[str, tuple[Ladder, list[Signal]]] = {}
+    together: list[tuple[Ladder, Signal]] = []
     for signal in kept:
         alone = told_after_stop(signal, now) is Telling.YES
         ladder = ladder_of(desk.policy, signal) if alone else ladder_of_summary(desk.policy, signal)
@@ -75,8 +75,6 @@ def _tell(cursor: "Cursor[Any]", desk: Desk, kept: Iterable[Signal], was: dateti
             open_escalation(cursor, desk.policy, signal, ladder, now)
         else:
             verdict = Telling.SUMMARY
-            summaries.setdefault(ladder.key, (ladder, []))[1].append(signal)
+            together.append((ladder, signal))
         cursor.execute("UPDATE signals SET told = %s WHERE id = %s", [verdict.value, signal.id])
-    for ladder, signals in summaries.values():
-        setting, about = setting_of(desk.policy, signals[0]), f"{SUMMARY} {was.isoformat()}"
-        gather(cursor, about, None, SUMMARY, setting, ladder, signals, now, "Still open after a stop")
+    gather_by_ladder(cursor, desk, together, SUMMARY, f"{SUMMARY} {was.isoformat()}", now, "Still open after a stop")
