@@ -9,7 +9,6 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -32,19 +31,6 @@ from tests.conftest import require_program
 from tests.console import KEY, Served, Story, a_shift, serving
 
 CROSS = {"sec-fetch-site": "cross-site"}
-
-
-@pytest.fixture
-def story(database_url: str) -> Iterator[Story]:
-    one = Story(database_url)
-    yield one
-    one.connection.close()
-
-
-@pytest.fixture
-def console(story: Story, database_url: str) -> Iterator[Served]:
-    with serving(database_url) as served:
-        yield served
 
 
 def csrf_of(browser: httpx.Client) -> str:

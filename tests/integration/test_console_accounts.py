@@ -20,7 +20,7 @@ from models.store import access, accounts, passwords, tokens
 from models.store.console import ConsoleStore
 from models.store.rights import Rights, Role
 from rxpulse.cli import main
-from tests.console import PASSWORD, Served, Story, a_late_order, serving
+from tests.console import PASSWORD, Served, Story, a_late_order
 
 ROLES = (Role.VIEWER, Role.RESPONDER, Role.SUPERVISOR, Role.ADMIN)
 """From least to most."""
@@ -32,12 +32,6 @@ def story(database_url: str) -> Iterator[Story]:
     one.read(0, one.now)
     yield one
     one.connection.close()
-
-
-@pytest.fixture
-def console(story: Story, database_url: str) -> Iterator[Served]:
-    with serving(database_url) as served:
-        yield served
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from models.links import sign
 from models.store.linking import signing_key
 from models.store.rights import Role
-from tests.console import Served, Story, serving
+from tests.console import Served, Story
 
 
 @pytest.fixture
@@ -20,12 +20,6 @@ def story(database_url: str) -> Iterator[Story]:
     one.read(0, one.now)
     yield one
     one.connection.close()
-
-
-@pytest.fixture
-def console(story: Story, database_url: str) -> Iterator[Served]:
-    with serving(database_url) as served:
-        yield served
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Accounts, tokens and the audit as an admin sees them on the console."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import httpx
@@ -12,26 +11,13 @@ from models.event import Site
 from models.store import accounts, passwords, tokens
 from models.store.auditing import record
 from models.store.rights import Rights, Role
-from tests.console import PASSWORD, Served, Story, a_late_order, serving
+from tests.console import PASSWORD, Served, Story, a_late_order
 
 
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords that cost nothing."""
     monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(1, 8, 1))
-
-
-@pytest.fixture
-def story(database_url: str) -> Iterator[Story]:
-    one = Story(database_url)
-    yield one
-    one.connection.close()
-
-
-@pytest.fixture
-def console(story: Story, database_url: str) -> Iterator[Served]:
-    with serving(database_url) as served:
-        yield served
 
 
 def send(browser: httpx.Client, path: str, **fields: "str | list[str]") -> httpx.Response:

@@ -9,7 +9,7 @@ import pytest
 from metrics.spc import Limits, chart
 from models.period import Week
 from models.store.rights import Role
-from tests.console import Served, Story, serving
+from tests.console import Served, Story
 
 ZONE = "America/New_York"
 STEADY = (5.0, 4.5, 3.0, 2.0, 5.5, 4.0, 5.0, 5.5, 5.0, 5.5, 3.5, 5.0, 4.0, 5.5, 5.5, 2.5, 2.5, 3.0, 6.0, 3.5, 4.5, 3.0)
@@ -21,12 +21,6 @@ def story(database_url: str) -> Iterator[Story]:
     one.feed("/mercy/pis", "mercy")
     yield one
     one.connection.close()
-
-
-@pytest.fixture
-def console(story: Story, database_url: str) -> Iterator[Served]:
-    with serving(database_url) as served:
-        yield served
 
 
 def worked(story: Story, minutes: "tuple[float, ...]", site: str = "mercy", clock: str = "stat-verified") -> None:

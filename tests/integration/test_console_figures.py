@@ -8,7 +8,7 @@ import pytest
 import console as package
 from metrics import svg
 from metrics.turnaround import figures
-from tests.console import Served, Story, serving
+from tests.console import Served, Story
 
 
 @pytest.fixture
@@ -17,12 +17,6 @@ def story(database_url: str) -> Iterator[Story]:
     one.read(0, one.now)
     yield one
     one.connection.close()
-
-
-@pytest.fixture
-def console(story: Story, database_url: str) -> Iterator[Served]:
-    with serving(database_url) as served:
-        yield served
 
 
 # Turnaround

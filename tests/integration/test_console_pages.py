@@ -7,7 +7,7 @@ import pytest
 
 from models.links import sign
 from models.store.linking import signing_key
-from tests.console import MINUTE, Served, Story, a_late_order, serving
+from tests.console import MINUTE, Served, Story, a_late_order
 from workflows.notify.mail import text as mail_text
 
 
@@ -17,12 +17,6 @@ def story(database_url: str) -> Iterator[Story]:
     one.read(0, one.now)
     yield one
     one.connection.close()
-
-
-@pytest.fixture
-def console(story: Story, database_url: str) -> Iterator[Served]:
-    with serving(database_url) as served:
-        yield served
 
 
 def paged(story: Story, case: str | None = "order/1") -> str:

@@ -36,19 +36,6 @@ def empty(database_url: str) -> Iterator[Served]:
         yield served
 
 
-@pytest.fixture
-def story(database_url: str) -> Iterator[Story]:
-    one = Story(database_url)
-    yield one
-    one.connection.close()
-
-
-@pytest.fixture
-def console(story: Story, database_url: str) -> Iterator[Served]:
-    with serving(database_url) as served:
-        yield served
-
-
 def send(browser: httpx.Client, path: str, **fields: str) -> httpx.Response:
     word = browser.get("/board").text.partition('name="csrf" value="')[2].partition('"')[0]
     return browser.post(path, data={"csrf": word, **fields})

@@ -13,13 +13,6 @@ HTML = "<!doctype html><title>Mercy: week</title><style>p { color: red }</style>
 
 
 @pytest.fixture
-def story(database_url: str) -> Iterator[Story]:
-    one = Story(database_url)
-    yield one
-    one.connection.close()
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "reports"
 

@@ -23,13 +23,6 @@ KEY, NUMBER = "a key for pseudonyms of its own", "RX-4711-XYZZY"
 
 
 @pytest.fixture
-def story(database_url: str) -> Iterator[Story]:
-    one = Story(database_url)
-    yield one
-    one.connection.close()
-
-
-@pytest.fixture
 def console(story: Story, database_url: str) -> Iterator[Served]:
     with serving(database_url, pseudonym_key=Secret(KEY)) as served:
         yield served
