@@ -131,7 +131,7 @@ def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loo
 
     ownership = Ownership(consumer, ledger, relay, owner, remember, drain)
     margin = timedelta(seconds=settings.tick_margin_seconds)
-    ticker = Ticker(ledger, AdminClient(base), cases, margin, lambda: datetime.now(UTC), watch.measured)
+    ticker = Ticker(ledger, lambda: AdminClient(base), cases, margin, lambda: datetime.now(UTC), watch.measured)
     committer.start()
     loop = Loop(consumer, ledger, ownership, cases, ticker, committer, dead_letters, watch)
     return loop

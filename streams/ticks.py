@@ -54,20 +54,21 @@ def _reached(partition: Partition) -> int:
 
 
 class Ticker:
-    """Asks and judges. `margin` is how long evidence may be on its way. `measured` is told with each question how far the
+    """Asks and judges. `connect` makes the client that asks Kafka; `margin` is how long evidence may be on its way. `measured` is told with each question how far the
     host's clock is ahead of the database's; while they are too far apart nothing is judged."""
 
     def __init__(
         self,
         ledger: Ledger,
-        admin: AdminClient,
+        connect: Callable[[], AdminClient],
         cases: Cases,
         margin: timedelta,
         host_clock: Callable[[], datetime],
         measured: Callable[[timedelta], None],
     ) -> None:
         self._ledger = ledger
-        self._admin = admin
+        self._connect = connect
+        self._admin: AdminClient | None = None
         self._cases = cases
         self._margin = margin
         self._host_clock = host_clock
@@ -106,9 +107,13 @@ class Ticker:
         self._measured(self._apart)
         wanted = {TopicPartition(EVENTS, number): OffsetSpec.latest() for number in partitions}
         try:
+            self._admin = self._admin or self._connect()
             answers = self._admin.list_offsets(wanted, request_timeout=_ASKED_WITHIN)
             ends = {part.partition: answer.result().offset for part, answer in answers.items()}
         except KafkaException as fault:
+            # After a broker came back this client goes on to ask as if its former term lasted (FENCED_LEADER_EPOCH), for as
+            # long as it remembers it; a new client asks anew.
+            self._admin = None
             log.warning("silence is not judged: Kafka does not say where the partitions end (%s)", fault.args[0].name())
             return None
         return Question(now, ends, asked)

@@ -21,7 +21,6 @@ def begun(trial: Trial) -> None:
     trial.progress()
 
 
-@pytest.mark.slow
 def test_the_broker_is_stopped_and_killed_and_comes_back(trial: Trial, servers: Servers) -> None:
     begun(trial)
     for how in (signal.SIGTERM, signal.SIGKILL) if trial.full else (signal.SIGKILL,):

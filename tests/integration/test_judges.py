@@ -695,7 +695,7 @@ def test_no_silence_is_listened_to_while_the_clocks_are_apart(stack: RunningStac
     measured: list[timedelta] = []
     ticker = Ticker(
         ledger,
-        AdminClient({"bootstrap.servers": stack.kafka}),
+        lambda: AdminClient({"bootstrap.servers": stack.kafka}),
         Cases(ledger),
         timedelta(seconds=1),
         lambda: ledger.now() + timedelta(seconds=apart),

@@ -81,21 +81,33 @@ def test_an_old_answer_is_not_trusted() -> None:
     assert caught_up(Question(NOON, {0: 5}, 100.0), [Partition(0, 1, 5, 0, 5)], 105.1) == []
 
 
-class Away:
-    """A broker that does not answer."""
+class Answering:
+    """A client whose broker says that each partition ends at `end`; with None it does not answer."""
+
+    def __init__(self, end: int | None) -> None:
+        self._end = end
 
     def list_offsets(self, wanted: dict[TopicPartition, Any], request_timeout: float) -> dict[TopicPartition, Any]:
-        def never() -> None:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return {part: SimpleNamespace(result=self._result) for part in wanted}
 
-        return {part: SimpleNamespace(result=never) for part in wanted}
+    def _result(self) -> SimpleNamespace:
+        if self._end is None:
+            raise KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH))
+        return SimpleNamespace(offset=self._end)
 
 
-def test_while_kafka_does_not_answer_nothing_is_judged_and_nothing_ends() -> None:
+def test_while_kafka_does_not_answer_nothing_is_judged_and_a_new_client_asks_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.ticks.EVERY", 0.0)
     ledger, draft = MemoryLedger(Memory(ONE)), Draft()
-    ticker = Ticker(ledger, Away(), Cases(ledger), timedelta(), ledger.now, lambda _: None)  # type: ignore[arg-type]
-    ticker.judge({0: Partition(0, 1, 5, 0, 5)}, [draft], draft, ONE)
-    assert draft.empty and ticker.wait > 0
+    clients = [Answering(5), Answering(None)]
+    ticker = Ticker(ledger, clients.pop, Cases(ledger), timedelta(), ledger.now, lambda _: None)  # type: ignore[arg-type]
+    partition = Partition(0, 1, 5, 0, 5)
+    ticker.judge({0: partition}, [draft], draft, ONE)
+    assert draft.empty
+    ticker.judge({0: partition}, [draft], draft, ONE)
+    assert not draft.empty
 
 
 def dead_letters(broker: Broker, limit: int, window: int) -> DeadLetters:
