@@ -54,8 +54,9 @@ def _reached(partition: Partition) -> int:
 
 
 class Ticker:
-    """Asks and judges. `connect` makes the client that asks Kafka; `margin` is how long evidence may be on its way. `measured` is told with each question how far the
-    host's clock is ahead of the database's; while they are too far apart nothing is judged."""
+    """Asks and judges. `connect` makes the client that asks Kafka; `margin` is how long evidence may be on its way.
+    `measured` is told with each question how far the host's clock is ahead of the database's; while they are too far apart
+    nothing is judged."""
 
     def __init__(
         self,
