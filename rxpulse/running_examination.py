@@ -98,7 +98,7 @@ def put_aside(topics: Condition) -> Iterator[Finding]:
         f"rx.deadletter holds {topics.dead_letters} records that could not be taken; the last one was put aside at"
         f" {last.at:%Y-%m-%dT%H:%MZ}: {last.reason}"
     )
-    remedy = "`rxpulse topics tail rx.deadletter -n 20` shows why and from where; mend the sender"
+    remedy = "`rxpulse deadletter list` shows why and from where; mend the sender"
     yield Finding(Level.WARNING, what, remedy, f"rx.deadletter, offset {last.offset}")
 
 

@@ -20,6 +20,8 @@ from models.wire import Decoded, Rejected, decode, early
 
 LARGEST_CASE = 5_000
 """Events of one case of work at most (`semantics.md` 8)."""
+CROWDED = "case too large"
+"""Why an event of a case that is full is put aside."""
 
 
 class Record(NamedTuple):
@@ -68,7 +70,7 @@ def crowded(case: Watched, event: Event) -> Rejected | None:
     """Why a case of work takes no more events; None where it does."""
     if len(case.evidence.events) < LARGEST_CASE or kind_of(event.subject) in STANDING:
         return None
-    return Rejected("case too large", f"the case has {LARGEST_CASE} events already: is its subject a single one?")
+    return Rejected(CROWDED, f"the case has {LARGEST_CASE} events already: is its subject a single one?")
 
 
 @lru_cache(maxsize=1 << 15)

@@ -130,7 +130,7 @@ class DeadLetters:
         if len(self._recent) > self._limit:
             self.overrun = self.overrun or TooManyDeadLetters(
                 f"{len(self._recent)} of the last {self._window} records cannot be events, the last one because:"
-                f" {why.detail}. They lie in {DEADLETTER} (`rxpulse topics tail {DEADLETTER} -n 20`). Mend the sender, then"
+                f" {why.detail}. They lie in {DEADLETTER} (`rxpulse deadletter list`). Mend the sender, then"
                 " start the worker again: it goes on behind them. To put aside all that is still to come at one go, start"
                 f" it once with RXPULSE_DEADLETTER_LIMIT={ENTIRE}"
             )

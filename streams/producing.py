@@ -5,6 +5,8 @@ says how many events lie in the topic, how many do not and why; giving the same 
 that is there already changes nothing.
 """
 
+from collections.abc import Mapping
+
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from models.errors import CallerFault
@@ -75,10 +77,10 @@ class Feeding:
         """One event. It may wait for room; raises NotSent soon after the broker refused an earlier one."""
         self.send_record(event.subject, encode(event))
 
-    def send_record(self, subject: str, record: bytes) -> None:
-        """One event that is encoded already."""
+    def send_record(self, subject: str, record: bytes, headers: Mapping[str, bytes] | None = None) -> None:
+        """One event that is encoded already; `headers` go with it."""
         self._sent += 1
-        while not self._taken(subject, record):
+        while not self._taken(subject, record, headers):
             self._producer.poll(_FULL_SECONDS)
             self._check()
         if self._sent % _EVERY == 0:
@@ -93,10 +95,12 @@ class Feeding:
             raise NotSent(self.confirmed, self._sent - self.confirmed, self._reason())
         return self._sent
 
-    def _taken(self, subject: str, record: bytes) -> bool:
+    def _taken(self, subject: str, record: bytes, headers: Mapping[str, bytes] | None) -> bool:
         """False where there is no room yet."""
         try:
-            self._producer.produce(EVENTS, record, subject, on_delivery=self._refused)
+            self._producer.produce(
+                EVENTS, record, subject, headers=dict(headers) if headers else None, on_delivery=self._refused
+            )
         except BufferError:
             return False
         except KafkaException as fault:

@@ -4,6 +4,7 @@ What it was about stands there as a hash: whoever has a case in hand can find ou
 list learns no case from it.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -45,6 +46,31 @@ def record(connection: "Connection[Any]", person: str, what: str, ref: str | Non
     about."""
     hashed = None if ref is None else ref_of(ref)
     connection.execute("INSERT INTO audit (person, what, ref) VALUES (%s, %s, %s)", [person, what, hashed])
+
+
+def record_each(connection: "Connection[Any]", person: str, what: str, refs: Sequence[str]) -> None:
+    """Adds a line for each of the things that it was about."""
+    connection.execute(
+        "INSERT INTO audit (person, what, ref) SELECT %s, %s, unnest(%s::text[])",
+        [person, what, [ref_of(one) for one in refs]],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """When (UTC) something was last done about each thing, by its hash."""
+
+    by_ref: Mapping[str, datetime]
+
+    def when(self, about: str) -> datetime | None:
+        """When it was last done about the thing with this id; None: never."""
+        return self.by_ref.get(ref_of(about))
+
+
+def done(connection: "Connection[Any]", what: str) -> Done:
+    """About what it was done, and when."""
+    rows = connection.execute("SELECT ref, max(at) FROM audit WHERE what = %s AND ref IS NOT NULL GROUP BY ref", [what])
+    return Done(dict(rows.fetchall()))
 
 
 def lines(connection: "Connection[Any]", wanted: Wanted, limit: int) -> list[Line]:

@@ -112,7 +112,7 @@ def test_facts_that_cannot_be_are_counted_by_site_and_dead_letters_by_reason(con
     ]
     assert [(one["reason"], one["count"]) for one in found["dead_letters"]] == [("not json", 6)]
     text = console.signed_in().get("/quality").text
-    assert "not json: <strong>6</strong>" in text and "rxpulse topics tail rx.deadletter -n 20" in text
+    assert "not json: <strong>6</strong>" in text and "rxpulse deadletter list" in text
 
 
 def test_a_feed_that_is_silent_is_shown_as_such(console: Served, story: Story) -> None:
