@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, Message
 
 from models.errors import CallerFault, UsageFault
 from models.policy import Policies
-from models.wire import Decoded, Rejected, decode, early
+from models.wire import Decoded, Rejected
 from streams.admission import CROWDED, Record, examine
 from streams.aside import Why, why_aside
 from streams.feed import extent, partitions, ranged
@@ -144,10 +144,7 @@ def judge(letter: Letter, now: datetime, policies: Policies | None) -> Decoded |
         return Rejected(_CUT, f"only {len(letter.value)} of its {letter.cut_from} bytes were kept")
     if letter.why.reason == CROWDED:
         return Rejected(CROWDED, letter.why.detail)
-    if policies is not None:
-        return examine(Record(letter.place.partition, letter.place.offset, letter.key, letter.value, now), policies)
-    found = decode(letter.value, now)
-    return found if isinstance(found, Rejected) else early(found.event, now) or found
+    return examine(Record(letter.place.partition, letter.place.offset, letter.key, letter.value, now), policies)
 
 
 def remedy(letter: Letter, found: Decoded | Rejected) -> str:

@@ -94,3 +94,24 @@ def test_a_file_that_breaks_off_is_named(tmp_path: Path) -> None:
     file.write_bytes(gzip.compress(EVENTS * 100)[:-20])
     with pytest.raises(CallerFault, match=r"events\.gz"), reading(file) as stream:
         list(records(stream))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "say what to replay"),
+        (["events", "--from-topic"], "say what to replay"),
+        (["events", "--partitions", "0"], "say what to replay"),
+        (["--from-topic", "--partitions", "0;1"], "--partitions 0;1: give numbers"),
+        (["--from-topic", "--partitions", ""], "give numbers"),
+    ],
+)
+def test_a_file_or_the_topic_and_not_both(words: list[str], said: str) -> None:
+    done = CliRunner().invoke(main, ["replay", *words])
+    assert done.exit_code == 2 and said in done.stderr and not done.stdout
+
+
+def test_a_topic_without_a_broker_is_said_with_what_to_do(tmp_path: Path) -> None:
+    environ = {"RXPULSE_KAFKA": "", "RXPULSE_DATABASE_URL": "", "RXPULSE_HOME": str(tmp_path / "home")}
+    done = CliRunner(env=environ).invoke(main, ["replay", "--from-topic"])
+    assert done.exit_code == 1 and "no stack runs in" in done.stderr and "RXPULSE_KAFKA" in done.stderr
