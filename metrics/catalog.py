@@ -188,6 +188,14 @@ INTAKE_REQUESTS = Metric(
     "401 or 403 grow: a token was taken back or is bound to other sources; 429: the worker is behind; 503: Kafka or the"
     " database is away, and senders keep their events.",
 )
+INTAKE_BEHIND = Metric(
+    "rxpulse_intake_worker_behind_seconds",
+    Shape.GAUGE,
+    (),
+    "How far the worker was behind when the latest request came; 0 where it is not, or nobody knows.",
+    "Above RXPULSE_INTAKE_MAX_LAG_SECONDS requests are answered 429 and senders keep their events: see why the worker is"
+    " behind.",
+)
 INTAKE_EVENTS = Metric(
     "rxpulse_intake_events_total",
     Shape.COUNTER,
@@ -254,6 +262,7 @@ CATALOG = (
     WORKER_BEAT,
     LISTENED,
     INTAKE_REQUESTS,
+    INTAKE_BEHIND,
     INTAKE_EVENTS,
     INTAKE_REFUSED,
     INTAKE_DROPPED,

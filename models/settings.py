@@ -57,7 +57,8 @@ class Settings:
     PostgreSQL's administrator, by whom databases are made for `prefect_password` and `reader_password` (containers alone;
     the one-machine stack has its own). `port` is this role's own HTTP port. `smtp_user` and
     `smtp_password` sign in to the mail server, before those that the policy names. `maven` is a mirror of Maven Central.
-    `tick_margin_seconds` is `semantics.md` 18; more than `deadletter_limit` dead letters among the last
+    `tick_margin_seconds` is `semantics.md` 18; while the worker is further behind than `intake_max_lag_seconds`, the intake
+    takes nothing (0: it takes whatever comes); more than `deadletter_limit` dead letters among the last
     `deadletter_window` records stop the worker; `partitions` and `retention_days` hold when topics are created."""
 
     home: Path
@@ -89,6 +90,7 @@ class Settings:
     allow_private_webhooks: bool = False
     worker_instance: str = "w0"
     tick_margin_seconds: float = 1.0
+    intake_max_lag_seconds: float = 300.0
     deadletter_limit: int = 100
     deadletter_window: int = 1000
     partitions: int = 8
@@ -131,6 +133,7 @@ class Settings:
             allow_private_webhooks=read.flag("ALLOW_PRIVATE_WEBHOOKS"),
             worker_instance=read.text("WORKER_INSTANCE") or "w0",
             tick_margin_seconds=read.number("TICK_MARGIN_SECONDS", 1.0, 0.0, 60.0),
+            intake_max_lag_seconds=read.number("INTAKE_MAX_LAG_SECONDS", 300.0, 0.0, 86_400.0),
             deadletter_limit=read.whole("DEADLETTER_LIMIT", 100, 0, 1_000_000),
             deadletter_window=read.whole("DEADLETTER_WINDOW", 1000, 1, 1_000_000),
             partitions=read.whole("PARTITIONS", 8, 1, 1000),

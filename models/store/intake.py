@@ -6,6 +6,7 @@ what they send lies safe in Kafka.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -15,6 +16,7 @@ from psycopg import Connection, OperationalError
 from models.policy import Policies, Policy
 from models.store.connecting import DatabaseAway, connect
 from models.store.policies import read_policies
+from models.store.silences import APART
 from models.store.tokens import Token, standing
 
 _FRESH_SECONDS = 0.02
@@ -27,8 +29,8 @@ _ALIVE = "60 seconds"
 @dataclass(frozen=True, slots=True)
 class Standing:
     """`tokens` by their hash. `policy` is the version in force, None where the store has none yet. `behind` is for how
-    many seconds the worker, though it runs, has not read some partition to its end; None where it does not run or never
-    has."""
+    many seconds the worker, though it runs, has not read some partition to its end; None where that is not known: it does
+    not run, never has, or does not listen because its clock and the database's differ."""
 
     tokens: Mapping[str, Token]
     policy: Policy | None
@@ -89,7 +91,9 @@ class IntakeStore:
         self._policies = read_policies(connection, self._policies) or self._policies
         behind = connection.execute(
             "SELECT now(), extract(epoch FROM max(now() - judged))::float FROM positions"
-            f" WHERE beat > now() - interval '{_ALIVE}'"
+            f" WHERE beat > now() - interval '{_ALIVE}' AND NOT EXISTS (SELECT 1 FROM worker_clocks"
+            f" WHERE measured > now() - interval '{_ALIVE}' AND abs(ahead) > %s)",
+            [APART // timedelta(microseconds=1)],
         ).fetchone()
         assert behind is not None
         now, seconds = behind

@@ -43,6 +43,7 @@ def intake() -> None:
                 recorder=PrometheusRecorder("intake"),
                 api_key=settings.api_key,
                 pseudonym_key=pseudonym_key(settings),
+                max_lag_seconds=settings.intake_max_lag_seconds,
             )
         )
         app.add_middleware(logbook.Requests)

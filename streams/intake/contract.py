@@ -42,6 +42,8 @@ REFUSAL: dict[str, Any] = {
     "required": ["error", "items"],
     "properties": {
         "error": {"type": "string"},
+        "reason": {"type": "string", "description": "Of 429 alone: `worker behind`."},
+        "behind_seconds": {"type": "number", "description": "Of 429 alone: how far the worker is behind."},
         "items": {
             "type": "array",
             "items": {

@@ -10,7 +10,7 @@ bound to, and for no others.
 import asyncio
 import hmac
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -33,8 +33,6 @@ from streams.intake.reception import TOO_LARGE, Examined, Refused, Unconfirmed, 
 log = logging.getLogger(__name__)
 MAX_BATCH = 8 * MAX_RECORD
 """Bytes of a batch."""
-BEHIND_SECONDS = 300.0
-"""A worker that has not read to the end for longer is not given more (`semantics.md` 18)."""
 _RETRY_BEHIND, _RETRY_AWAY = "30", "5"
 _DRAINED = 4
 """So many times the bytes allowed are read and thrown away, so that a sender of too many hears the answer."""
@@ -44,8 +42,8 @@ HOW = f"send one event as {contract.SINGLE} or a list as {contract.BATCH}"
 @dataclass(frozen=True, slots=True)
 class Behind:
     """What stands behind the door. `standing` and `deliver` may block; `standing` raises OurFault where the store never
-    answered, `deliver` Unconfirmed. `missing` says what is missing for the role to work. `body_seconds` is how long the
-    body of a request may take to come."""
+    answered, `deliver` Unconfirmed. `missing` says what is missing for the role to work. A worker that is `max_lag_seconds`
+    behind is not given more (0: it always is). `body_seconds` is how long the body of a request may take to come."""
 
     standing: Callable[[], Standing]
     deliver: Callable[[Sequence[tuple[str, bytes]]], None]
@@ -53,16 +51,24 @@ class Behind:
     recorder: PrometheusRecorder
     api_key: str | None
     pseudonym_key: str
+    max_lag_seconds: float = 300.0
     body_seconds: float = 30.0
 
 
 class _Answer(Exception):
-    """The answer to a request of which nothing is taken."""
+    """The answer to a request of which nothing is taken. `more` stands in it beside the error and the items."""
 
-    def __init__(self, status: int, error: str, items: Sequence[Refused] = (), **headers: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        items: Sequence[Refused] = (),
+        more: Mapping[str, object] | None = None,
+        **headers: str,
+    ) -> None:
         super().__init__(error)
         self.status = status
-        self.body = {"error": error, "items": [asdict(item) for item in items]}
+        self.body = {"error": error, "items": [asdict(item) for item in items], **(more or {})}
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
@@ -123,7 +129,7 @@ class _Door:
         standing = await self._standing()
         may_send = self._sender(request, standing)
         batch = _media_type(request) == contract.BATCH
-        _keep_up(standing)
+        self._keep_up(standing)
         body = await self._body(request, MAX_BATCH if batch else MAX_RECORD)
         found = await asyncio.to_thread(self._examined, body, batch, standing, may_send)
         await self._delivered(found)
@@ -150,6 +156,16 @@ class _Door:
         raise _Answer(
             401, "give a token as `Authorization: Bearer ...`: see `rxpulse token add`", WWW_Authenticate="Bearer"
         )
+
+    def _keep_up(self, standing: Standing) -> None:
+        """Takes nothing while the worker is too far behind: the sender, who knows what is urgent, keeps it. Where that is
+        not known, everything is taken, for what lies in Kafka is safe."""
+        behind, most = standing.behind, self._behind.max_lag_seconds
+        self._behind.recorder.set(catalog.INTAKE_BEHIND, behind or 0.0)
+        if behind is not None and 0 < most < behind:
+            told = f"the worker is {behind:.0f} seconds behind, and {most:g} are allowed: send the same again later"
+            more = {"reason": "worker behind", "behind_seconds": round(behind, 1)}
+            raise _Answer(429, told, more=more, Retry_After=_RETRY_BEHIND)
 
     async def _body(self, request: Request, limit: int) -> bytes:
         kept, size = bytearray(), 0
@@ -222,12 +238,6 @@ def _media_type(request: Request) -> str:
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise _Answer(415, "send the body as it is, without Content-Encoding", Accept_Encoding="identity")
     return named
-
-
-def _keep_up(standing: Standing) -> None:
-    if standing.behind is not None and standing.behind > BEHIND_SECONDS:
-        told = f"the worker is {standing.behind:.0f} seconds behind: send the same again later"
-        raise _Answer(429, told, Retry_After=_RETRY_BEHIND)
 
 
 def _address(request: Request) -> str:

@@ -496,20 +496,37 @@ def stands(intake: Intake, **changed: object) -> Callable[[], Standing]:
     return lambda: replace(intake.behind.standing(), **changed)  # type: ignore[arg-type]
 
 
-def test_a_worker_that_is_behind_is_not_given_more(intake: Intake) -> None:
-    with served(replace(intake.behind, standing=stands(intake, behind=301.0))) as url:
+@pytest.mark.parametrize(
+    ("behind", "allowed", "status"),
+    [(301.0, 300.0, 429), (299.0, 300.0, 202), (None, 300.0, 202), (61.0, 60.0, 429), (9e9, 0.0, 202)],
+)
+def test_a_worker_that_is_too_far_behind_is_not_given_more(
+    intake: Intake, behind: float | None, allowed: float, status: int
+) -> None:
+    slow = replace(intake.behind, standing=stands(intake, behind=behind), max_lag_seconds=allowed)
+    before = figure(intake, "rxpulse_intake_requests_total", '{status="429"}')
+    with served(slow) as url:
         answer = replace(intake, url=url).post(cloud())
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "30")
-    with served(replace(intake.behind, standing=stands(intake, behind=299.0))) as url:
-        assert replace(intake, url=url).post(cloud()).status_code == 202
+    assert answer.status_code == status
+    assert figure(intake, "rxpulse_intake_worker_behind_seconds") == (behind or 0.0)
+    if status == 429:
+        assert answer.headers["retry-after"] == "30" and f"{behind:.0f} seconds behind" in answer.json()["error"]
+        assert (answer.json()["reason"], answer.json()["behind_seconds"]) == ("worker behind", behind)
+        assert figure(intake, "rxpulse_intake_requests_total", '{status="429"}') == before + 1
 
 
 @pytest.mark.parametrize(
-    ("judged", "beat", "found"),
-    [("10 minutes", "1 second", 600.0), ("10 minutes", "2 minutes", None), ("1 second", "1 second", 1.0)],
+    ("judged", "beat", "ahead", "found"),
+    [
+        ("10 minutes", "1 second", 29, 600.0),
+        ("10 minutes", "2 minutes", 0, None),
+        ("1 second", "1 second", 0, 1.0),
+        # Nobody listens while clocks differ, though all is read.
+        ("10 minutes", "1 second", -31, None),
+    ],
 )
 def test_behind_is_a_worker_that_lives_and_has_long_not_read_to_the_end(
-    database_url: str, judged: str, beat: str, found: float | None
+    database_url: str, judged: str, beat: str, ahead: int, found: float | None
 ) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute(
@@ -517,6 +534,7 @@ def test_behind_is_a_worker_that_lives_and_has_long_not_read_to_the_end(
             " VALUES (0, 'c', now() - %s::interval, now() - %s::interval), (1, 'c', NULL, now())",
             [judged, beat],
         )
+        connection.execute("INSERT INTO worker_clocks (worker, ahead) VALUES ('w0', %s)", [ahead * 1_000_000])
     held = IntakeStore(database_url)
     behind = held.standing().behind
     held.close()
