@@ -87,6 +87,14 @@ CLOCKS_APART = Metric(
     "How far this host's clock is ahead of the database's.",
     "Beyond 30 s in either direction ticks stop: mend the host's time service.",
 )
+CORRECTIONS = Metric(
+    "rxpulse_worker_corrections_total",
+    Shape.COUNTER,
+    ("fact",),
+    "Facts that late evidence changed or took back after they were written: interval (issued again under a higher"
+    " revision), signal (cleared as disproved).",
+    "Many: a feed delivers late or corrects itself often; see the lateness on the data-quality page.",
+)
 DEAD_LETTERS = Metric(
     "rxpulse_worker_dead_letters_total",
     Shape.COUNTER,
@@ -180,6 +188,28 @@ LISTENED = Metric(
     " first time.",
     "More than five minutes old: the worker is behind; nobody is paged for a missed deadline meanwhile.",
 )
+POSITION = Metric(
+    "rxpulse_dispatcher_position_offset",
+    Shape.GAUGE,
+    ("partition",),
+    "The offset of rx.events up to which each partition is applied.",
+    "Stands still while events come: that partition is read by nobody, or its worker is stuck; see `rxpulse doctor`.",
+)
+CLAIMS = Metric(
+    "rxpulse_dispatcher_partition_claims",
+    Shape.GAUGE,
+    ("partition",),
+    "How often a worker took over each partition since the facts were last made: when it started, after another had lost"
+    " its fence, or when partitions went round.",
+    "Grows again and again: a worker ends and starts, or two fight for partitions; the last lines of its log say why.",
+)
+RECENT_DEAD_LETTERS = Metric(
+    "rxpulse_dispatcher_dead_letters",
+    Shape.GAUGE,
+    ("reason",),
+    "Records received in this hour or the last one that could not be taken, by reason.",
+    "Not 0: `rxpulse deadletter list` says what to mend; the records are kept.",
+)
 INTAKE_REQUESTS = Metric(
     "rxpulse_intake_requests_total",
     Shape.COUNTER,
@@ -248,6 +278,7 @@ CATALOG = (
     JUDGED,
     RATES_JUDGED,
     CLOCKS_APART,
+    CORRECTIONS,
     DEAD_LETTERS,
     DELIVERIES,
     PAGE_SECONDS,
@@ -261,6 +292,9 @@ CATALOG = (
     FEED_SILENT,
     WORKER_BEAT,
     LISTENED,
+    POSITION,
+    CLAIMS,
+    RECENT_DEAD_LETTERS,
     INTAKE_REQUESTS,
     INTAKE_BEHIND,
     INTAKE_EVENTS,

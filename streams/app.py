@@ -23,6 +23,7 @@ from metrics.exporter import PrometheusRecorder, RoleServer
 from metrics.recorder import Recorder
 from models.errors import CallerFault, RxPulseError
 from models.settings import KafkaSecurity, Settings
+from models.signals import Cleared
 from models.store.connecting import DatabaseAway
 from models.store.ledger import Batch, Fenced, Ledger
 from models.store.seat import Seat
@@ -72,6 +73,10 @@ class Watch:
         self._recorder.observe(catalog.BATCH_SECONDS, seconds)
         self._recorder.add(catalog.FACTS, len(batch.intervals), "interval")
         self._recorder.add(catalog.FACTS, len(batch.signals), "signal")
+        again = sum(fact.interval.revision > 1 for fact in batch.intervals)
+        self._recorder.add(catalog.CORRECTIONS, again, "interval")
+        disproved = sum(fact.signal.reason is Cleared.DISPROOF for fact in batch.signals)
+        self._recorder.add(catalog.CORRECTIONS, disproved, "signal")
         for advance in batch.advances:
             for outcome in ("accepted", "duplicates", "id_reused", "rejected", "rerouted"):
                 self._recorder.add(catalog.EVENTS, getattr(advance.tally, outcome), outcome)

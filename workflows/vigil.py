@@ -32,6 +32,10 @@ class Showing:
         feeds = [((feed.source, feed.site), feed) for feed in seen.feeds]
         self._by_label(catalog.FEED_HEARD, ((names, feed.last.timestamp()) for names, feed in feeds))
         self._by_label(catalog.FEED_SILENT, ((names, float(feed.silent)) for names, feed in feeds))
+        self._by_label(catalog.RECENT_DEAD_LETTERS, (((reason,), count) for reason, count in seen.dead_letters.items()))
+        places = [((str(one.partition),), one) for one in seen.followed]
+        self._by_label(catalog.POSITION, ((name, one.position) for name, one in places))
+        self._by_label(catalog.CLAIMS, ((name, one.claims) for name, one in places))
         self._recorder.set(catalog.OVERDUE, seen.overdue_seconds)
         self._recorder.set(catalog.WORKER_BEAT, _instant(seen.beat))
         self._recorder.set(catalog.LISTENED, _instant(seen.listened))

@@ -4,13 +4,14 @@ The dispatcher is asked rather than the worker, because a worker that is dead sh
 of this moment and not a count of what went by: after a start or a replay it is right at once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from psycopg import Connection, OperationalError
 
 from models.store.connecting import DatabaseAway
+from models.store.ledger import DEAD_LETTER
 
 STATES = ("open", "acknowledged", "exhausted")
 """Those of an escalation that is not resolved."""
@@ -27,10 +28,20 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """A partition of the events: the offset up to which it is applied, and how often a worker took it over."""
+
+    partition: int
+    position: int
+    claims: int
+
+
+@dataclass(frozen=True, slots=True)
 class Vigil:
     """`escalations` counts by each of STATES; `overdue_seconds` is 0 where nothing is overdue; `failed` counts the
     messages of the last hour by channel, a channel without one left out. `beat` and `listened` are of the partition that
-    is furthest behind, UTC, None while one of them never was."""
+    is furthest behind, UTC, None while one of them never was. `dead_letters` counts the records received in this hour or
+    the last one that could not be taken, by reason, a reason without one left out."""
 
     escalations: dict[str, int]
     overdue_seconds: float
@@ -38,6 +49,8 @@ class Vigil:
     feeds: tuple[Heard, ...]
     beat: datetime | None
     listened: datetime | None
+    followed: tuple[Followed, ...] = ()
+    dead_letters: dict[str, int] = field(default_factory=dict[str, int])
 
 
 def vigil(connection: "Connection[Any]") -> Vigil:
@@ -59,6 +72,8 @@ def _vigil(connection: "Connection[Any]") -> Vigil:
         feeds=tuple(Heard(*row) for row in connection.execute(_FEEDS)),
         beat=beat,
         listened=listened,
+        followed=tuple(Followed(*row) for row in connection.execute(_FOLLOWED)),
+        dead_letters=dict(connection.execute(_DEAD_LETTERS, [DEAD_LETTER]).fetchall()),
     )
 
 
@@ -76,6 +91,11 @@ _FEEDS = """
 SELECT f.source, f.site, max(f.last_recorded), EXISTS (SELECT 1 FROM silences s WHERE s.cleared IS NULL
     AND s.worker IS NULL AND s.source = f.source AND s.site = f.site)
 FROM feeds f GROUP BY f.source, f.site ORDER BY f.source, f.site
+"""
+_FOLLOWED = "SELECT partition, position, epoch FROM positions ORDER BY partition"
+# By the hour of receipt: what a replay meets again is as old as it was.
+_DEAD_LETTERS = """
+SELECT reason, sum(count)::int8 FROM doubts WHERE kind = %s AND hour > now() - interval '2 hours' GROUP BY reason
 """
 _WORKERS = """
 SELECT CASE WHEN bool_and(beat IS NOT NULL) THEN min(beat) END,

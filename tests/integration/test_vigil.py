@@ -5,7 +5,7 @@ from datetime import timedelta
 from metrics import catalog
 from metrics.recorder import MemoryRecorder
 from models.store import deliveries
-from models.store.vigil import Heard, Vigil, vigil
+from models.store.vigil import Followed, Heard, Vigil, vigil
 from tests.integration import test_desk
 from tests.integration.test_desk import Telling
 from workflows.vigil import Showing
@@ -89,6 +89,37 @@ def test_the_workers_are_as_far_as_the_partition_that_is_furthest_behind(telling
     )
     found = seen(telling)
     assert (found.beat, found.listened) == (first - timedelta(hours=1), first - timedelta(hours=2))
+
+
+def test_each_partition_is_shown_with_its_position_and_how_often_it_was_taken_over(telling: Telling) -> None:
+    telling.rows(
+        "INSERT INTO positions (partition, cluster, position, epoch) VALUES (5, 'c', 40, 2), (6, 'c', 7, 9) RETURNING 1"
+    )
+    found = seen(telling)
+    assert found.followed[-2:] == (Followed(5, 40, 2), Followed(6, 7, 9))
+    recorder = MemoryRecorder()
+    Showing(recorder).show(found)
+    assert recorder.values[catalog.POSITION.name, ("5",)] == 40
+    assert recorder.values[catalog.CLAIMS.name, ("6",)] == 9
+
+
+def test_dead_letters_are_shown_by_reason_while_they_are_young(telling: Telling) -> None:
+    hour = telling.now().replace(minute=0, second=0, microsecond=0)
+    telling.rows(
+        "INSERT INTO doubts (site, kind, reason, hour, partition, count) VALUES"
+        " ('', 'dead_letter', 'not json', %s, 0, 3), ('', 'dead_letter', 'not json', %s, 1, 2),"
+        " ('', 'dead_letter', 'bad time', %s, 0, 50), ('elm', 'before_case', '', %s, 0, 70) RETURNING 1",
+        *(hour, hour - timedelta(hours=1), hour - timedelta(hours=2), hour),
+    )
+    found = seen(telling)
+    assert found.dead_letters == {"not json": 5}
+    recorder = MemoryRecorder()
+    showing = Showing(recorder)
+    showing.show(found)
+    assert recorder.values[catalog.RECENT_DEAD_LETTERS.name, ("not json",)] == 5
+    telling.clock.forward(hours=2)
+    showing.show(seen(telling))
+    assert recorder.values[catalog.RECENT_DEAD_LETTERS.name, ("not json",)] == 0
 
 
 def test_the_series_of_what_is_gone_falls_to_nothing(telling: Telling) -> None:
