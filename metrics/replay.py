@@ -61,7 +61,7 @@ class Replay:
         self._outcomes(step.outcomes)
 
     def _count(self, event: Event, step: Step) -> None:
-        match step.admission:
+        match step.admissions[0]:
             case Admission.DUPLICATE:
                 self.duplicates += 1
                 return

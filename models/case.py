@@ -7,7 +7,7 @@ said, the queue in which the case waits, and whether it is finished.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -90,19 +90,36 @@ def _within_source(event: Event) -> tuple[datetime, int, str]:
 def admit(evidence: Evidence, event: Event) -> tuple[Evidence, Admission]:
     """The evidence with one more record. NEWEST: it stands after all others, so what was folded so far may be carried
     on; LATE and ID_REUSED: fold again, if the evidence is another object than before."""
-    events = evidence.events
-    gathered = evidence.gathered or _gathered(events)
-    if event.id in gathered.ids:
-        for known in events:
-            if known.id == event.id and known.source == event.source:
-                return _rival(evidence, known, event)
-    gathered.ids.add(event.id)
-    if event.type == VOIDED or (events and not _comes_last(events, event)):
-        return settled(ordered((*events, event)), evidence.rivals), Admission.LATE
-    return _appended(evidence, event, gathered)
+    further, count = append(evidence, (event,))
+    if count:
+        return further, Admission.NEWEST
+    for known in evidence.events:
+        if known.id == event.id and known.source == event.source:
+            return _rival(evidence, known, event)
+    return settled(ordered((*evidence.events, event)), evidence.rivals), Admission.LATE
 
 
-def _comes_last(events: tuple[Event, ...], event: Event) -> bool:
+def append(evidence: Evidence, events: Sequence[Event]) -> tuple[Evidence, int]:
+    """The evidence with as many of the events, from the first on, as stand after all others; and how many these are."""
+    gathered = evidence.gathered or _gathered(evidence.events)
+    ids, voided = gathered
+    known = list(evidence.events)
+    for event in events:
+        if event.id in ids or event.type == VOIDED or (known and not _comes_last(known, event)):
+            break
+        if voided and identity(event) in voided:
+            break
+        ids.add(event.id)
+        known.append(event)
+    count = len(known) - len(evidence.events)
+    if not count:
+        return evidence, 0
+    together = tuple(known)
+    standing = together if evidence.standing is evidence.events else (*evidence.standing, *events[:count])
+    return Evidence(together, evidence.rivals, standing, gathered), count
+
+
+def _comes_last(events: Sequence[Event], event: Event) -> bool:
     """Whether the event stands behind all others. At one instant that is for the order of that instant to say; it leaves
     the others as they stood, for it takes the head of a queue with the others gone."""
     last = events[-1]
@@ -124,15 +141,6 @@ def _pair(one: Event, other: Event) -> bool:
     if opens or one.source != other.source:
         return _head(one) < _head(other)
     return _within_source(one) < _within_source(other)
-
-
-def _appended(evidence: Evidence, event: Event, gathered: Gathered) -> tuple[Evidence, Admission]:
-    events = (*evidence.events, event)
-    if evidence.standing is evidence.events:
-        return Evidence(events, evidence.rivals, events, gathered), Admission.NEWEST
-    if identity(event) in gathered.voided:
-        return Evidence(events, evidence.rivals, evidence.standing, gathered), Admission.LATE
-    return Evidence(events, evidence.rivals, (*evidence.standing, event), gathered), Admission.NEWEST
 
 
 def _rival(evidence: Evidence, known: Event, event: Event) -> tuple[Evidence, Admission]:
@@ -212,24 +220,36 @@ class Progress(NamedTuple):
     impossible: int = 0
 
 
-def follow(progress: Progress | None, event: Event, kind: str) -> Progress:
-    """The progress after one more event, later than all before it. An unknown type says nothing of the fields."""
-    if progress is None:
-        progress = Progress({}, None, event.time, None, {})
-    meaning = CATALOGUE.get(event.type)
-    if meaning is None:
-        return progress
-    told = event.data if None not in event.data.values() else dict(said(event.data))
-    finished = progress.finished or (event.time if meaning.ends == kind else None)
-    waits, since, milestones, impossible = progress.waits, progress.since, progress.milestones, progress.impossible
-    for road, milestone in steps(kind, event.type):
-        last = milestones.get(road.name)
-        if not (milestone.first if last is None else last in milestone.after):
-            impossible += 1
-        milestones = {**milestones, road.name: event.type}
-        if road.main and milestone.waits != waits:
-            waits, since = milestone.waits, event.time
-    return Progress({**progress.fields, **told}, waits, since, finished, milestones, impossible)
+class Following:
+    """A Progress while events come to it, each later than all before it."""
+
+    __slots__ = ("_finished", "_impossible", "_kind", "_milestones", "_since", "_waits", "fields")
+
+    def __init__(self, progress: Progress, kind: str) -> None:
+        fields, self._waits, self._since, self._finished, milestones, self._impossible = progress
+        self.fields = dict(fields)
+        self._milestones = dict(milestones)
+        self._kind = kind
+
+    def add(self, event: Event) -> None:
+        """One more event. An unknown type says nothing of the fields."""
+        meaning = CATALOGUE.get(event.type)
+        if meaning is None:
+            return
+        self.fields.update(event.data if None not in event.data.values() else said(event.data))
+        if meaning.ends == self._kind and self._finished is None:
+            self._finished = event.time
+        for road, milestone in steps(self._kind, event.type):
+            last = self._milestones.get(road.name)
+            if not (milestone.first if last is None else last in milestone.after):
+                self._impossible += 1
+            self._milestones[road.name] = event.type
+            if road.main and milestone.waits != self._waits:
+                self._waits, self._since = milestone.waits, event.time
+
+    def progress(self) -> Progress:
+        """What they say together; no event comes to it any more."""
+        return Progress(self.fields, self._waits, self._since, self._finished, self._milestones, self._impossible)
 
 
 def before_case(evidence: Evidence) -> int:

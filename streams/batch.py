@@ -7,6 +7,7 @@ store does not know.
 
 import gc
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event as Flag
 from time import monotonic
@@ -14,11 +15,12 @@ from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from models.event import CaseId
 from models.policy import Policies
 from models.store.ledger import Ledger
-from models.tracking import track
+from models.tracking import track_all
 from models.wire import Decoded, Rejected
-from streams.admission import Misplaced, Record, crowded, examine, home, misplaced
+from streams.admission import LARGEST_CASE, Misplaced, Record, crowded, examine, home, misplaced
 from streams.cases import Cases, unseen
 from streams.commit import Committer
 from streams.deadletter import DeadLetters, Origin
@@ -51,6 +53,15 @@ class Observer(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Arrivals:
+    """Events of a case that were read and are not tracked yet."""
+
+    partition: Partition
+    held: Held
+    found: list[Decoded]
+
+
 class Loop:
     """Runs until `stopping` is set, or too much had to be put aside; then finishes its batch and gives its partitions
     back."""
@@ -76,6 +87,7 @@ class Loop:
         self._observer = observer
         self._draft = Draft()
         self._policies = _required(ledger.policies(None))
+        self._arrivals: dict[CaseId, _Arrivals] = {}
         self._told = 0.0
         self._lately = 0
         self.stopping = Flag()
@@ -186,7 +198,10 @@ class Loop:
         for record, found in examined:
             self._take(record, found)
             if self._dead_letters.overrun is not None:
-                return
+                break
+        for arrivals in self._arrivals.values():
+            self._track(arrivals)
+        self._arrivals = {}
 
     def _examined(self, record: Record) -> Decoded | Rejected | Misplaced:
         found = examine(record, self._policies)
@@ -229,23 +244,38 @@ class Loop:
                 self._draft.count(partition, "rerouted")
                 origin = Origin(record.partition, record.offset)
                 self._dead_letters.reroute(case.encode(), record.value, origin, place)
-            case Decoded(event):
-                held = self._cases.get(event.subject) or unseen(event.subject, record.partition)
-                why = crowded(held.case, event)
-                if why is not None:
-                    # One subject that is none: no reason to stop the orders of everybody else.
-                    self._put_aside(record, partition, why, counts=False)
-                    return
-                self._dead_letters.fine(1)
-                self._track(partition, found, held)
+            case Decoded():
+                self._arrive(record, partition, found)
 
-    def _track(self, partition: Partition, found: Decoded, held: Held) -> None:
-        step = track(held.case, found.event, self._policies)
-        self._draft.track(partition, held.case, found.event, step, found.dropped)
+    def _arrive(self, record: Record, partition: Partition, found: Decoded) -> None:
+        """The event waits for what else was read of its case: a fold of all of them costs little more than one of each."""
+        case = found.event.subject
+        arrivals = self._arrivals.get(case)
+        if arrivals is None:
+            held = self._cases.get(case) or unseen(case, record.partition)
+            arrivals = self._arrivals[case] = _Arrivals(partition, held, [])
+        if len(arrivals.held.case.evidence.events) + len(arrivals.found) >= LARGEST_CASE:
+            self._track(arrivals)
+            why = crowded(arrivals.held.case, found.event)
+            if why is not None:
+                # One subject that is none: no reason to stop the orders of everybody else.
+                self._put_aside(record, partition, why, counts=False)
+                return
+        self._dead_letters.fine(1)
+        arrivals.found.append(found)
+
+    def _track(self, arrivals: "_Arrivals") -> None:
+        """What arrived of a case, in the order in which it was read."""
+        held, found = arrivals.held, arrivals.found
+        if not found:
+            return
+        step = track_all(held.case, [one.event for one in found], self._policies)
+        self._draft.track(arrivals.partition, held.case, found, step)
         if step.case is not held.case:
-            now = Held(held.partition, step.case, step.look)
+            now = arrivals.held = Held(held.partition, step.case, step.look)
             self._cases.put(step.case.id, now)
             self._draft.cases[step.case.id] = now
+        arrivals.found = []
 
     def _put_aside(self, record: Record, partition: Partition, why: Rejected, *, counts: bool) -> None:
         self._draft.put_aside(partition, why.reason, record.received)

@@ -31,6 +31,7 @@ from models.store.ledger import (
 )
 from models.store.records import case_row
 from models.tracking import SKEW, Step, Watched, amended
+from models.wire import Decoded
 
 
 @dataclass(slots=True)
@@ -113,7 +114,20 @@ class _Part:
     recorded: datetime | None = None
     judged: datetime | None = None
 
-    def feed(self, source: Source, site: Site) -> _Feed:
+    def heard(self, found: Sequence[Decoded], admissions: Sequence[Admission]) -> None:
+        """Events of one case were taken."""
+        source = site = feed = None
+        for (event, dropped), admission in zip(found, admissions, strict=True):
+            what = _TALLIED[admission]
+            self.counts[what] = self.counts.get(what, 0) + 1
+            if self.recorded is None or event.recorded > self.recorded:
+                self.recorded = event.recorded
+            if feed is None or event.source != source or event.site != site:
+                source, site = event.source, event.site
+                feed = self._feed(source, site)
+            feed.heard(event, admission, dropped)
+
+    def _feed(self, source: Source, site: Site) -> _Feed:
         found = self.feeds.get((source, site))
         if found is None:
             found = self.feeds[source, site] = _Feed()
@@ -129,10 +143,12 @@ class Held:
     look: datetime | None
 
 
-def _tallied(admission: Admission) -> str:
-    if admission is Admission.DUPLICATE:
-        return "duplicates"
-    return "id_reused" if admission is Admission.ID_REUSED else "accepted"
+_TALLIED = {
+    Admission.NEWEST: "accepted",
+    Admission.LATE: "accepted",
+    Admission.DUPLICATE: "duplicates",
+    Admission.ID_REUSED: "id_reused",
+}
 
 
 class Draft:
@@ -174,19 +190,15 @@ class Draft:
         hour = received.replace(minute=0, second=0, microsecond=0)
         self._doubt(DoubtKey("", DEAD_LETTER, reason, hour, partition.number), 1)
 
-    def track(self, partition: Partition, before: Watched, event: Event, step: Step, dropped: int) -> None:
-        """An event of the case `before` was taken, with what it led to."""
+    def track(self, partition: Partition, before: Watched, found: Sequence[Decoded], step: Step) -> None:
+        """Events of the case `before` were taken, with what they led to."""
         part = self._part(partition)
-        assert step.admission is not None
-        self.count(partition, _tallied(step.admission))
-        if part.recorded is None or event.recorded > part.recorded:
-            part.recorded = event.recorded
-        part.feed(event.source, event.site).heard(event, step.admission, dropped)
+        part.heard(found, step.admissions)
         if step.intervals or step.signals:
             self._found(part, step, None)
         for outcome in step.outcomes:
             self._outcome(outcome, partition.number)
-        for site, kind, hour, by in amended(before, step.case, event, step.admission):
+        for site, kind, hour, by in amended(before, step.case, [one.event for one in found], step.admissions):
             self._doubt(DoubtKey(site, kind, "", hour, partition.number), by)
 
     def listened(self, partition: Partition, judged: datetime, steps: Sequence[Step]) -> None:

@@ -74,8 +74,7 @@ class Recomputed:
             self._tally["rejected"] += 1
             return
         step = track(case, found.event, self._policies)
-        assert step.admission is not None
-        self._tally[_TALLIED.get(step.admission, "accepted")] += 1
+        self._tally[_TALLIED.get(step.admissions[0], "accepted")] += 1
         self._keep(step)
         self._count(step.outcomes)
 

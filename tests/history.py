@@ -10,6 +10,7 @@ from models.store.ledger import Claim
 from models.store.seat import Seat
 from models.store.sql import SqlLedger
 from models.tracking import Step, Watched, tick, track
+from models.wire import Decoded
 from streams.draft import Draft, Held, Partition
 
 CLUSTER = "a-cluster"
@@ -46,7 +47,7 @@ class _Loader:
         case = self._cases.get(event.subject) or Watched(event.subject)
         step = track(case, event, self._policies)
         self._draft.read(self._partition, self.read)
-        self._draft.track(self._partition, case, event, step, 0)
+        self._draft.track(self._partition, case, [Decoded(event)], step)
         self._hold(step.case)
         self.read += 1
         if self.read % _BATCH == 0:

@@ -17,7 +17,7 @@ from typing import TypeVar
 from models.event import CaseId
 from models.policy import Policies
 from models.policy_text import load
-from models.tracking import Step, Watched, track
+from models.tracking import Step, track_all
 from models.wire import Decoded
 from rxpulse.bench.files import made
 from rxpulse.bench.throughput import Job, jobs
@@ -44,8 +44,8 @@ class Pace:
         """One batch."""
         draft = Draft()
         examined = self._timed("examine", lambda: [self._examined(record) for record in records])
-        tracked = self._timed("track", lambda: [self._tracked(record, found) for record, found in examined])
-        self._timed("draft", lambda: self._drafted(draft, tracked))
+        tracked = self._timed("track", lambda: self._tracked(examined))
+        self._timed("draft", lambda: self._drafted(draft, records, tracked))
         batch = self._timed("pack", lambda: draft.batch(lambda _: 0, self._policies.latest.tell_within))
         assert sum(advance.tally.accepted for advance in batch.advances) == len(records)
         self._timed("publish", lambda: [public_record(fact) for fact in draft.facts])
@@ -62,18 +62,29 @@ class Pace:
         assert not misplaced(record, found.event.subject, None, PARTITIONS)
         return record, found
 
-    def _tracked(self, record: Record, found: Decoded) -> tuple[Record, Decoded, Watched, Step]:
-        case = found.event.subject
-        held = self._cases.get(case) or unseen(case, record.partition)
-        step = track(held.case, found.event, self._policies)
-        self._cases[case] = Held(record.partition, step.case, step.look)
-        return record, found, held.case, step
+    def _tracked(self, examined: Iterable[tuple[Record, Decoded]]) -> list[tuple[Held, list[Decoded], Step]]:
+        arrived: dict[CaseId, tuple[Held, list[Decoded]]] = {}
+        for record, found in examined:
+            case = found.event.subject
+            waiting = arrived.get(case)
+            if waiting is None:
+                held = self._cases.get(case) or unseen(case, record.partition)
+                waiting = arrived[case] = held, []
+            waiting[1].append(found)
+        tracked: list[tuple[Held, list[Decoded], Step]] = []
+        for held, together in arrived.values():
+            step = track_all(held.case, [one.event for one in together], self._policies)
+            self._cases[step.case.id] = Held(held.partition, step.case, step.look)
+            tracked.append((held, together, step))
+        return tracked
 
-    def _drafted(self, draft: Draft, tracked: Iterable[tuple[Record, Decoded, Watched, Step]]) -> None:
-        for record, found, before, step in tracked:
-            partition = self._partitions[record.partition]
-            draft.read(partition, record.offset)
-            draft.track(partition, before, found.event, step, found.dropped)
+    def _drafted(
+        self, draft: Draft, records: Iterable[Record], tracked: Iterable[tuple[Held, list[Decoded], Step]]
+    ) -> None:
+        for record in records:
+            draft.read(self._partitions[record.partition], record.offset)
+        for held, together, step in tracked:
+            draft.track(self._partitions[held.partition], held.case, together, step)
             draft.cases[step.case.id] = self._cases[step.case.id]
 
 

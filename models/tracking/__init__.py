@@ -1,25 +1,27 @@
 """The heart: what follows when an event arrives, and when time passes without one.
 
-`track` gives a case one more event, `tick` lets it know that silence was listened to up to an instant. Both return a Step:
-the case as it now is, the turnaround times that closed or changed, the signals raised, risen or cleared, the trials for
-rates, and when to look again. The order in which events arrive does not matter: an event that is the newest is carried on
-from what was known, any other folds the case again, and both give the same.
+`track` gives a case one more event (`track_all` several), `tick` lets it know that silence was listened to up to an
+instant. Each returns a Step: the case as it now is, the turnaround times that closed or changed, the signals raised, risen
+or cleared, the trials for rates, and when to look again. The order in which events arrive does not matter: an event that
+is the newest is carried on from what was known, any other folds the case again, and both give the same.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
+from typing import Any
 
-from models.case import Admission, Evidence, admit
+from models.case import Admission, Evidence, admit, append
 from models.event import Event, kind_of
 from models.event_types import VOIDED
 from models.policy import Kind, Policies
 from models.rates import Outcome
 from models.signals import SignalId, signal_id
-from models.tracking.asked import Entries, asked, entries, pausing, setting_of
+from models.tracking.asked import Asking, Entries, entries, pausing, setting_of
 from models.tracking.counting import recounted, trials
-from models.tracking.folding import Told, carry_on, fold
-from models.tracking.holding import Story, changed, everything, may_pause, overtaken, say
+from models.tracking.folding import carry_on, fold
+from models.tracking.holding import NOTHING_YET, Story, changed, everything, may_pause, overtaken, say
 from models.tracking.issuing import changed_intervals, changed_signals
 from models.tracking.quality import SKEW, Conflicts, amended, conflicts, pace
 from models.tracking.watched import Anchor, Breakage, Folded, Held, Interval, Pace, Runs, Step, Watched
@@ -44,21 +46,52 @@ __all__ = [
     "setting_of",
     "tick",
     "track",
+    "track_all",
 ]
 
 
 def track(case: Watched, event: Event, policies: Policies) -> Step:
     """An event arrived. A duplicate changes nothing."""
+    return track_all(case, (event,), policies)
+
+
+def track_all(case: Watched, events: Sequence[Event], policies: Policies) -> Step:
+    """Events of one case arrived in this order: what they lead to is what they would lead to one by one. Only what they
+    say together is issued, so an order entered and verified among them has its turnaround time, and no more."""
     case = _folded(case, policies)
+    if len(events) == 1:
+        return _arrived(case, events, policies)
+    steps: list[Step] = []
+    while events:
+        steps.append(_arrived(case, events, policies))
+        case, events = steps[-1].case, events[len(steps[-1].admissions) :]
+    return steps[0] if len(steps) == 1 else _together(steps)
+
+
+def _together(steps: Sequence[Step]) -> Step:
+    def joined(field: str) -> tuple[Any, ...]:
+        return tuple(chain.from_iterable(getattr(step, field) for step in steps))
+
+    last = steps[-1]
+    return Step(last.case, joined("admissions"), joined("intervals"), joined("signals"), joined("outcomes"), last.look)
+
+
+def _arrived(case: Watched, events: Sequence[Event], policies: Policies) -> Step:
+    """The first of the events, with those after it as far as one fold takes them all: all are newest, and nothing is open
+    that one of them might disprove, for that is dated by the event that does."""
+    together = events[:1] if any(held.signal is not None for held in case.held.values()) else events
+    evidence, count = append(case.evidence, together)
+    return _carried_on(case, evidence, count, policies) if count else _reconsidered(case, events[0], policies)
+
+
+def _reconsidered(case: Watched, event: Event, policies: Policies) -> Step:
     evidence, admission = admit(case.evidence, event)
     if evidence is case.evidence:
-        return Step(case, admission, (), (), (), case.look)
-    if admission is Admission.NEWEST:
-        return _carried_on(case, evidence, event, policies)
+        return Step(case, (admission,), (), (), (), case.look)
     outcomes = recounted(kind_of(case.id), case.evidence.standing, evidence.standing, policies)
     holds = _still_holds(case, evidence, event)
     folded, anchor = fold(case.id, evidence.standing, policies, holds)
-    news = _News(evidence, folded, anchor, case.judged, event.recorded, admission, outcomes)
+    news = _News(evidence, folded, anchor, case.judged, event.recorded, (admission,), outcomes)
     if holds is None or case.under is not policies or event.type in pausing(policies):
         return _told_whole(case, news, policies)
     return _told_changed(case, news, policies)
@@ -98,20 +131,24 @@ def _still_holds(case: Watched, evidence: Evidence, event: Event) -> Anchor | No
     return case.anchor if inserted and at < len(known) and event.time == known[at].time else None
 
 
-def _carried_on(case: Watched, evidence: Evidence, event: Event, policies: Policies) -> Step:
-    known, standing, kind = case.evidence.standing, evidence.standing, kind_of(case.id)
-    entries = asked(kind, standing[0], event, policies)
-    folded, moved = carry_on(case.folded, Told(kind, standing, len(known), entries, policies))
-    anchor = case.anchor if known and known[-1].time == event.time else Anchor(len(known), case.folded)
-    news = _News(evidence, folded, anchor, case.judged, event.recorded, Admission.NEWEST, trials(event, entries))
+def _carried_on(case: Watched, evidence: Evidence, count: int, policies: Policies) -> Step:
+    """The last `count` events of the evidence are new, and newer than all before."""
+    standing = evidence.standing
+    known, fresh = len(standing) - count, standing[-count:]
+    asking = Asking(kind_of(case.id), standing[0], policies)
+    folded, anchor, moved = carry_on(case.folded, case.anchor, standing, known, asking)
+    outcomes = tuple(trials(fresh, asking))
+    news = _News(evidence, folded, anchor, case.judged, fresh[-1].recorded, (Admission.NEWEST,) * count, outcomes)
     if known and case.under is not policies:
         return _told_whole(case, news, policies)
-    moved += may_pause(folded, event, policies)
+    pauses = pausing(policies).intersection([event.type for event in fresh])
+    runs = [*moved.values(), *may_pause(folded, pauses)] if pauses else list(moved.values())
     broken = folded.broken[len(case.folded.broken) :]
-    if moved or broken:
-        again = say(moved, broken, Story(standing, case.judged, policies), case.held)
-        return _told_again(case, news, again, policies)
-    return _told_nothing(case, news, policies)
+    if not runs and not broken:
+        return _told_nothing(case, news, policies)
+    # Of several events one may have let a clock pause or go on that another stopped: then what was said before is no help.
+    before = NOTHING_YET if pauses and count > 1 else case.held
+    return _told_again(case, news, say(runs, broken, Story(standing, case.judged, policies), before), policies)
 
 
 @dataclass(slots=True)
@@ -123,7 +160,7 @@ class _News:
     anchor: Anchor
     judged: datetime
     at: datetime
-    admission: Admission | None = None
+    admissions: tuple[Admission, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
 
@@ -141,7 +178,7 @@ def _told_nothing(case: Watched, news: _News, policies: Policies) -> Step:
         case.look,
         policies,
     )
-    return Step(now, news.admission, (), (), news.outcomes, case.look)
+    return Step(now, news.admissions, (), (), news.outcomes, case.look)
 
 
 def _told_again(case: Watched, news: _News, again: Mapping[str, Held], policies: Policies) -> Step:
@@ -203,4 +240,4 @@ def _issued(
         look,
         policies,
     )
-    return Step(now, news.admission, intervals, signals, news.outcomes, look)
+    return Step(now, news.admissions, intervals, signals, news.outcomes, look)

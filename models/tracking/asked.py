@@ -49,10 +49,28 @@ def entries(policy: Policy, site: Site, setting: str) -> Entries:
     return Entries(policy.site(site), starts, judged_at, counted)
 
 
-def asked(kind: str, first: Event, event: Event, policies: Policies) -> Entries:
-    """What is asked at an event of a case of that kind, whose first event is `first`: of the clocks those of the kind."""
-    policy = policies.versions[0] if len(policies.versions) == 1 else policies.at(since(event))
-    return _asked(policy, event.site, kind, first.site, first.data.get("setting"))
+class Asking:
+    """What is asked at the events of one case of a kind, whose first event is `first`: of the clocks those of the kind.
+    What the last event was asked is kept: the next one is mostly of the same site and version."""
+
+    __slots__ = ("_entries", "_first", "_policy", "_site", "kind", "policies")
+
+    def __init__(self, kind: str, first: Event, policies: Policies) -> None:
+        self.kind = kind
+        self._first = first
+        self.policies = policies
+        self._site: Site | None = None
+        self._policy = policies.versions[0]
+        self._entries: Entries | None = None
+
+    def at(self, event: Event) -> Entries:
+        """What is asked at that event."""
+        policy = self._policy if len(self.policies.versions) == 1 else self.policies.at(since(event))
+        site, entries = event.site, self._entries
+        if entries is None or site != self._site or policy is not self._policy:
+            self._site, self._policy = site, policy
+            entries = self._entries = _asked(policy, site, self.kind, self._first.site, self._first.data.get("setting"))
+        return entries
 
 
 @lru_cache(maxsize=4096)

@@ -7,13 +7,17 @@ from models import rates
 from models.event import Event
 from models.policy import Policies
 from models.rates import Outcome
-from models.tracking.asked import Entries, asked
+from models.tracking.asked import Asking
 
 
-def trials(event: Event, entries: Entries) -> tuple[Outcome, ...]:
-    """The trials that an event is, one for each rate that names its type and judges its site."""
-    counted = entries.counted.get(event.type)
-    return () if counted is None else tuple([rates.trial(event, rate, error=error) for rate, error in counted])
+def trials(events: Sequence[Event], asking: Asking) -> list[Outcome]:
+    """The trials that the events are, of each one for every rate that names its type and judges its site."""
+    found: list[Outcome] = []
+    for event in events:
+        counted = asking.at(event).counted.get(event.type)
+        if counted is not None:
+            found += [rates.trial(event, rate, error=error) for rate, error in counted]
+    return found
 
 
 def recounted(kind: str, old: Sequence[Event], new: Sequence[Event], policies: Policies) -> tuple[Outcome, ...]:
@@ -33,4 +37,4 @@ def recounted(kind: str, old: Sequence[Event], new: Sequence[Event], policies: P
 
 
 def _all(kind: str, standing: Sequence[Event], events: Sequence[Event], policies: Policies) -> list[Outcome]:
-    return [trial for event in events for trial in trials(event, asked(kind, standing[0], event, policies))]
+    return trials(events, Asking(kind, standing[0], policies)) if standing else []

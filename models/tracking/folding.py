@@ -5,32 +5,20 @@ newest is carried on from what was known; any other folds the case again, and bo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from models import clocks, rules
-from models.case import Progress, follow
+from models.case import Following, Progress
 from models.clocks import Run
 from models.event import CaseId, Event, kind_of
 from models.policy import Kind, Policies, Rule
 from models.signals import Signal, signal_id
-from models.tracking.asked import Entries, asked, clock_lapses, moving, since
-from models.tracking.watched import Anchor, Breakage, Folded, Running, Runs
+from models.tracking.asked import Asking, Entries, clock_lapses, moving, since
+from models.tracking.watched import Anchor, Breakage, Folded, Key, Runs
 
-
-@dataclass(slots=True)
-class Told:
-    """An event of a case: the one at `at` of those that stand, of which the version in force asks `entries`."""
-
-    kind: str
-    standing: Sequence[Event]
-    at: int
-    entries: Entries
-    policies: Policies
-
-    @property
-    def before(self) -> Sequence[Event]:
-        return self.standing[: self.at]
+Moved = dict[str, Run]
+"""The instances that some events started or changed, by id, as they stand."""
 
 
 def fold(
@@ -38,68 +26,107 @@ def fold(
 ) -> tuple[Folded, Anchor]:
     """Everything from the events that stand, with the anchor before the last instant; given one, from there on."""
     anchor = anchor or Anchor()
-    kind, so_far = kind_of(case), anchor.folded
-    for at in range(anchor.at, len(standing)):
-        event = standing[at]
-        if at > anchor.at and event.time != standing[at - 1].time:
-            anchor = Anchor(at, so_far)
-        so_far, _ = carry_on(so_far, Told(kind, standing, at, asked(kind, standing[0], event, policies), policies))
-    return so_far, anchor
+    if len(standing) == anchor.at:
+        return anchor.folded, anchor
+    asking = Asking(kind_of(case), standing[0], policies)
+    folded, anchor, _ = carry_on(anchor.folded, anchor, standing, anchor.at, asking)
+    return folded, anchor
 
 
-def carry_on(so_far: Folded, told: Told) -> tuple[Folded, list[Run]]:
-    """What follows with one event more, and the instances that it started or changed."""
-    event, entries = told.standing[told.at], told.entries
-    progress = follow(so_far.progress, event, told.kind)
-    runs, running, broken = so_far.runs, so_far.running, so_far.broken
-    moved: list[Run] = []
-    if event.type in moving(told.policies):
-        changed, moved = _moved(so_far, event, progress, told)
-        if changed:
-            runs, running = {**runs, **changed}, _running(running, changed)
-    judged = entries.judged_at.get(event.type)
-    if judged is not None:
-        broken += _broken(judged, event, progress, told)
-    return Folded(progress, runs, running, broken), moved
+def carry_on(
+    so_far: Folded, anchor: Anchor, standing: Sequence[Event], known: int, asking: Asking
+) -> tuple[Folded, Anchor, Moved]:
+    """What follows with the events from `known` on, of which there is one at least, when `so_far` followed from those
+    before; the anchor before the last instant; and the instances that they moved."""
+    moved: Moved = {}
+    turn = len(standing) - 1
+    while turn > 0 and standing[turn - 1].time == standing[turn].time:
+        turn -= 1
+    if turn >= known:
+        so_far = _carried(so_far, standing, range(known, turn), asking, moved)
+        anchor = Anchor(turn, so_far)
+    return _carried(so_far, standing, range(max(known, turn), len(standing)), asking, moved), anchor, moved
 
 
-def _moved(so_far: Folded, event: Event, progress: Progress, told: Told) -> tuple[Runs, list[Run]]:
-    """The clocks and keys of which the event starts, stops, ends or meets an instance, with all instances of each."""
-    changed: dict[tuple[str, str], tuple[Run, ...]] = {}
-    for name, run in so_far.running.items():
-        if event.type in clocks.moves(run.clock):
-            after = _met(run, event, told)
-            if after is not run:
-                changed[name] = (*so_far.runs[name][:-1], after)
-    moved = [instances[-1] for instances in changed.values()]
-    for clock in told.entries.starts.get(event.type, ()):
-        if clocks.matches(clock, progress.fields):
-            name = (clock.name, clocks.key_of(clock, event))
-            earlier = changed.get(name) or so_far.runs.get(name, ())
-            if not (earlier and earlier[-1].running):
-                begun = clocks.start(clock, told.entries.profile, event, progress.fields, earlier, told.before)
-                changed[name] = (*earlier, begun)
-                moved.append(begun)
-    return changed, moved
+def _carried(so_far: Folded, standing: Sequence[Event], places: range, asking: Asking, moved: Moved) -> Folded:
+    if not places:
+        return so_far
+    folding = _Folding(so_far, standing, asking, moved)
+    for at in places:
+        folding.add(at)
+    return folding.folded()
 
 
-def _running(running: Running, changed: Runs) -> Running:
-    now = dict(running)
-    for name, instances in changed.items():
-        if instances[-1].running:
-            now[name] = instances[-1]
-        else:
-            now.pop(name, None)
-    return now
+class _Folding:
+    """A Folded while events come to it."""
+
+    __slots__ = ("_asking", "_broken", "_following", "_moved", "_moving", "_own", "_running", "_runs", "_standing")
+
+    def __init__(self, so_far: Folded, standing: Sequence[Event], asking: Asking, moved: Moved) -> None:
+        progress, runs, running, self._broken = so_far
+        self._runs, self._running, self._own = runs, running, False
+        self._following = Following(progress or Progress({}, None, standing[0].time, None, {}), asking.kind)
+        self._standing = standing
+        self._asking = asking
+        self._moving = moving(asking.policies)
+        self._moved = moved
+
+    def add(self, at: int) -> None:
+        """The event at that place of those that stand; all before it were added."""
+        event = self._standing[at]
+        self._following.add(event)
+        entries = self._asking.at(event)
+        if event.type in self._moving:
+            changed = self._changed(at, event, entries)
+            if changed:
+                self._keep(changed)
+        judged = entries.judged_at.get(event.type)
+        if judged is not None:
+            before = rules.Before(self._standing[:at], self._following.fields, entries.profile.working)
+            self._broken += _broken(judged, event, before)
+
+    def _keep(self, changed: Runs) -> None:
+        if not self._own:
+            # Most events move no clock; the first that does takes copies, which all after it share.
+            self._runs, self._running, self._own = {**self._runs}, {**self._running}, True
+        runs, running = cast("dict[Key, tuple[Run, ...]]", self._runs), cast("dict[Key, Run]", self._running)
+        for name, instances in changed.items():
+            runs[name] = instances
+            if instances[-1].running:
+                running[name] = instances[-1]
+            else:
+                running.pop(name, None)
+
+    def folded(self) -> Folded:
+        """What followed; no event comes to it any more."""
+        return Folded(self._following.progress(), self._runs, self._running, self._broken)
+
+    def _changed(self, at: int, event: Event, entries: Entries) -> Runs:
+        """The clocks and keys of which the event starts, stops, ends or meets an instance, with all instances of each."""
+        kind, runs, fields = event.type, self._runs, self._following.fields
+        changed: dict[Key, tuple[Run, ...]] = {}
+        for name, run in self._running.items():
+            if kind in clocks.moves(run.clock):
+                after = self._met(run, event)
+                if after is not run:
+                    self._moved[after.id] = after
+                    changed[name] = (*runs[name][:-1], after)
+        for clock in entries.starts.get(kind, ()):
+            if clocks.matches(clock, fields):
+                name = (clock.name, clocks.key_of(clock, event))
+                earlier = changed.get(name) or runs.get(name, ())
+                if not (earlier and earlier[-1].running):
+                    begun = clocks.start(clock, entries.profile, event, fields, earlier, self._standing[:at])
+                    self._moved[begun.id] = begun
+                    changed[name] = (*earlier, begun)
+        return changed
+
+    def _met(self, run: Run, event: Event) -> Run:
+        lapse = clock_lapses(run, self._standing[0], self._asking.policies)
+        return clocks.meet(run, event) if lapse is None or lapse >= event.time else clocks.lapse(run, lapse)
 
 
-def _met(run: Run, event: Event, told: Told) -> Run:
-    lapse = clock_lapses(run, told.standing[0], told.policies)
-    return clocks.meet(run, event) if lapse is None or lapse >= event.time else clocks.lapse(run, lapse)
-
-
-def _broken(judged: tuple[Rule, ...], event: Event, progress: Progress, told: Told) -> tuple[Breakage, ...]:
-    before = rules.Before(told.before, progress.fields, told.entries.profile.working)
+def _broken(judged: tuple[Rule, ...], event: Event, before: rules.Before) -> tuple[Breakage, ...]:
     found: list[Breakage] = []
     for rule in judged:
         broken = rules.judge(rule.name, event, before)

@@ -12,10 +12,10 @@ from types import MappingProxyType
 
 from models import clocks
 from models.clocks import Breach, Run
-from models.event import Event
+from models.event import Event, EventType
 from models.policy import Kind, Policies
 from models.signals import Cleared, Signal, signal_id
-from models.tracking.asked import clock_lapses, pausing, rule_lapses
+from models.tracking.asked import clock_lapses, rule_lapses
 from models.tracking.watched import Breakage, Folded, Held, Interval, Pace, Runs
 
 NOTHING = Held()
@@ -40,11 +40,9 @@ def everything(folded: Folded, story: Story) -> dict[str, Held]:
     return say(instances(folded.runs), folded.broken, story)
 
 
-def may_pause(folded: Folded, event: Event, policies: Policies) -> list[Run]:
-    """The running instances that the newest event may have let pause or go on."""
-    if event.type not in pausing(policies):
-        return []
-    return [run for run in folded.running.values() if event.type in clocks.holds(run.clock)]
+def may_pause(folded: Folded, kinds: frozenset[EventType]) -> list[Run]:
+    """The running instances that events of these types may have let pause or go on."""
+    return [run for run in folded.running.values() if not kinds.isdisjoint(clocks.holds(run.clock))]
 
 
 def overtaken(held: Mapping[str, Held], folded: Folded, story: Story) -> dict[str, Held]:

@@ -1,5 +1,6 @@
 """What a case says about itself as a whole: how it stands with its deadlines, and which of its facts cannot be."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -54,10 +55,12 @@ class Doubt(NamedTuple):
     by: int
 
 
-def amended(before: Watched, after: Watched, event: Event, admission: Admission | None) -> tuple[Doubt, ...]:
-    """What an event changed about the conflicts of its case. Summed over all events of all cases, these are the conflicts
+def amended(
+    before: Watched, after: Watched, events: Sequence[Event], admissions: Sequence[Admission]
+) -> tuple[Doubt, ...]:
+    """What events changed about the conflicts of their case. Summed over all events of all cases, these are the conflicts
     of the cases as they stand. Nearly all events change nothing, and that is found out at once."""
-    if after is before or (admission is Admission.NEWEST and _plain(before, after, event)):
+    if after is before or (all(one is Admission.NEWEST for one in admissions) and _plain(before, after, events)):
         return ()
     gone = {doubt[:3]: -doubt.by for doubt in _doubts(before)}
     for doubt in _doubts(after):
@@ -65,18 +68,17 @@ def amended(before: Watched, after: Watched, event: Event, admission: Admission 
     return tuple(Doubt(*key, by) for key, by in gone.items() if by)
 
 
-def _plain(before: Watched, after: Watched, event: Event) -> bool:
-    """Whether an event that is the newest brought no conflict and healed none."""
-    if event.time > event.recorded and event.time - event.recorded > SKEW:
+def _plain(before: Watched, after: Watched, events: Sequence[Event]) -> bool:
+    """Whether events that are newest brought no conflict and healed none."""
+    if any(event.time > event.recorded and event.time - event.recorded > SKEW for event in events):
         return False
     was, now = before.progress, after.progress
     if (was.impossible if was else 0) != (now.impossible if now else 0):
         return False
-    known = before.evidence.standing
-    if not known or known[0].type in OPENING:
+    if after.evidence.standing and after.evidence.standing[0].type in OPENING:
         return True
     # A case that did not begin with the event that opens it: that may come now, or a clock that began too late stop.
-    return event.type not in OPENING and (
+    return not any(event.type in OPENING for event in events) and (
         after.runs is before.runs or not any(one.void for one in instances(before.runs))
     )
 

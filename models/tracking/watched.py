@@ -20,9 +20,11 @@ from models.policy import BEGINNING, Policies
 from models.rates import Outcome
 from models.signals import Signal, SignalId
 
-Runs = Mapping[tuple[str, str], tuple[Run, ...]]
-"""The instances of each clock (its name) and key, in order; only the last may run."""
-Running = Mapping[tuple[str, str], Run]
+Key = tuple[str, str]
+"""The name of a clock, and the key that tells its instances in one case apart."""
+Runs = Mapping[Key, tuple[Run, ...]]
+"""The instances of each clock and key, in order; only the last may run."""
+Running = Mapping[Key, Run]
 """Of these the ones that run: all that an event may stop, end or let pause."""
 
 
@@ -122,10 +124,11 @@ class Watched:
 
 
 class Step(NamedTuple):
-    """What changed. `look` is the instant after which silence would say something new, None where it never would."""
+    """What changed. `admissions` says of each event what became of it, none where time passed; `look` is the instant after
+    which silence would say something new, None where it never would."""
 
     case: Watched
-    admission: Admission | None
+    admissions: tuple[Admission, ...]
     intervals: tuple[Interval, ...]
     signals: tuple[Signal, ...]
     outcomes: tuple[Outcome, ...]

@@ -18,7 +18,7 @@ from models.rates import signal as rate_signal
 from models.signals import Cleared, Signal
 from models.store.records import CaseRow, case_row
 from models.tracking import Interval, Watched, refold
-from models.tracking.asked import asked
+from models.tracking.asked import Asking
 from models.tracking.counting import trials
 
 TrialsOf = Counter[tuple[str, str, str, datetime, bool, bool]]
@@ -70,8 +70,8 @@ def _resolved(told: Sequence[Event]) -> tuple[list[Event], list[Event]]:
 
 
 def _trials(case: CaseId, standing: Sequence[Event], policies: Policies) -> TrialsOf:
-    told = (trials(event, asked(kind_of(case), standing[0], event, policies)) for event in standing)
-    return Counter((o.site, o.rate, o.entry, o.minute, o.error, o.late) for of_one in told for o in of_one)
+    told = trials(standing, Asking(kind_of(case), standing[0], policies)) if standing else []
+    return Counter((o.site, o.rate, o.entry, o.minute, o.error, o.late) for o in told)
 
 
 def _shifts(counted: TrialsOf, policies: Policies) -> Iterable[Signal]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.event import Event, Source
 from models.policy import BEGINNING, Applies, Policies
 from models.signals import Cleared
-from models.tracking import Watched, amended, conflicts, pace, refold, tick, track
+from models.tracking import Step, Watched, amended, conflicts, pace, refold, tick, track, track_all
 from tests.heart import ONE, RETURNED, STAT, VERIFIED, at, event, policy
 
 NAMES = (
@@ -122,6 +122,52 @@ def test_after_every_event_and_tick_the_case_is_what_a_fold_from_nothing_gives(
             assert refold(case, under).signals == refold(case, under).intervals == ()
 
 
+@given(stories(), policies, st.lists(st.tuples(st.integers(1, 6), st.integers(-10, 90)), min_size=20, max_size=20))
+@settings(max_examples=300, deadline=None)
+def test_events_that_are_taken_together_lead_to_what_they_lead_to_one_by_one(
+    story: tuple[list[Event], list[Event]], under: Policies, batches: list[tuple[int, int]]
+) -> None:
+    """With silence listened to between batches. Only revisions may differ: what came and went within a batch was never
+    issued. That includes the instant by which a signal was disproved."""
+    told = story[1]
+    one_by_one = together = Watched(told[0].subject)
+    trials, summed = Counter[object](), Counter[object]()
+    for count, now in batches:
+        batch, told = told[:count], told[count:]
+        steps: list[Step] = []
+        for one in batch:
+            steps.append(track(one_by_one, one, under))
+            one_by_one = steps[-1].case
+        step = track_all(together, batch, under) if batch else tick(together, under, at(-100))
+        assert step.admissions == tuple(admission for one in steps for admission in one.admissions)
+        for one in steps:
+            count_trials(trials, one)
+        count_trials(summed, step)
+        one_by_one, together = tick(one_by_one, under, at(now)).case, tick(step.case, under, at(now)).case
+        assert (together.evidence, together.folded, together.anchor) == (
+            one_by_one.evidence,
+            one_by_one.folded,
+            one_by_one.anchor,
+        )
+        assert (together.held, together.look, issued(together)) == (
+            one_by_one.held,
+            one_by_one.look,
+            issued(one_by_one),
+        )
+        assert +summed == +trials
+
+
+def count_trials(sums: Counter[object], step: Step) -> None:
+    for outcome in step.outcomes:
+        sums[outcome._replace(sign=1)] += outcome.sign
+
+
+def issued(case: Watched) -> object:
+    """What was ever issued and still means something."""
+    intervals = {replace(one, revision=1) for one in case.intervals.values() if not one.retracted}
+    return intervals, {replace(one, revision=1) for one in case.signals.values()}
+
+
 @given(stories(), st.integers(0, 12), st.integers(-10, 90))
 @settings(max_examples=200, deadline=None)
 def test_a_policy_learnt_of_between_two_events_says_what_it_would_have_said_from_the_start(
@@ -201,7 +247,7 @@ def test_what_events_change_about_conflicts_sums_up_to_those_that_stand(
     for one, now in zip(story[1], instants, strict=False):
         one = replace(one, recorded=one.recorded - timedelta(minutes=20))
         step = track(case, one, under)
-        for _, kind, hour, by in amended(case, step.case, one, step.admission):
+        for _, kind, hour, by in amended(case, step.case, (one,), step.admissions):
             summed[kind, hour] += by
         case = tick(step.case, under, at(now)).case
     first = case.evidence.events[0].time.replace(minute=0)

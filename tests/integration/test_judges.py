@@ -36,6 +36,7 @@ from models.store.silences import silent_feeds
 from models.store.soundness import soundness
 from models.store.sql import SqlLedger
 from models.tracking import Watched, track
+from models.wire import Decoded
 from streams import topics
 from streams.cases import Cases
 from streams.draft import Draft, Partition
@@ -535,7 +536,7 @@ class Ear:
             )
             draft.read(partition, partition.position)
             case = Watched(said.subject)
-            draft.track(partition, case, said, track(case, said, self.policies), 0)
+            draft.track(partition, case, [Decoded(said)], track(case, said, self.policies))
         for number in judged:
             draft.listened(self.partitions[number], now, [])
         draft.seal()

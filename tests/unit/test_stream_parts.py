@@ -15,7 +15,7 @@ from models.settings import Settings
 from models.store.ledger import FeedCount, FeedKey, HourKey, SignalFact
 from models.store.memory import Memory, MemoryLedger
 from models.tracking import Step, Watched
-from models.wire import Rejected
+from models.wire import Decoded, Rejected
 from streams.batch import AT_ONCE, LARGEST, ripe
 from streams.cases import Cases
 from streams.deadletter import ENTIRE, DeadLetters, Origin, Undelivered
@@ -249,7 +249,7 @@ def test_a_draft_counts_each_feed_by_partition_and_hour_in_whatever_order_its_ev
     Random(5).shuffle(told)
     for one, partition, dropped in told:
         case = Watched(one.subject)
-        draft.track(partition, case, one, Step(case, Admission.DUPLICATE, (), (), (), None), dropped)
+        draft.track(partition, case, [Decoded(one, dropped)], Step(case, (Admission.DUPLICATE,), (), (), (), None))
     batch = draft.batch(lambda _: 0, timedelta())
     hours: dict[HourKey, int] = {}
     for one, partition, _ in told:

@@ -30,7 +30,7 @@ def test_a_verified_order_gives_one_interval_a_clock() -> None:
 def test_the_same_record_again_changes_nothing() -> None:
     case = watch(ENTERED, VERIFY)
     step = track(case, replace(VERIFY, recorded=at(30)), ONE)
-    assert step.admission is Admission.DUPLICATE
+    assert step.admissions == (Admission.DUPLICATE,)
     assert step.case is case
     assert step.intervals == step.signals == step.outcomes == ()
 
@@ -107,7 +107,7 @@ def test_each_event_says_what_it_changed_about_the_conflicts() -> None:
     said: list[dict[str, int]] = []
     for one in told:
         step = track(case, one, ONE)
-        said.append({kind: by for _, kind, _, by in amended(case, step.case, one, step.admission)})
+        said.append({kind: by for _, kind, _, by in amended(case, step.case, (one,), step.admissions)})
         case = step.case
     assert said == [
         {"impossible_transition": 1},
@@ -136,7 +136,7 @@ def test_a_void_that_comes_first_takes_out_what_comes_later() -> None:
 def test_a_void_told_before_takes_out_the_newest_event() -> None:
     taken_back = event("event.voided", 1, voids=[VERIFY.source, VERIFY.id])
     step = last(ENTERED, taken_back, VERIFY)
-    assert step.admission is Admission.LATE
+    assert step.admissions == (Admission.LATE,)
     assert step.intervals == ()
     assert step.look == at(5)
 
@@ -304,12 +304,12 @@ def test_a_pause_that_comes_late_within_the_last_instant_moves_the_due() -> None
     noted = event("order.modified", 2, key="z", recorded=3)
     asked = event("order.intervention.opened", 2, key="a", recorded=2)
     step = last(ENTERED, noted, asked)
-    assert step.admission is Admission.LATE
+    assert step.admissions == (Admission.LATE,)
     assert step.look == at(120)
 
 
 def test_after_a_void_the_next_event_is_the_newest_again() -> None:
     taken_back = event("event.voided", 4, voids=["/mercy/pis", "nothing"])
     step = last(ENTERED, taken_back, VERIFY)
-    assert step.admission is Admission.NEWEST
+    assert step.admissions == (Admission.NEWEST,)
     assert {i.clock for i in step.intervals} == {"stat-verified", "order-to-verified"}
