@@ -39,6 +39,7 @@ def router(store: ConsoleStore, door: Door, voice: Voice) -> APIRouter:
             "people.html",
             people=[(key, name, ways(policy, key)) for key, name in words.people()] if policy else [],
             tests=store.tests(),
+            gone=store.gone(),
             channels=CHANNELS,
             delivered=DELIVERED,
             since=lambda instant: age(now - instant),

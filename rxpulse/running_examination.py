@@ -1,12 +1,17 @@
 """What `doctor` looks at while a stack runs: whether the worker keeps up with the topic, what was put aside, which feeds
-are still, how near the budgets of disk and connections are, and whether the policy suits what the sites send."""
+are still, how near the budgets of disk and connections are, whether the policy suits what the sites send, and whose address
+takes no message any more."""
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
+from models.policy import Policy
+from models.policy_text import Parsed
 from models.settings import Settings
+from models.store.connecting import connect
+from models.store.gone import Gone, all_gone
 from models.store.soundness import Soundness, soundness
 from rxpulse import enacted, postgres
 from rxpulse import home as homes
@@ -35,7 +40,9 @@ def examine_running(settings: Settings, environ: Mapping[str, str]) -> Iterator[
     yield from records(store)
     yield from connections(store)
     yield from disk(plan, store)
-    yield from policy(settings, environ)
+    latest = enacted.in_force(settings, environ, people=True)
+    yield from policy(latest, settings, environ)
+    yield from addresses(latest.policy, gone_at(plan.settings, latest.policy))
     topics = condition(plan.settings)
     yield from positions(store, topics)
     yield from put_aside(topics)
@@ -164,13 +171,35 @@ def _mib(size: int) -> str:
     return f"{size / 2**20:.0f} MiB"
 
 
-def policy(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """The policy in force against what the sites send, and against the file beside it."""
+def policy(latest: Parsed, settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """The latest policy against what the sites send, and against the file beside it."""
     if differs := enacted.differs(settings, environ):
         what, _, remedy = differs.partition(": ")
         yield Finding(Level.WARNING, what, remedy, str(settings.policy))
-    found = enacted.with_store(enacted.in_force(settings, environ, people=True), settings, environ)
+    found = enacted.with_store(latest, settings, environ)
     found = enacted.foreseen(found, datetime.now(UTC))
     for caution in found.cautions:
         what, _, remedy = caution.message.rpartition("; ")
         yield Finding(Level.WARNING, what or caution.message, remedy, f"policy {caution.key}".strip())
+
+
+def gone_at(settings: Settings, policy: Policy) -> list[Gone]:
+    """The people of the policy whose webhook is gone, by what was delivered. Raises CallerFault where the database is
+    away."""
+    with enacted.asked(lambda: connect(settings.required_database_url(), "rxpulse doctor", autocommit=True)) as store:
+        return all_gone(store, policy.people.values())
+
+
+def addresses(policy: Policy, gone: Iterable[Gone]) -> Iterator[Finding]:
+    """Webhooks that said they are gone: whose pages by that way go nowhere, and what brings them back."""
+    for one in gone:
+        person = policy.people[one.person]
+        what = (
+            f"the webhook of {person.name} at {one.host} said that it is gone (HTTP 410) at"
+            f" {one.since:%Y-%m-%dT%H:%MZ}: nothing more is sent there"
+        )
+        remedy = (
+            "give another webhook there and `rxpulse policy apply` the file; if it is back after all,"
+            f" `rxpulse contact test {person.key} --by webhook`"
+        )
+        yield Finding(Level.WARNING, what, remedy, f"policy person.{person.key}")

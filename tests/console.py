@@ -75,6 +75,16 @@ class Served:
         return browser
 
 
+def csrf_of(browser: httpx.Client, path: str = "/board") -> str:
+    """The word that a form of this session has to carry, as it stands on a page."""
+    return csrf_in(browser.get(path).text)
+
+
+def csrf_in(page: str) -> str:
+    """The word that the forms of a page carry; empty where it has none."""
+    return page.partition('name="csrf" value="')[2].partition('"')[0]
+
+
 @contextmanager
 def serving(database_url: str, **given: object) -> Iterator[Served]:
     """The console on a free port of loopback, until the block ends. `given` are further settings."""

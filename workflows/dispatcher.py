@@ -24,6 +24,7 @@ from models.store.changes import ATTENTION
 from models.store.connecting import DatabaseAway
 from models.store.deliveries import Taken
 from models.store.desk import Desk, act, attend, now
+from models.store.gone import gone
 from models.store.hearing import listen
 from models.store.linking import signing_key
 from models.store.messages import Voice, with_link
@@ -178,10 +179,10 @@ class Dispatcher:
 
     def _gone(self, taken: Taken, person: Person) -> bool:
         """Whether the address said that it is gone. A test message always goes out: it may find that it is back."""
-        if taken.channel != Channel.WEBHOOK or not taken.escalation or person.webhook is None:
+        if taken.channel != Channel.WEBHOOK or not taken.escalation:
             return False
         with self._pool.connection() as connection:
-            return deliveries.gone(connection, taken.person, person.webhook)
+            return gone(connection, person) is not None
 
     def _settle(self, taken: Taken, answer: Answer) -> None:
         with self._pool.connection() as connection:

@@ -26,6 +26,7 @@ from models.store import (
     casebook,
     contacting,
     desk,
+    gone,
     linking,
     live,
     quality,
@@ -190,6 +191,13 @@ class ConsoleStore:
         """As `contacting.tests`."""
         with self._connection() as connection:
             return contacting.tests(connection)
+
+    def gone(self) -> dict[str, gone.Gone]:
+        """The people of the latest policy whose webhook is gone, by their keys."""
+        policy = self.policy()
+        with self._connection() as connection:
+            found = gone.all_gone(connection, policy.people.values() if policy else ())
+        return {one.person: one for one in found}
 
     def known(self, cases: Sequence[str], rights: Rights) -> list[str]:
         """As `casebook.known`."""

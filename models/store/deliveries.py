@@ -2,13 +2,11 @@
 
 A delivery is taken under a lease: whoever takes it and dies gives it back when the lease is over, and it goes out again
 under the same key, by which the receiver tells a repetition. A channel that asks for patience is tried again; one that
-refuses, or stays away until the delivery gives up, ends it, and the escalation goes on to whoever comes next. An address
-that said it is gone is not asked again, until a test reaches its person or the policy names another.
+refuses, or stays away until the delivery gives up, ends it, and the escalation goes on to whoever comes next.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 from psycopg import Connection, Cursor
@@ -54,28 +52,6 @@ def accepted(connection: "Connection[Any]", key: str, answer: str) -> None:
 def refused(connection: "Connection[Any]", key: str, answer: str) -> None:
     """The receiver never will."""
     _end(connection, key, Outcome.REFUSED, answer)
-
-
-def gone_answer(address: str) -> str:
-    """The answer that is kept of an address that said 410: which one by a mark, for the address itself may hold a secret."""
-    return f"HTTP 410, gone (address {sha256(address.encode()).hexdigest()[:8]})"
-
-
-def gone(connection: "Connection[Any]", person: str, address: str) -> bool:
-    """Whether this webhook address said 410, and no test message to the person was taken since."""
-    row = connection.execute(
-        "SELECT max(last_attempt) FROM deliveries WHERE state IN ('refused', 'gave_up') AND channel = 'webhook'"
-        " AND person = %s AND answer = %s",
-        [person, gone_answer(address)],
-    ).fetchone()
-    if row is None or row[0] is None:
-        return False
-    since = connection.execute(
-        "SELECT 1 FROM deliveries WHERE type = 'test' AND channel = 'webhook' AND state = 'sent' AND person = %s"
-        " AND last_attempt > %s LIMIT 1",
-        [person, row[0]],
-    )
-    return since.fetchone() is None
 
 
 def try_again(connection: "Connection[Any]", key: str, answer: str, after: timedelta | None) -> None:

@@ -16,12 +16,13 @@ from models import policy_text
 from models.event import Site, Source
 from models.links import sign
 from models.policy import Channel
-from models.store import accounts, contacting, policies, tokens
+from models.store import accounts, contacting, deliveries, policies, tokens
+from models.store.gone import gone_answer
 from models.store.linking import signing_key
 from models.store.messages import Voice
 from models.store.rights import Rights, Role
 from tests.conftest import require_program
-from tests.console import PASSWORD, Served, Story, a_shift, serving
+from tests.console import DEMO, PASSWORD, Served, Story, a_shift, serving
 from workflows.publish import asked_for
 
 WALL = {"width": 1280, "height": 900}
@@ -69,6 +70,7 @@ def weeks(story: Story, database_url: str, tmp_path: Path) -> Story:
     tokens.add(database_url, tokens.Token("wall", frozenset(), frozenset({Site("mercy"), Site("elm")})))
     tokens.revoke(database_url, "wall")
     contacting.send_test(story.connection, Voice(""), story.policy, "manager", [Channel.INBOX])
+    gone_for_nora(story, database_url)
     story.summary(*(story.signal(name, 3, 700, id=name, site=site) for name, site in (("a", "elm"), ("b", "mercy"))))
     return story
 
@@ -77,6 +79,17 @@ def weeks(story: Story, database_url: str, tmp_path: Path) -> Story:
 def console(story: Story, database_url: str, tmp_path: Path) -> Iterator[Served]:
     with serving(database_url, home=tmp_path) as served:
         yield served
+
+
+def gone_for_nora(story: Story, database_url: str) -> None:
+    """One more in the policy, whose webhook answered that it is gone."""
+    address = "https://hooks.example.org/rxpulse"
+    nora = f'\n[person.nora]\nname = "Nora Quist"\nwebhook = "{address}"\n'
+    added = policies.enact(database_url, policy_text.parsed(DEMO.read_text("utf-8") + nora), None, "a test")
+    told = policies.stored(database_url, added.number).policy
+    [key] = contacting.send_test(story.connection, Voice(""), told, "nora", [Channel.WEBHOOK])
+    deliveries.refused(story.connection, key, gone_answer(address))
+    story.connection.execute("UPDATE deliveries SET last_attempt = now() WHERE key = %s", [key])
 
 
 def too_small(page: Page) -> list[str]:

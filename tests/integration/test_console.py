@@ -28,13 +28,9 @@ from models.store.live import Happening, Held
 from models.store.rights import EVERYTHING
 from rxpulse.cli import main
 from tests.conftest import require_program
-from tests.console import KEY, Served, Story, a_shift, serving
+from tests.console import KEY, Served, Story, a_shift, csrf_of, serving
 
 CROSS = {"sec-fetch-site": "cross-site"}
-
-
-def csrf_of(browser: httpx.Client) -> str:
-    return browser.get("/board").text.partition('name="csrf" value="')[2].partition('"')[0]
 
 
 def paged(story: Story) -> str:

@@ -20,7 +20,7 @@ from models.store import access, accounts, passwords, tokens
 from models.store.console import ConsoleStore
 from models.store.rights import Rights, Role
 from rxpulse.cli import main
-from tests.console import PASSWORD, Served, Story, a_late_order
+from tests.console import PASSWORD, Served, Story, a_late_order, csrf_of
 
 ROLES = (Role.VIEWER, Role.RESPONDER, Role.SUPERVISOR, Role.ADMIN)
 """From least to most."""
@@ -38,10 +38,6 @@ def story(database_url: str) -> Iterator[Story]:
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords that cost nothing; one test looks at what they cost in truth."""
     monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(1, 8, 1))
-
-
-def csrf_of(browser: httpx.Client) -> str:
-    return browser.get("/board").text.partition('name="csrf" value="')[2].partition('"')[0]
 
 
 def enter(browser: httpx.Client, name: str, password: str) -> httpx.Response:

@@ -5,13 +5,12 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from models.links import sign
 from models.store.linking import signing_key
 from models.store.rights import Role
-from tests.console import Served, Story
+from tests.console import Served, Story, csrf_of
 
 
 @pytest.fixture
@@ -31,10 +30,6 @@ def escalation(story: Story) -> str:
 
 def state(console: Served) -> str:
     return console.api().get("/api/v1/escalations", params={"state": "all"}).json()["items"][0]["state"]
-
-
-def csrf_of(browser: httpx.Client) -> str:
-    return browser.get("/board").text.partition('name="csrf" value="')[2].partition('"')[0]
 
 
 def broken_rules(story: Story) -> list[str]:

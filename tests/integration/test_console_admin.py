@@ -11,7 +11,7 @@ from models.event import Site
 from models.store import accounts, passwords, tokens
 from models.store.auditing import record
 from models.store.rights import Rights, Role
-from tests.console import PASSWORD, Served, Story, a_late_order
+from tests.console import PASSWORD, Served, Story, a_late_order, csrf_of
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +21,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def send(browser: httpx.Client, path: str, **fields: "str | list[str]") -> httpx.Response:
-    word = browser.get("/board").text.partition('name="csrf" value="')[2].partition('"')[0]
-    return browser.post(path, data={"csrf": word, **fields})
+    return browser.post(path, data={"csrf": csrf_of(browser), **fields})
 
 
 def secret(answer: httpx.Response) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from models.links import sign
 from models.store.linking import signing_key
-from tests.console import MINUTE, Served, Story, a_late_order
+from tests.console import MINUTE, Served, Story, a_late_order, csrf_in, csrf_of
 from workflows.notify.mail import text as mail_text
 
 
@@ -160,7 +160,7 @@ def test_a_list_of_escalations_says_who_was_told_and_how_it_ended(console: Serve
 def test_the_story_of_an_escalation_is_told_in_sentences(console: Served, story: Story) -> None:
     escalation = paged(story)
     browser = console.signed_in()
-    word = browser.get("/board").text.partition('name="csrf" value="')[2].partition('"')[0]
+    word = csrf_of(browser)
     form = {"csrf": word, "person": "manager", "note": "on my <way>", "back": "story"}
     answer = browser.post(f"/escalations/{escalation}/ack", data=form)
     assert answer.headers["location"] == f"/escalations/{escalation}"
@@ -307,7 +307,7 @@ def test_a_narrowed_board_stays_narrowed(console: Served, story: Story) -> None:
     text = browser.get("/board", params={"site": "mercy", "priority": ["stat", "odd"]}).text
     assert 'content="30; url=/board?site=mercy&amp;priority=stat&amp;priority=odd"' in text
     assert "Shown: Mercy Hospital, STAT, odd" in text and '<option value="stat" selected>' in text
-    word = text.partition('name="csrf" value="')[2].partition('"')[0]
+    word = csrf_in(text)
     row = story.connection.execute("SELECT id FROM escalations WHERE case_id = 'order/1'").fetchone()
     assert row is not None
     form = {"csrf": word, "person": "manager", "query": "site=mercy&priority=stat&refresh=off&x=%0d%0aset-cookie:a"}

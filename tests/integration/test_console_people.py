@@ -10,9 +10,14 @@ from argon2 import PasswordHasher
 
 from console import people
 from models import policy_text
-from models.store import deliveries, passwords, policies
+from models.policy import Channel
+from models.settings import Secret, Settings
+from models.store import contacting, deliveries, passwords, policies
+from models.store.gone import gone_answer
+from models.store.messages import Voice
 from models.store.rights import Role
-from tests.console import DEMO, Served, Story, serving
+from rxpulse.running_examination import addresses, gone_at
+from tests.console import DEMO, Served, Story, csrf_of, serving
 
 EMAIL = '[channel.email]\nsmtp = "smtp://mail.example.org:25"\nfrom = "rx@example.org"\n'
 
@@ -37,8 +42,7 @@ def empty(database_url: str) -> Iterator[Served]:
 
 
 def send(browser: httpx.Client, path: str, **fields: str) -> httpx.Response:
-    word = browser.get("/board").text.partition('name="csrf" value="')[2].partition('"')[0]
-    return browser.post(path, data={"csrf": word, **fields})
+    return browser.post(path, data={"csrf": csrf_of(browser), **fields})
 
 
 def asked(database_url: str, query: str) -> "list[tuple[object, ...]]":
@@ -160,6 +164,60 @@ def test_a_responder_tests_himself_only(console: Served, story: Story) -> None:
     own = console.account("manager", Role.RESPONDER)
     assert send(own, "/people/manager/test", channel="inbox").status_code == 303
     assert "TEST by inbox" in own.get("/people").text
+
+
+# Addresses that are gone
+
+ANA = '[person.ana]\nname = "Ana"\nwebhook = "https://hooks.example.org/{}"\n'
+
+
+def answered(served: Served, answer: str | None) -> None:
+    """Ana's webhook is sent a TEST and answers so; None: it takes it."""
+    with psycopg.connect(served.database_url, autocommit=True) as connection:
+        policy = policies.read_policies(connection, None)
+        assert policy is not None
+        contacting.send_test(connection, Voice("http://127.0.0.1"), policy.latest, "ana", [Channel.WEBHOOK])
+        [taken] = deliveries.take(connection)
+        if answer is None:
+            deliveries.accepted(connection, taken.key, "HTTP 200")
+        else:
+            deliveries.refused(connection, taken.key, answer)
+
+
+def said_gone(served: Served, browser: httpx.Client) -> bool:
+    """Whether the page and `doctor` name the address, which they do alike."""
+    text = " ".join(browser.get("/people").text.split())
+    policy = policies.stored(served.database_url, len(asked(served.database_url, "SELECT 1 FROM policies"))).policy
+    settings = Settings(Path("/nowhere"), Path("/nowhere"), database_url=Secret(served.database_url))
+    found = list(addresses(policy, gone_at(settings, policy)))
+    for one in found:
+        assert "the webhook of Ana at hooks.example.org said that it is gone (HTTP 410)" in one.what
+        assert one.where == "policy person.ana" and "policy apply" in one.remedy
+    shown = "The webhook at hooks.example.org said that it is gone (410)" in text
+    assert shown is bool(found) and "/secret" not in text
+    return shown
+
+
+def test_an_address_that_is_gone_is_named_until_a_test_reaches_it(database_url: str) -> None:
+    started(database_url, ANA.format("secret"))
+    with serving(database_url) as served:
+        browser = served.signed_in("ana")
+        answered(served, "HTTP 404")
+        assert not said_gone(served, browser)
+        answered(served, gone_answer("https://hooks.example.org/secret"))
+        assert said_gone(served, browser)
+        answered(served, None)
+        assert not said_gone(served, browser)
+
+
+def test_an_address_that_is_gone_is_named_until_the_policy_gives_another(database_url: str) -> None:
+    started(database_url, ANA.format("secret"))
+    with serving(database_url) as served:
+        browser = served.signed_in("ana")
+        answered(served, gone_answer("https://hooks.example.org/secret"))
+        assert said_gone(served, browser)
+        policies.enact(database_url, policy_text.read(ANA.format("secret/new")), None, "ana")
+        assert not said_gone(served, browser)
 
 
 # The policy's file

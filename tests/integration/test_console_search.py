@@ -17,7 +17,7 @@ from models.store.auditing import ref_of
 from models.store.rights import Role
 from rxpulse.cli import main
 from rxpulse.enacted import operator
-from tests.console import Served, Story, serving
+from tests.console import Served, Story, csrf_of, serving
 
 KEY, NUMBER = "a key for pseudonyms of its own", "RX-4711-XYZZY"
 
@@ -29,7 +29,7 @@ def console(story: Story, database_url: str) -> Iterator[Served]:
 
 
 def search(browser: httpx.Client, number: str) -> httpx.Response:
-    word = browser.get("/search").text.partition('name="csrf" value="')[2].partition('"')[0]
+    word = csrf_of(browser, "/search")
     return browser.post("/search", data={"csrf": word, "number": number})
 
 

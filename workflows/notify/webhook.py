@@ -15,7 +15,7 @@ import httpx
 from standardwebhooks import Webhook as Signature
 
 from models.policy import Person
-from models.store.deliveries import gone_answer
+from models.store.gone import gone_answer
 from workflows.notify.answer import Answer, Delivered, Refused, RetryAfter
 from workflows.notify.guard import PrivateAddress, guarded
 
