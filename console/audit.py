@@ -4,6 +4,7 @@ What it was about stands there as a hash. Whoever has a case, an escalation or a
 looked at it.
 """
 
+from dataclasses import replace
 from datetime import date
 from http import HTTPStatus
 from typing import Annotated
@@ -45,7 +46,8 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
     def show(request: Request, asked: Annotated[Wanted, Depends(wanted)]) -> HTMLResponse:
         who = door.signed_in(request)
         auth.need_everywhere(who)
-        found, kinds = store.audit(asked, ROWS + 1)
+        words = Words(store.policy())
+        found, kinds = store.audit(replace(asked, zone=words.shared_zone() or "UTC"), ROWS + 1)
         lines = found[:ROWS]
         # Reading on is one look, not several.
         if asked.before is None:
@@ -57,7 +59,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
             kinds=[(key, DONE.get(key, key)) for key in kinds],
             done=DONE,
             further=_further(asked, lines[-1].number) if len(found) > ROWS else None,
-            words=Words(store.policy()),
+            words=words,
             session=who.session,
         )
 

@@ -72,9 +72,14 @@ def controls(chosen: BoardChoice, words: Words, rights: Rights) -> tuple[Control
     return (
         _control("site", "Site", "all sites", sites, chosen.site),
         _control("kind", "Work", "all work", tuple((one, one) for one in WORK), chosen.kind),
-        _control("priority", "Priority", "any priority", (*PRIORITIES.items(), (OTHER, "Other")), chosen.priority),
+        priority_control(chosen.priority),
         _control("stage", "Waits for", "any stage", tuple((one, one) for one in STAGES), chosen.stage),
     )
+
+
+def priority_control(chosen: tuple[str, ...]) -> Control:
+    """The choice of priorities; `chosen` are their keys as they stand in the address."""
+    return _control("priority", "Priority", "any priority", (*PRIORITIES.items(), (OTHER, "Other")), chosen)
 
 
 def _control(

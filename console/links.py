@@ -36,40 +36,45 @@ def router(store: ConsoleStore) -> APIRouter:
     def ask(token: str) -> HTMLResponse:
         match store.offer(token):
             case Offer() as found if found.state == "resolved":
-                return _refused(Over("it is resolved"))
+                return _refused(store, Over("it is resolved"))
             case Offer() as found:
                 words = Words(store.policy())
                 title = words.headline(found.kind, found.name, found.severity, found.title)
                 return page("take.html", token=token, one=found, title=title, words=words, states=STATES)
             case fault:
-                return _refused(fault)
+                return _refused(store, fault)
 
     @routes.post("/a/{token}")
     def take(token: str, fields: auth.Form) -> HTMLResponse:
         match store.acknowledge_by_link(token, fields.get("note", "")[:LONGEST_NOTE]):
             case Standing() as found:
                 words = Words(store.policy())
-                who, one = words.person(found.acknowledged_by), store.escalation(found.escalation, EVERYTHING)
-                until = f" until {words.wall(found.expires, one.site if one else '')}" if found.expires else ""
+                who, site = words.person(found.acknowledged_by), _site(store, found.escalation)
+                until = f" until {words.wall(found.expires, site)}" if found.expires else ""
                 if found.acknowledged_by != found.person:
                     text = f"{who} keeps it{until}: what you pressed is written down and takes nothing over."
                     return notice(HTTPStatus.OK, f"{who} has it already", text)
                 return notice(HTTPStatus.OK, "Taken on", f"{who} has it{until}.")
             case fault:
-                return _refused(fault)
+                return _refused(store, fault)
 
     return routes
 
 
-def _refused(fault: LinkFault | Spent | Over | Unknown) -> HTMLResponse:
+def _site(store: ConsoleStore, escalation: str) -> str:
+    """Where an escalation belongs; empty where it is not here any more."""
+    found = store.escalation(escalation, EVERYTHING)
+    return found.site if found else ""
+
+
+def _refused(store: ConsoleStore, fault: LinkFault | Spent | Over | Unknown) -> HTMLResponse:
     auth.log.warning("refused a link in a message: %s", type(fault).__name__)
     match fault:
         case LinkFault():
             return notice(HTTPStatus.GONE, "This link opens nothing", f"{_WHY[fault]} {_BOARD}")
-        case Spent(used):
-            return notice(
-                HTTPStatus.GONE, "Used already", f"This link was used at {used:%H:%M} UTC; it works once. {_BOARD}"
-            )
+        case Spent(escalation, used):
+            at = Words(store.policy()).wall(used, _site(store, escalation))
+            return notice(HTTPStatus.GONE, "Used already", f"This link was used at {at}; it works once. {_BOARD}")
         case Over(reason):
             return notice(HTTPStatus.CONFLICT, "It is over", f"Nothing to take on: {reason}.")
         case Unknown():

@@ -10,17 +10,19 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse
 
 from console.auth import Caller, Door
+from console.choosing import priority_control
 from console.offering import offered
 from console.pages import page
 from console.showing import CHANNELS, DELIVERED, KINDS, MESSAGES, REASONS, SEVERITIES, STATES, TOLD, Words, age
 from models.store.board import LARGEST_PAGE, Asked, EscalationItem, Shown, SignalItem
 from models.store.console import ConsoleStore
+from models.store.queues import Cases
 from models.store.rights import Rights
 from models.store.stories import Message
 
 _ROWS = 50
 """On one page for people; it stays below 150 kB."""
-_CHOICES = ("site", "kind", "severity", "name", "case", "state")
+_CHOICES = ("site", "kind", "severity", "priority", "name", "case", "state")
 UNAUTHORIZED: dict[int | str, dict[str, object]] = {401: {"description": "Nobody is signed in, and no key was given."}}
 
 
@@ -48,12 +50,14 @@ class Choice:
     site: tuple[str, ...]
     kind: tuple[str, ...]
     severity: tuple[str, ...]
+    priority: tuple[str, ...]
     name: str
     case: str
 
     def asked(self, rights: Rights) -> Asked:
         """The question to the store."""
-        return Asked(self.state, self.site, self.kind, self.severity, self.name, self.case, rights)
+        of = Cases(priorities=self.priority)
+        return Asked(self.state, self.site, self.kind, self.severity, self.name, self.case, rights, of)
 
 
 def choice(
@@ -61,11 +65,13 @@ def choice(
     site: Annotated[list[str] | None, Query()] = None,
     kind: Annotated[list[str] | None, Query()] = None,
     severity: Annotated[list[str] | None, Query()] = None,
+    priority: Annotated[list[str] | None, Query()] = None,
     name: str = "",
     case: str = "",
 ) -> Choice:
     """Reads what is asked for."""
-    return Choice(state, _given(site), _given(kind), _given(severity), name.strip(), case.strip())
+    told = (_given(one) for one in (site, kind, severity, priority))
+    return Choice(state, *told, name=name.strip(), case=case.strip())
 
 
 Chosen = Annotated[Choice, Depends(choice)]
@@ -80,8 +86,9 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
     def signals(
         caller: Annotated[Caller, Depends(door.caller)], chosen: Chosen, limit: Limit = 100, after: str | None = None
     ) -> Signals:
-        """Signals, newest first: by default those open that were told or are newer than 7 days. `site`, `kind` and
-        `severity` may be repeated."""
+        """Signals, newest first: by default those open that were told or are newer than 7 days. `site`, `kind`,
+        `severity` and `priority` may be repeated; `priority` is that of the case, other: those that the list does not
+        know, and none. What is about no single case has every priority."""
         found = store.signals(chosen.asked(caller.rights), limit, after)
         return Signals(found.items, found.next)
 
@@ -89,7 +96,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
     def escalations(
         caller: Annotated[Caller, Depends(door.caller)], chosen: Chosen, limit: Limit = 100, after: str | None = None
     ) -> Escalations:
-        """Escalations, newest first: by default those that are not resolved."""
+        """Escalations, newest first: by default those that are not resolved. Choices as of `/signals`."""
         found = store.escalations(chosen.asked(caller.rights), limit, after)
         return Escalations(found.items, found.next)
 
@@ -134,6 +141,7 @@ def _listed(store: ConsoleStore, rights: Rights, chosen: Choice, path: str, afte
         "labels": labels(),
         "chosen": chosen,
         "sites": [(key, name) for key, name in words.sites() if rights.at(key)],
+        "priority": priority_control(chosen.priority),
         "since": lambda instant: age(now - instant),
         "path": path,
         "further": f"{path}?{urlencode([*pairs, ('after', after)])}" if after else None,

@@ -172,9 +172,18 @@ class Words:
 
     def anywhere(self, instant: datetime) -> str:
         """Day and minute on the wall of all sites, where their clocks are the same; else in UTC."""
+        zone = self.shared_zone()
+        local = instant.astimezone(ZoneInfo(zone or "UTC"))
+        return f"{local.day} {local:%b %H:%M}" + ("" if zone else " UTC")
+
+    def second(self, instant: datetime) -> str:
+        """Year, day and second, as `anywhere`, with the name of the time: `2026-11-27 14:05:12 EST`."""
+        return f"{instant.astimezone(ZoneInfo(self.shared_zone() or 'UTC')):%Y-%m-%d %H:%M:%S %Z}"
+
+    def shared_zone(self) -> str | None:
+        """The time zone of all declared sites; None where they have several, or there are none."""
         zones = set(self.zones().values())
-        local = instant.astimezone(ZoneInfo(zones.pop())) if len(zones) == 1 else instant
-        return f"{local.day} {local:%b %H:%M}" + ("" if local is not instant else " UTC")
+        return zones.pop() if len(zones) == 1 else None
 
     def sites(self) -> list[tuple[str, str]]:
         """(key, name) of every declared site, by name."""

@@ -31,7 +31,8 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which lines are asked for; what is empty or None asks for any. `about` is the id itself, not its hash; `since` and
-    `until` are days of UTC, both inclusive; `before` is the number of the line after which older ones follow."""
+    `until` are days of the time zone `zone`, both inclusive; `before` is the number of the line after which older ones
+    follow."""
 
     person: str = ""
     what: str = ""
@@ -39,6 +40,7 @@ class Wanted:
     since: date | None = None
     until: date | None = None
     before: int | None = None
+    zone: str = "UTC"
 
 
 def record(connection: "Connection[Any]", person: str, what: str, ref: str | None = None) -> None:
@@ -82,6 +84,7 @@ def lines(connection: "Connection[Any]", wanted: Wanted, limit: int) -> list[Lin
         "since": wanted.since,
         "until": wanted.until,
         "before": wanted.before,
+        "zone": wanted.zone,
         "limit": limit,
     }
     return [Line(*row) for row in connection.execute(_LINES, asked)]
@@ -101,8 +104,8 @@ _LINES: LiteralString = """
 SELECT number, at, person, what, ref FROM audit
 WHERE (%(person)s::text = '' OR person = %(person)s) AND (%(what)s::text = '' OR what = %(what)s)
     AND (%(ref)s::text = '' OR ref = %(ref)s)
-    AND (%(since)s::date IS NULL OR at >= %(since)s::date::timestamp AT TIME ZONE 'UTC')
-    AND (%(until)s::date IS NULL OR at < (%(until)s::date + 1)::timestamp AT TIME ZONE 'UTC')
+    AND (%(since)s::date IS NULL OR at >= %(since)s::date::timestamp AT TIME ZONE %(zone)s)
+    AND (%(until)s::date IS NULL OR at < (%(until)s::date + 1)::timestamp AT TIME ZONE %(zone)s)
     AND (%(before)s::int8 IS NULL OR number < %(before)s)
 ORDER BY number DESC LIMIT %(limit)s
 """

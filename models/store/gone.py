@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, LiteralString
 from urllib.parse import urlsplit
 
 from psycopg import Connection
 
-from models.policy import Channel, Person
+from models.policy import Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def all_gone(connection: "Connection[Any]", people: Iterable[Person]) -> list[Go
     return [one for one in found if one is not None]
 
 
-_WEBHOOK = f"channel = '{Channel.WEBHOOK}'"
-_GONE = f"""
+_WEBHOOK: LiteralString = "channel = 'webhook'"
+_GONE: LiteralString = f"""
 SELECT max(said.last_attempt) FROM deliveries said
 WHERE said.state IN ('refused', 'gave_up') AND said.{_WEBHOOK} AND said.person = %s AND said.answer = %s
     AND NOT EXISTS (SELECT FROM deliveries later WHERE later.state = 'sent' AND later.{_WEBHOOK}

@@ -22,8 +22,9 @@ _LENGTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """The link was used at `used` (UTC); it works once."""
+    """The link to this escalation was used at `used` (UTC); it works once."""
 
+    escalation: str
     used: datetime
 
 
@@ -62,7 +63,7 @@ def offer(connection: "Connection[Any]", token: str) -> Offer | LinkFault | Spen
         return link
     used = connection.execute("SELECT used FROM used_links WHERE nonce = %s", [link.nonce]).fetchone()
     if used is not None:
-        return Spent(used[0])
+        return Spent(link.escalation, used[0])
     row = connection.execute(
         "SELECT case_id, title, about->>'site', state, acknowledged_by, kind, name, severity FROM escalations"
         " WHERE id = %s",
@@ -93,7 +94,7 @@ def acknowledge_by_link(
         if used.rowcount == 0:
             row = connection.execute("SELECT used FROM used_links WHERE nonce = %s", [link.nonce]).fetchone()
             assert row is not None
-            return Spent(row[0])
+            return Spent(link.escalation, row[0])
         answer = acknowledge(connection, link.escalation, link.person, note)
         if not isinstance(answer, Standing):
             raise Rollback(transaction)

@@ -1,17 +1,19 @@
 """Accounts, tokens and the audit as an admin sees them on the console."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from argon2 import PasswordHasher
 
+from models import policy_text
 from models.event import Site
-from models.store import accounts, passwords, tokens
+from models.store import accounts, passwords, policies, tokens
 from models.store.auditing import record
 from models.store.rights import Rights, Role
-from tests.console import PASSWORD, Served, Story, a_late_order, csrf_of
+from tests.console import DEMO, PASSWORD, Served, Story, a_late_order, csrf_of
 
 
 @pytest.fixture(autouse=True)
@@ -202,11 +204,25 @@ def test_the_audit_is_read_page_by_page_and_day_by_day(console: Served, story: S
     second = browser.get(further).text
     seen = [number for number in range(150) if (f"<td>p{number}<" in first) != (f"<td>p{number}<" in second)]
     assert len(seen) == 150 and 'class="further"' not in second
-    today, week = story.now.date(), timedelta(days=7)
+    today, week = story.now.astimezone(ZoneInfo("America/New_York")).date(), timedelta(days=7)
     for since, until, shown in ((today, today, True), (today - week, today - timedelta(days=1), False)):
         text = browser.get("/audit", params={"what": "case", "since": str(since), "until": str(until)}).text
         assert ("<td>p149<" in text) is shown
     assert browser.get("/audit", params={"since": "soon"}).status_code == 422
+
+
+def test_the_audit_is_in_the_time_of_the_sites(console: Served, story: Story) -> None:
+    at = datetime(2026, 7, 3, 2, 30, 5, tzinfo=UTC)
+    story.connection.execute("INSERT INTO audit (at, person, what) VALUES (%s, 'night', 'case')", [at])
+    browser = console.account("root", Role.ADMIN)
+    for day, shown in (("2026-07-02", True), ("2026-07-03", False)):
+        text = browser.get("/audit", params={"since": day, "until": day}).text
+        line = '<time datetime="2026-07-03T02:30:05+00:00">2026-07-02 22:30:05 EDT</time>'
+        assert (line in text) is shown, day
+    text = DEMO.read_text("utf-8").replace("America/New_York", "America/Chicago", 1)
+    policies.enact(console.database_url, policy_text.read(text), None, "a test")
+    text = browser.get("/audit", params={"since": "2026-07-03", "until": "2026-07-03"}).text
+    assert ">2026-07-03 02:30:05 UTC</time>" in text
 
 
 def test_what_was_typed_is_never_read_as_html(console: Served, story: Story) -> None:

@@ -301,6 +301,38 @@ def test_the_board_shows_what_its_address_asks_for(
     assert f'<span class="number some">{len(cases) + feed}<' in needs or not cases + "f" * feed
 
 
+@pytest.mark.parametrize(
+    ("asked", "cases"),
+    [
+        ({"priority": ""}, "1234"),
+        ({"priority": "stat"}, "1"),
+        ({"priority": ["stat", "other"]}, "134"),
+        ({"priority": "stat", "site": "elm"}, ""),
+    ],
+)
+@pytest.mark.parametrize("path", ["/signals", "/escalations"])
+def test_a_list_shows_the_priority_that_its_address_asks_for(
+    console: Served, story: Story, path: str, asked: dict[str, str | list[str]], cases: str
+) -> None:
+    busy(story)
+    page = console.signed_in().get(path, params=asked).text
+    items = console.api().get(f"/api/v1{path}", params=asked).json()["items"]
+    # A silent feed may concern any case: it passes every priority.
+    wanted = {f"about-{one}" for one in cases} | ({"/mercy/pis"} if "site" not in asked else set[str]())
+    assert {one["name"] for one in items} == wanted
+    assert {one for one in "1234" if f"about-{one}" in page} == set(cases)
+    first = asked["priority"] if isinstance(asked["priority"], str) else asked["priority"][0]
+    assert (f'<option value="{first}" selected>' in page) is bool(first)
+
+
+def test_the_way_to_older_ones_keeps_the_priority(console: Served, story: Story) -> None:
+    story.case("order/1", "verify", "stat", 5, "late")
+    for number in range(51):
+        story.signal(f"about-{number}", 1, 1, case="order/1")
+    page = console.signed_in().get("/signals", params={"priority": ["stat", "now"]}).text
+    assert "priority=stat&amp;priority=now" in page.partition('class="further" href="')[2].partition('"')[0]
+
+
 def test_a_narrowed_board_stays_narrowed(console: Served, story: Story) -> None:
     busy(story)
     browser = console.signed_in()
