@@ -129,6 +129,7 @@ def labels() -> dict[str, dict[str, str]]:
         "delivered": DELIVERED,
         "channels": CHANNELS,
         "messages": MESSAGES,
+        "reasons": REASONS,
     }
 
 

@@ -178,7 +178,7 @@ def resolve_signal(
             return _end(cursor, found, kind, person, code, note)
         if kind is not Kind.RULE:
             return NotByHand(f"a signal of a {kind.value} clears by itself, and nobody is being told of it")
-        _clear(cursor, signal, person, code)
+        _clear(cursor, signal, person, code, note)
         announce(cursor, "signal", [signal])
         return Ended(None, signal, cleared=True)
 
@@ -254,7 +254,7 @@ def _end(cursor: "Cursor[Any]", running: Running, kind: Kind | None, person: str
     """Announcing takes the last lock, so everything else is written first."""
     signal, rule = running.escalation.signal, kind is Kind.RULE
     if signal is not None and rule:
-        _clear(cursor, signal, person, code)
+        _clear(cursor, signal, person, code, note)
     else:
         cursor.execute(_QUIET, [signal, running.escalation.id])
     running.happens(Resolved(at=running.now, person=person), code=code, note=note)
@@ -263,11 +263,11 @@ def _end(cursor: "Cursor[Any]", running: Running, kind: Kind | None, person: str
     return Ended(running.escalation.id, signal, cleared=rule)
 
 
-def _clear(cursor: "Cursor[Any]", signal: str, person: str, code: str) -> None:
+def _clear(cursor: "Cursor[Any]", signal: str, person: str, code: str, note: str) -> None:
     cursor.execute(
         "UPDATE signals SET cleared = greatest(now(), raised), reason = 'person', cleared_by = %s, code = %s,"
-        " changed = now(), attention = true WHERE id = %s AND cleared IS NULL",
-        [person, code, signal],
+        " note = %s, changed = now(), attention = true WHERE id = %s AND cleared IS NULL",
+        [person, code, note or None, signal],
     )
 
 

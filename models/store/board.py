@@ -293,7 +293,9 @@ _CHOSEN: LiteralString = f"""(cardinality(%(kinds)s::text[]) = 0 OR kind = ANY(%
     AND {_IN_SCOPE}"""
 _SIGNAL: LiteralString = f"""
 SELECT id, kind, name, severity, site, case_id, CASE WHEN cleared IS NULL THEN 'open' ELSE 'cleared' END, raised, told,
-    cleared, reason, coalesce(hand_person, cleared_by), coalesce(hand_code, code), hand_note, {BRIEF}
+    cleared, reason, coalesce(cleared_by, hand_person), coalesce(code, hand_code),
+    coalesce(note, CASE WHEN cleared_by IS NULL OR (cleared_by, code) = (hand_person, hand_code) THEN hand_note END),
+    {BRIEF}
 FROM signals {WITH_CASE} LEFT JOIN LATERAL (
     SELECT a.entry->>'person' AS hand_person, a.entry->>'code' AS hand_code, a.entry->>'note' AS hand_note
     FROM escalations e JOIN escalation_entries a ON a.escalation = e.id

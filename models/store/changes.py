@@ -30,7 +30,7 @@ _CHANGE_TYPES = [
 # looked; only newer evidence raises the signal again.
 _MERGE: LiteralString = """
 INSERT INTO signals AS s (id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision, told,
-                          attention, cleared_by, code, quiet)
+                          attention, cleared_by, code, note, quiet)
 SELECT DISTINCT ON (c.id) c.id, kind, name, severity, site, case_id, raised, c.known,
     CASE WHEN r.cleared_by IS NOT NULL THEN r.cleared ELSE c.cleared END,
     CASE WHEN r.cleared_by IS NOT NULL THEN 'person' ELSE reason END, revision,
@@ -39,7 +39,7 @@ SELECT DISTINCT ON (c.id) c.id, kind, name, severity, site, case_id, raised, c.k
         OR EXISTS (SELECT 1 FROM escalations e WHERE e.signal = c.id AND e.state <> 'resolved')
         OR EXISTS (SELECT 1 FROM grouped g JOIN escalations e ON e.id = g.escalation
                    WHERE g.signal = c.id AND e.state <> 'resolved'),
-    r.cleared_by, r.code, coalesce(r.quiet AND c.cleared IS NULL, false)
+    r.cleared_by, r.code, r.note, coalesce(r.quiet AND c.cleared IS NULL, false)
 FROM staged_signal_changes c LEFT JOIN remembered r ON r.signal = c.id AND c.known <= r.known
 ORDER BY c.id, revision DESC
 ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, site = excluded.site, raised = excluded.raised,
@@ -48,6 +48,7 @@ ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, site = excluded.sit
     reason = CASE WHEN {by_person} THEN s.reason ELSE excluded.reason END,
     cleared_by = CASE WHEN {by_person} THEN s.cleared_by ELSE excluded.cleared_by END,
     code = CASE WHEN {by_person} THEN s.code ELSE excluded.code END,
+    note = CASE WHEN {by_person} THEN s.note ELSE excluded.note END,
     told = coalesce(s.told, excluded.told), changed = now(), attention = excluded.attention OR s.attention,
     quiet = (s.quiet OR excluded.quiet) AND excluded.cleared IS NULL
 RETURNING attention

@@ -32,11 +32,11 @@ _WAIT = "300ms"
 _WORKERS = r"^(worker-|reads for worker-|judges for )"
 """The names under which workers connect."""
 _REMEMBER = """
-INSERT INTO remembered (signal, known, told, cleared, cleared_by, code, quiet)
-SELECT id, known, told, CASE WHEN cleared_by IS NOT NULL THEN cleared END, cleared_by, code, quiet FROM signals
+INSERT INTO remembered (signal, known, told, cleared, cleared_by, code, note, quiet)
+SELECT id, known, told, CASE WHEN cleared_by IS NOT NULL THEN cleared END, cleared_by, code, note, quiet FROM signals
 WHERE told <> 'old' OR cleared_by IS NOT NULL OR quiet
 ON CONFLICT (signal) DO UPDATE SET known = excluded.known, told = excluded.told, cleared = excluded.cleared,
-    cleared_by = excluded.cleared_by, code = excluded.code, quiet = excluded.quiet
+    cleared_by = excluded.cleared_by, code = excluded.code, note = excluded.note, quiet = excluded.quiet
 """
 
 

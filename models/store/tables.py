@@ -129,8 +129,8 @@ class SignalChange(SQLModel, table=True):
 
 class SignalRow(SQLModel, table=True):
     """A signal as it now stands. `told` is `yes` or why nobody was told, null while the dispatcher has not judged it;
-    `attention` asks the dispatcher to look. `cleared_by` and `code` are of a person who cleared it; `quiet`: a person
-    ended the telling, so that nothing more is told until it clears."""
+    `attention` asks the dispatcher to look. `cleared_by`, `code` and `note` are of a person who cleared it; `quiet`: a
+    person ended the telling, so that nothing more is told until it clears."""
 
     __tablename__ = "signals"
     __table_args__ = (
@@ -156,6 +156,7 @@ class SignalRow(SQLModel, table=True):
     cleared_by: str | None = _text(null=True)
     code: str | None = _text(null=True)
     quiet: bool = _flag()
+    note: str | None = _text(null=True)
 
 
 class Remembered(SQLModel, table=True):
@@ -170,6 +171,7 @@ class Remembered(SQLModel, table=True):
     cleared_by: str | None = _text(null=True)
     code: str | None = _text(null=True)
     quiet: bool = _flag()
+    note: str | None = _text(null=True)
 
 
 class SeenType(SQLModel, table=True):

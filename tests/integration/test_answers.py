@@ -141,18 +141,27 @@ def test_an_ended_telling_stays_ended_when_facts_are_made_again(telling: Telling
     assert quiet
 
 
+def test_what_a_person_cleared_stays_so_with_his_word_when_facts_are_made_again(
+    telling: Telling, database_url: str
+) -> None:
+    raised = telling.signal(**RULE, severity=Severity.S4)
+    telling.look()
+    resolve_signal(telling.connection, raised.id, "ana", "seen", "a drill")
+    forget_facts(database_url)
+    telling.signal(**RULE, severity=Severity.S4, raised=raised.raised, known=raised.known)
+    assert telling.rows("SELECT reason, cleared_by, code, note FROM signals") == [("person", "ana", "seen", "a drill")]
+
+
 @pytest.mark.parametrize("reason", [Cleared.POLICY, Cleared.DISPROOF])
 def test_a_persons_clearing_holds_against_a_later_end(telling: Telling, reason: Cleared) -> None:
     raised = paged(telling, **RULE)
-    resolve(telling.connection, telling.escalation(), "ana", "seen")
+    resolve(telling.connection, telling.escalation(), "ana", "seen", "a drill")
     telling.look()
     telling.clock.forward(minutes=1)
     telling.signal(**RULE, raised=raised.raised, known=raised.known, cleared=telling.now(), reason=reason, revision=2)
     telling.look()
-    [(kept, cleared_by, code, late)] = telling.rows(
-        "SELECT reason, cleared_by, code, now() - cleared > interval '30 s' FROM signals"
-    )
-    assert (kept, cleared_by, code, late) == ("person", "ana", "seen", True)
+    [row] = telling.rows("SELECT reason, cleared_by, code, note, now() - cleared > interval '30 s' FROM signals")
+    assert row == ("person", "ana", "seen", "a drill", True)
 
 
 def test_what_was_known_when_it_was_cleared_does_not_open_it_again(telling: Telling) -> None:
@@ -166,11 +175,11 @@ def test_what_was_known_when_it_was_cleared_does_not_open_it_again(telling: Tell
 
 def test_newer_evidence_opens_what_a_person_cleared(telling: Telling) -> None:
     paged(telling, **RULE)
-    resolve(telling.connection, telling.escalation(), "ana", "seen")
+    resolve(telling.connection, telling.escalation(), "ana", "seen", "a drill")
     telling.clock.forward(minutes=1)
     telling.signal(**RULE, revision=2)
     telling.look()
-    assert telling.rows("SELECT cleared, cleared_by, code FROM signals") == [(None, None, None)]
+    assert telling.rows("SELECT cleared, cleared_by, code, note FROM signals") == [(None, None, None, None)]
     assert telling.rows("SELECT state FROM escalations ORDER BY opened") == [("resolved",), ("open",)]
 
 

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from models.links import sign
+from models.store.auditing import ref_of
 from models.store.linking import signing_key
 from models.store.rights import Role
-from tests.console import Served, Story, csrf_of
+from tests.console import Served, Story, a_late_order, csrf_of
 
 
 @pytest.fixture
@@ -95,6 +96,30 @@ def test_the_page_of_signals_ends_what_is_ticked(console: Served, story: Story) 
     assert browser.post("/signals/resolve", data=form).status_code == 303
     assert [one["id"] for one in console.api().get("/api/v1/signals").json()["items"]] == rules[2:]
     assert browser.post("/signals/resolve", data=form | {"signal": []}).status_code == 422
+
+
+def test_what_a_person_writes_at_ending_a_broken_rule_is_kept_and_shown(console: Served, story: Story) -> None:
+    case = a_late_order(story)
+    told = story.signal("waste-witnessed-by-same-person", 3, kind="rule", case=case)
+    story.connection.execute("UPDATE signals SET told = 'nobody', attention = false")
+    form = {"person": "manager", "code": "handled", "note": "the witness was <named> wrongly"}
+    assert console.api().post(f"/api/v1/signals/{told}/resolve", json=form).json()["cleared"] is True
+    browser, said = console.signed_in(), "ended by Pharmacy manager: dealt with “the witness was &lt;named&gt; wrongly”"
+    for path in ("/signals?state=all", f"/cases/{case}"):
+        assert said in browser.get(path).text, path
+    [item] = console.api().get("/api/v1/signals", params={"state": "all"}).json()["items"]
+    assert (item["ended_by"], item["code"], item["note"]) == ("manager", "handled", form["note"])
+    [rows] = story.connection.execute("SELECT what, ref FROM audit WHERE what = 'resolve'").fetchall()
+    assert rows == ("resolve", ref_of(told))
+
+
+def test_the_form_of_many_asks_for_a_note_and_each_keeps_it(console: Served, story: Story) -> None:
+    rules, browser = broken_rules(story), console.signed_in()
+    assert 'name="note"' in browser.get("/signals").text
+    form = {"csrf": csrf_of(browser), "person": "manager", "code": "known", "signal": rules[:2], "note": "a drill"}
+    assert browser.post("/signals/resolve", data=form).status_code == 303
+    items = console.api().get("/api/v1/signals", params={"state": "all"}).json()["items"]
+    assert {one["id"]: one["note"] for one in items} == {rules[0]: "a drill", rules[1]: "a drill", rules[2]: None}
 
 
 @pytest.mark.parametrize("act", ["ack", "release", "pass-on", "resolve"])
