@@ -47,9 +47,14 @@ from models.store.messages import Voice
 _STATIC = Path(__file__).parent / "static"
 
 
-def create_app(settings: Settings, store: ConsoleStore, recorder: PrometheusRecorder) -> FastAPI:
+def create_app(
+    settings: Settings,
+    store: ConsoleStore,
+    recorder: PrometheusRecorder,
+    announce: first_run.Announce = first_run.unheard,
+) -> FastAPI:
     """The console over a store, which it closes at its end. `app.state.feed.end()` lets all listeners go, without which
-    they hold a server that stops."""
+    they hold a server that stops. `announce` tells other programs of a version of the policy that was made here."""
     live = feed.Feed(store)
 
     @asynccontextmanager
@@ -78,7 +83,7 @@ def create_app(settings: Settings, store: ConsoleStore, recorder: PrometheusReco
         board.router(store, door, PolicyFile(settings.policy)),
         accounts.router(store, door),
         audit.router(store, door),
-        first_run.router(store, door),
+        first_run.router(store, door, announce),
         people.router(store, door, Voice(settings.public_url or "http://127.0.0.1:7400")),
         listing.router(store, door),
         escalations.router(store, door),

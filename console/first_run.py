@@ -1,11 +1,14 @@
 """The first-run page: as long as the policy tells nobody anything, an admin names the first person who is told.
 
-What he types becomes the next version of the policy, by the same code and the same checks as `rxpulse policy apply`.
+What he types becomes the next version of the policy, by the same code and the same checks as `rxpulse policy apply`, and
+other programs hear of it as they do of any version, once it is recorded.
 """
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request
+from starlette.background import BackgroundTask
 from starlette.responses import RedirectResponse, Response
 
 from console import auth
@@ -22,9 +25,15 @@ _DONE = (
 )
 _NO_POLICY = "There is no policy in the store yet: start the stack with `rxpulse up`, then come back."
 _LONGEST = 200
+Announce = Callable[[Version], None]
+"""Tells other programs that a version was recorded. Nothing waits for it: the store is the truth."""
 
 
-def router(store: ConsoleStore, door: Door) -> APIRouter:
+def unheard(_: Version) -> None:
+    """Where no other program listens."""
+
+
+def router(store: ConsoleStore, door: Door, announce: Announce) -> APIRouter:
     """`/first-run`."""
     routes = APIRouter(include_in_schema=False)
 
@@ -45,10 +54,11 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         if not first.key:
             return _page(who, HTTPStatus.UNPROCESSABLE_ENTITY, first, ("Give a short name, such as ana.",))
         try:
-            _enact(who, first)
+            made = _enact(who, first)
         except PolicyFault as fault:
             return _page(who, HTTPStatus.UNPROCESSABLE_ENTITY, first, tuple(one.message for one in fault.faults))
-        return RedirectResponse("/people", HTTPStatus.SEE_OTHER)
+        # A broker that is away keeps nobody waiting.
+        return RedirectResponse("/people", HTTPStatus.SEE_OTHER, background=BackgroundTask(announce, made))
 
     def _enact(who: SignedIn, first: First) -> Version:
         number, before = store.last_policy()

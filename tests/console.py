@@ -12,6 +12,7 @@ import psycopg
 import uvicorn
 
 from console.app import create_app
+from console.first_run import unheard
 from console.serving import server
 from metrics.exporter import PrometheusRecorder
 from models import policy_text
@@ -87,10 +88,12 @@ def csrf_in(page: str) -> str:
 
 @contextmanager
 def serving(database_url: str, **given: object) -> Iterator[Served]:
-    """The console on a free port of loopback, until the block ends. `given` are further settings."""
+    """The console on a free port of loopback, until the block ends. `given` are further settings, and who tells other
+    programs of a version (`announce`)."""
+    announce = given.pop("announce", unheard)
     told = {"home": Path("/nowhere"), "cache": Path("/nowhere"), "api_key": Secret(KEY), **given}
     settings = Settings(database_url=Secret(database_url), **told)  # type: ignore[arg-type]
-    app = create_app(settings, ConsoleStore(database_url), PrometheusRecorder("console"))
+    app = create_app(settings, ConsoleStore(database_url), PrometheusRecorder("console"), announce)  # type: ignore[arg-type]
     one = server(app, settings, 0)
     thread = threading.Thread(target=one.run, daemon=True)
     thread.start()

@@ -1,11 +1,16 @@
 """`rxpulse console`: the role that serves the board and its pages, and the link that signs in to it."""
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from models.errors import CallerFault
 from models.settings import Settings
+
+if TYPE_CHECKING:
+    from console.first_run import Announce
+    from models.store.policies import Version
 
 
 @click.command()
@@ -43,6 +48,19 @@ def _link(settings: Settings) -> str:
     return asked(lambda: mint_first_link(url, address))
 
 
+def announcing(settings: Settings) -> "Announce":
+    """Tells other programs of a version made on the console, as `rxpulse policy apply` does; the log says where that did
+    not work."""
+    from console.auth import log
+    from rxpulse.commands.policy_versions import announced
+
+    def announce(made: "Version") -> None:
+        if remark := announced(settings, made):
+            log.warning("%s", remark)
+
+    return announce
+
+
 def _serve(settings: Settings) -> None:
     settings.check_exposure()
     port = settings.required_port()
@@ -60,6 +78,6 @@ def _serve(settings: Settings) -> None:
             raise CallerFault(missing)
         if store.policy() is None:
             log.warning("there is no policy in the store yet; the board says so until one is brought")
-        app = create_app(settings, store, PrometheusRecorder("console"))
+        app = create_app(settings, store, PrometheusRecorder("console"), announcing(settings))
         app.add_middleware(logbook.Requests)
         serve(app, settings, port)

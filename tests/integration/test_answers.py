@@ -25,6 +25,7 @@ from models.store.desk import (
     resolve_signal,
 )
 from models.store.rebuilding import forget_facts
+from models.store.sql import SqlLedger
 from tests.integration.test_desk import Telling, telling
 
 __all__ = ["telling"]
@@ -148,6 +149,9 @@ def test_what_a_person_cleared_stays_so_with_his_word_when_facts_are_made_again(
     telling.look()
     resolve_signal(telling.connection, raised.id, "ana", "seen", "a drill")
     forget_facts(database_url)
+    telling.ledger.close()
+    telling.ledger, telling.written = SqlLedger(database_url, "w0"), 0
+    telling.ledger.claim("a-cluster", [0], "w0")
     telling.signal(**RULE, severity=Severity.S4, raised=raised.raised, known=raised.known)
     assert telling.rows("SELECT reason, cleared_by, code, note FROM signals") == [("person", "ana", "seen", "a drill")]
 

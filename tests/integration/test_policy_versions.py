@@ -2,8 +2,11 @@
 
 import getpass
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,9 +15,10 @@ from models import policy_text
 from models.policy_text import Parsed
 from models.store.auditing import OPERATOR, Wanted, lines
 from models.store.connecting import connect
-from models.store.policies import begin, enact, recorded, stored
+from models.store.policies import Version, begin, enact, recorded, stored
 from rxpulse import cli
 from tests.conftest import RunningStack
+from tests.console import csrf_of, serving
 from tests.topics import tail
 
 FIRST = 'extends = "inpatient"\n[site.mercy]\nsetting = "inpatient"\ntimezone = "UTC"\n'
@@ -153,6 +157,47 @@ def test_a_change_is_announced_to_other_programs(desk: Desk, stack: RunningStack
         [record] = control.records()
     said = json.loads(record.value() or b"")
     assert said["type"] == "rx.policy.changed" and said["data"]["number"] == 2
+
+
+@contextmanager
+def first_run(desk: Desk, kafka: str) -> Iterator[Callable[[], None]]:
+    """A console beside that Kafka; what it yields names the first person on its page and waits until word was sent."""
+    from models.settings import Settings
+    from rxpulse.commands.console import announcing
+
+    say, said = announcing(Settings(home=desk.folder, cache=desk.folder, kafka=kafka)), Event()
+
+    def announce(made: Version) -> None:
+        say(made)
+        said.set()
+
+    with serving(desk.url, announce=announce) as served:
+        browser = served.signed_in("ana")
+
+        def name_the_first() -> None:
+            answer = browser.post("/first-run", data={"csrf": csrf_of(browser), "key": "ana"})
+            assert answer.status_code == 303, answer.text
+            assert desk.numbers() == [1, 2] and said.wait(30)
+
+        yield name_the_first
+
+
+def test_a_change_by_the_first_run_page_is_announced_too(desk: Desk, stack: RunningStack) -> None:
+    from models.settings import Settings
+    from streams import topics
+
+    topics.create(Settings(home=stack.home, cache=stack.home, kafka=stack.kafka))
+    with tail(stack.kafka, "rx.control") as control, first_run(desk, stack.kafka) as name_the_first:
+        name_the_first()
+        [record] = control.records()
+    said = json.loads(record.value() or b"")
+    assert said["type"] == "rx.policy.changed" and said["data"]["number"] == 2
+
+
+def test_a_broker_that_is_away_keeps_the_first_run_from_nothing(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    with first_run(desk, "127.0.0.1:9") as name_the_first:
+        name_the_first()
+    assert "was not announced, and holds all the same" in caplog.text
 
 
 def test_a_broker_that_is_away_is_only_said(desk: Desk) -> None:
