@@ -66,7 +66,7 @@ from models.store.grouping import gather, join, leave, members, membership
 from models.store.history import add, announce, enter, happen, history, write
 from models.store.linking import Offer, Spent, acknowledge_by_link, offer
 from models.store.messages import Voice, feed_title, message
-from models.store.quiet import Started, kept_back, silent_since
+from models.store.quiet import Silences, Started, keep_feed, kept_back, silences, silent_feed
 from models.store.rows import signal_of
 
 __all__ = [
@@ -125,9 +125,12 @@ def attend(connection: "Connection[Any]", desk: Desk, limit: int = 200) -> int:
             [limit],
         )
         rows = cursor.fetchall()
+        if not rows:
+            return 0
+        silent = silences(cursor)
         for *about, told, quiet, now in rows:
             signal = signal_of(about)
-            verdict = "resolved" if quiet else _attend(cursor, desk, signal, told, now)
+            verdict = "resolved" if quiet else _attend(cursor, desk, signal, told, now, silent)
             cursor.execute("UPDATE signals SET attention = false, told = %s WHERE id = %s", [verdict, signal.id])
         announce(cursor, "signal", [row[0] for row in rows])
     return len(rows)
@@ -143,13 +146,18 @@ def act(connection: "Connection[Any]", desk: Desk, limit: int = 50) -> int:
             [limit],
         )
         rows = cursor.fetchall()
+        if not rows:
+            return 0
+        silent = silences(cursor)
         for _, about, now in rows:
-            _take_on(cursor, desk, escalation_from_row(about), now)
+            _take_on(cursor, desk, escalation_from_row(about), now, silent)
         announce(cursor, "escalation", [row[0] for row in rows])
     return len(rows)
 
 
-def _attend(cursor: "Cursor[Any]", desk: Desk, signal: Signal, told: str | None, now: datetime) -> str | None:
+def _attend(
+    cursor: "Cursor[Any]", desk: Desk, signal: Signal, told: str | None, now: datetime, silent: Silences
+) -> str | None:
     """What `told` says of the signal from now on."""
     cursor.execute(
         "SELECT id, about FROM escalations WHERE signal = %s AND state <> 'resolved' FOR UPDATE", [signal.id]
@@ -174,7 +182,7 @@ def _attend(cursor: "Cursor[Any]", desk: Desk, signal: Signal, told: str | None,
         return told
     if verdict != "yes":
         return verdict.value
-    if signal.kind is Kind.CLOCK and kept_back(signal.severity, silent_since(cursor, started(signal))):
+    if signal.kind is Kind.CLOCK and _waits(cursor, signal, silent):
         return Telling.HELD.value
     if ladder is None:
         return "nobody"
@@ -183,6 +191,15 @@ def _attend(cursor: "Cursor[Any]", desk: Desk, signal: Signal, told: str | None,
         return "yes"
     open_escalation(cursor, desk.policy, signal, ladder, now)
     return "yes"
+
+
+def _waits(cursor: "Cursor[Any]", signal: Signal, silent: Silences) -> bool:
+    """Whether a clock's signal is kept back until its feed speaks, which is written down then."""
+    found = silent_feed(cursor, started(signal), silent)
+    if found is None or not kept_back(signal.severity, found):
+        return False
+    keep_feed(cursor, signal.id, found.feed)
+    return True
 
 
 def _gather_workers(cursor: "Cursor[Any]", policy: Policy, signal: Signal, ladder: Ladder, now: datetime) -> None:
@@ -270,7 +287,7 @@ def setting_of(policy: Policy, signal: Signal) -> str:
     return policy.setting(Site(signal.site), "retail" if (signal.case or "").startswith("fill/") else "inpatient")
 
 
-def _take_on(cursor: "Cursor[Any]", desk: Desk, escalation: Escalation, now: datetime) -> None:
+def _take_on(cursor: "Cursor[Any]", desk: Desk, escalation: Escalation, now: datetime, silent: Silences) -> None:
     known = history(cursor, escalation.id)
     behind = _behind_since(cursor, desk, escalation, now)
     while True:
@@ -284,7 +301,7 @@ def _take_on(cursor: "Cursor[Any]", desk: Desk, escalation: Escalation, now: dat
                 break
             case Notify(entry) | Remind(entry):
                 add(cursor, escalation.id, known, entry)
-                _deliver(cursor, desk, escalation, fold(escalation, known), entry, now)
+                _deliver(cursor, desk, escalation, fold(escalation, known), entry, now, silent)
             case Expire(entry) | Exhaust(entry):
                 add(cursor, escalation.id, known, entry)
     for pointless in _cancelled(cursor, moot(fold(escalation, known))):
@@ -305,13 +322,19 @@ def _behind_since(cursor: "Cursor[Any]", desk: Desk, escalation: Escalation, now
 
 
 def _deliver(
-    cursor: "Cursor[Any]", desk: Desk, escalation: Escalation, state: State, entry: Told, now: datetime
+    cursor: "Cursor[Any]",
+    desk: Desk,
+    escalation: Escalation,
+    state: State,
+    entry: Told,
+    now: datetime,
+    silent_now: Silences,
 ) -> None:
     gives_up = now + gives_up_after(state.severity)
     raised = _raised(cursor, escalation)
     group = members(cursor, escalation.id) if escalation.signal is None else None
     among = None if group is None else (group.count, group.signals)
-    silent = _silent(cursor, escalation) if entry.message is Message.PAGE else None
+    silent = _silent(cursor, escalation, silent_now) if entry.message is Message.PAGE else None
     work = brief_of(cursor, escalation.case)
     for one in entry.deliveries:
         said = message(desk.voice, desk.policy, escalation, state, entry, one, now - raised, among, silent, work)
@@ -325,12 +348,14 @@ def _deliver(
         )
 
 
-def _silent(cursor: "Cursor[Any]", escalation: Escalation) -> datetime | None:
+def _silent(cursor: "Cursor[Any]", escalation: Escalation, now: Silences) -> datetime | None:
     """Since when nothing is heard of the feed that started the clock that this is about; None where it speaks."""
     if escalation.kind is not Kind.CLOCK or escalation.signal is None or escalation.case is None:
         return None
     assert escalation.site is not None
-    return silent_since(cursor, Started(escalation.signal, escalation.name, escalation.site, escalation.case))
+    about = Started(escalation.signal, escalation.name, escalation.site, escalation.case)
+    found = silent_feed(cursor, about, now)
+    return None if found is None else found.since
 
 
 def _raised(cursor: "Cursor[Any]", escalation: Escalation) -> datetime:

@@ -5,7 +5,7 @@ order because of that, so urgent ones are told all the same, with the remark tha
 until the feed speaks: most of it turns out to have been done in time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,30 +29,58 @@ class Started:
     case: CaseId
 
 
-def kept_back(severity: Severity, silent: datetime | None) -> bool:
-    """Whether a clock's signal waits for its feed; `silent` is since when that is silent, None while it speaks."""
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A feed that says nothing since `since` (UTC)."""
+
+    feed: Source
+    since: datetime
+
+
+Silences = Mapping[tuple[Source, Site], datetime]
+"""The feeds that say nothing now, each since when (UTC)."""
+
+
+def silences(cursor: "Cursor[Any]") -> Silences:
+    """The feeds that are silent now."""
+    cursor.execute("SELECT source, site, since FROM silences WHERE worker IS NULL AND cleared IS NULL")
+    return {(Source(source), Site(site)): since for source, site, since in cursor}
+
+
+def kept_back(severity: Severity, silent: Silent | None) -> bool:
+    """Whether a clock's signal waits for its feed; `silent` is that feed, None while it speaks."""
     return silent is not None and severity > Severity.S2
 
 
-def silent_since(cursor: "Cursor[Any]", about: Started) -> datetime | None:
-    """Since when the feed says nothing that started the clock; None while it speaks, and where the case is no longer held."""
-    cursor.execute(
-        "SELECT source, since FROM silences WHERE site = %s AND worker IS NULL AND cleared IS NULL", [about.site]
-    )
-    silent = {Source(source): since for source, since in cursor.fetchall()}
-    source = _source(cursor, about) if silent else None
-    return None if source is None else silent.get(source)
+def silent_feed(cursor: "Cursor[Any]", about: Started, now: Silences) -> Silent | None:
+    """The feed that started the clock, if it is silent; None while it speaks, and where the case is no longer held."""
+    if all(site != about.site for _, site in now):
+        return None
+    feed = feed_of(cursor, about)
+    since = None if feed is None else now.get((feed, about.site))
+    return None if feed is None or since is None else Silent(feed, since)
 
 
 def spoke_at(cursor: "Cursor[Any]", about: Started) -> datetime | None:
     """When the feed that started the clock last spoke after a silence; None where it never fell silent."""
-    source = _source(cursor, about)
-    cursor.execute("SELECT max(cleared) FROM silences WHERE site = %s AND source = %s", [about.site, source])
+    feed = feed_of(cursor, about)
+    cursor.execute("SELECT max(cleared) FROM silences WHERE site = %s AND source = %s", [about.site, feed])
     row = cursor.fetchone()
     return None if row is None else row[0]
 
 
-def _source(cursor: "Cursor[Any]", about: Started) -> Source | None:
+def keep_feed(cursor: "Cursor[Any]", signal: SignalId, feed: Source) -> None:
+    """Writes down beside the signal, which must be locked, whose silence keeps it back: its case need not be read again."""
+    cursor.execute("UPDATE signals SET feed = %s WHERE id = %s", [feed, signal])
+
+
+def feed_of(cursor: "Cursor[Any]", about: Started) -> Source | None:
+    """The feed whose event started the clock, as it was written down, else by what the case holds; None where that is no
+    longer held."""
+    cursor.execute("SELECT feed FROM signals WHERE id = %s", [about.signal])
+    row = cursor.fetchone()
+    if row is not None and row[0] is not None:
+        return Source(row[0])
     cursor.execute("SELECT body FROM cases WHERE id = %s", [about.case])
     row = cursor.fetchone()
     return None if row is None else started_by(about, evidence_of(about.case, row[0]).standing)

@@ -1,8 +1,8 @@
 """When a silent feed speaks again: what was kept back meanwhile, and is still true, is told as one page (semantics 19)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection, Cursor
 
@@ -12,26 +12,44 @@ from models.signals import Signal
 from models.store.desk import SIGNAL, Desk, gather_by_ladder, ladder_of_summary, started
 from models.store.grouping import HELD
 from models.store.history import announce
-from models.store.quiet import silent_since, spoke_at
+from models.store.quiet import keep_feed, silences, silent_feed, spoke_at
 from models.store.rows import signal_of
 
 _MOST = 500
+_SPOKEN: LiteralString = f"""
+SELECT {SIGNAL}, feed, now() FROM signals
+WHERE cleared IS NULL AND told = 'held' AND NOT attention AND NOT EXISTS (SELECT FROM silences s
+    WHERE s.source = signals.feed AND s.site = signals.site AND s.worker IS NULL AND s.cleared IS NULL)
+ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+"""
 
 
 def look_again(connection: "Connection[Any]", desk: Desk) -> int:
     """Tells what feeds that speak again had kept back; returns how many signals that were."""
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {SIGNAL}, now() FROM signals WHERE cleared IS NULL AND told = 'held' AND NOT attention"
-            " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-            [_MOST],
-        )
+        cursor.execute(_SPOKEN, [_MOST])
         rows = cursor.fetchall()
-        free = [one for *about, _ in rows if silent_since(cursor, started(one := signal_of(about))) is None]
+        if not rows:
+            return 0
+        free = _free(cursor, [(signal_of(about), feed) for *about, feed, _ in rows])
         if free:
             _tell(cursor, desk, free, rows[0][-1])
             announce(cursor, "signal", [one.id for one in free])
     return len(free)
+
+
+def _free(cursor: "Cursor[Any]", held: Sequence[tuple[Signal, str | None]]) -> list[Signal]:
+    """Those that no silence keeps back any more. Where it is not written down whose silence did, as after the facts were
+    made again, that is found out now, once."""
+    now = silences(cursor)
+    free: list[Signal] = []
+    for signal, feed in held:
+        silent = None if feed is not None else silent_feed(cursor, started(signal), now)
+        if silent is None:
+            free.append(signal)
+        else:
+            keep_feed(cursor, signal.id, silent.feed)
+    return free
 
 
 def _tell(cursor: "Cursor[Any]", desk: Desk, free: Iterable[Signal], now: datetime) -> None:

@@ -130,7 +130,8 @@ class SignalChange(SQLModel, table=True):
 class SignalRow(SQLModel, table=True):
     """A signal as it now stands. `told` is `yes` or why nobody was told, null while the dispatcher has not judged it;
     `attention` asks the dispatcher to look. `cleared_by`, `code` and `note` are of a person who cleared it; `quiet`: a
-    person ended the telling, so that nothing more is told until it clears."""
+    person ended the telling, so that nothing more is told until it clears; `feed` is the source whose silence keeps it
+    back, or did, null where none ever did or it is not looked up yet."""
 
     __tablename__ = "signals"
     __table_args__ = (
@@ -157,6 +158,7 @@ class SignalRow(SQLModel, table=True):
     code: str | None = _text(null=True)
     quiet: bool = _flag()
     note: str | None = _text(null=True)
+    feed: str | None = _text(null=True)
 
 
 class Remembered(SQLModel, table=True):

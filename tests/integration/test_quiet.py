@@ -13,6 +13,7 @@ from models.clocks import instance_id
 from models.event import CaseId, Event, EventType, Source
 from models.policy import Kind, Policies, Severity
 from models.signals import Cleared, Signal, signal_id
+from models.store import quiet
 from models.store.ledger import Advance, Batch
 from models.store.records import case_row
 from models.store.spoken import look_again
@@ -125,3 +126,33 @@ def test_one_that_gets_urgent_meanwhile_is_told_at_once(pharmacy: Telling) -> No
     pharmacy.signal(id=waiting.id, case=waiting.case, severity=Severity.S2, raised=now, known=now, revision=2)
     round_(pharmacy)
     assert verdict(pharmacy, waiting) == "yes" and len(pharmacy.told()) == 2
+
+
+def test_while_a_feed_is_silent_no_case_is_read_again_round_by_round(
+    pharmacy: Telling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    falls_silent(pharmacy)
+    order(pharmacy, 1, Severity.S3)
+    pharmacy.look()
+
+    def read(*_: object) -> None:
+        raise AssertionError("a case was read")
+
+    with monkeypatch.context() as watched:
+        watched.setattr(quiet, "evidence_of", read)
+        assert look_again(pharmacy.connection, pharmacy.desk) == 0
+        speaks(pharmacy)
+        assert look_again(pharmacy.connection, pharmacy.desk) == 1
+    assert pharmacy.rows("SELECT feed FROM signals") == [("/mercy/pis",)]
+
+
+def test_one_kept_back_without_a_word_whose_silence_it_was_is_looked_up_once(pharmacy: Telling) -> None:
+    falls_silent(pharmacy)
+    waiting = order(pharmacy, 1, Severity.S3)
+    pharmacy.look()
+    pharmacy.connection.execute("UPDATE signals SET feed = NULL")
+    assert look_again(pharmacy.connection, pharmacy.desk) == 0
+    assert pharmacy.rows("SELECT feed, told FROM signals") == [("/mercy/pis", "held")]
+    speaks(pharmacy)
+    round_(pharmacy)
+    assert verdict(pharmacy, waiting) == "summary"
