@@ -10,8 +10,11 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+from models.errors import OurFault
+
 _KEPT = ("--storage.tsdb.retention.time=2d", "--storage.tsdb.retention.size=256MB")
-_RULES = Path(__file__).parents[1] / "deploy" / "prometheus" / "rules.yml"
+_RULES = (Path(__file__).with_name("rules.yml"), Path(__file__).parents[1] / "deploy" / "prometheus" / "rules.yml")
+"""Where an installed wheel has them, and a checkout."""
 
 
 def program(environ: Mapping[str, str], port: int) -> str | None:
@@ -20,9 +23,12 @@ def program(environ: Mapping[str, str], port: int) -> str | None:
     return found if found and _free(port) else None
 
 
-def rules() -> Path | None:
-    """The alert rules that ship; None where RxPulse was installed without its checkout."""
-    return _RULES if _RULES.is_file() else None
+def rules() -> Path:
+    """The alert rules that ship. Raises OurFault where this installation has none."""
+    found = next((one for one in _RULES if one.is_file()), None)
+    if found is None:
+        raise OurFault(f"the alert rules are missing: neither {_RULES[0]} nor {_RULES[1]} is there")
+    return found
 
 
 def configuration(targets: Mapping[str, str], key: Path | None, rules: Path | None) -> str:
