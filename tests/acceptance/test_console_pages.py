@@ -85,7 +85,7 @@ def gone_for_nora(story: Story, database_url: str) -> None:
     """One more in the policy, whose webhook answered that it is gone."""
     address = "https://hooks.example.org/rxpulse"
     nora = f'\n[person.nora]\nname = "Nora Quist"\nwebhook = "{address}"\n'
-    added = policies.enact(database_url, policy_text.parsed(DEMO.read_text("utf-8") + nora), None, "a test")
+    added = policies.enact(database_url, policy_text.read(DEMO.read_text("utf-8") + nora), None, "a test")
     told = policies.stored(database_url, added.number).policy
     [key] = contacting.send_test(story.connection, Voice(""), told, "nora", [Channel.WEBHOOK])
     deliveries.refused(story.connection, key, gone_answer(address))

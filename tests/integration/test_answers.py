@@ -1,5 +1,6 @@
 """What a person does about an escalation, on the real database: give back, pass on, end, one or many at once."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -149,10 +150,10 @@ def test_what_a_person_cleared_stays_so_with_his_word_when_facts_are_made_again(
     telling.look()
     resolve_signal(telling.connection, raised.id, "ana", "seen", "a drill")
     forget_facts(database_url)
-    telling.ledger.close()
-    telling.ledger, telling.written = SqlLedger(database_url, "w0"), 0
-    telling.ledger.claim("a-cluster", [0], "w0")
-    telling.signal(**RULE, severity=Severity.S4, raised=raised.raised, known=raised.known)
+    with closing(SqlLedger(database_url, "w0")) as again:
+        again.claim("a-cluster", [0], "w0")
+        telling.ledger, telling.written = again, 0
+        telling.signal(**RULE, severity=Severity.S4, raised=raised.raised, known=raised.known)
     assert telling.rows("SELECT reason, cleared_by, code, note FROM signals") == [("person", "ana", "seen", "a drill")]
 
 

@@ -188,7 +188,7 @@ def said_gone(served: Served, browser: httpx.Client) -> bool:
     """Whether the page and `doctor` name the address, which they do alike."""
     text = " ".join(browser.get("/people").text.split())
     policy = policies.stored(served.database_url, len(asked(served.database_url, "SELECT 1 FROM policies"))).policy
-    settings = Settings(Path("/nowhere"), Path("/nowhere"), database_url=Secret(served.database_url))
+    settings = Settings(home=Path("/nowhere"), cache=Path("/nowhere"), database_url=Secret(served.database_url))
     found = list(addresses(policy, gone_at(settings, policy)))
     for one in found:
         assert "the webhook of Ana at hooks.example.org said that it is gone (HTTP 410)" in one.what
