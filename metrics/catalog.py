@@ -95,6 +95,36 @@ CORRECTIONS = Metric(
     " revision), signal (cleared as disproved).",
     "Many: a feed delivers late or corrects itself often; see the lateness on the data-quality page.",
 )
+LAG = Metric(
+    "rxpulse_worker_lag_records",
+    Shape.GAUGE,
+    (),
+    "Records in this worker's partitions that it has not read yet.",
+    "Grows: events come faster than they are applied; rxpulse_worker_step_seconds_total says which step takes the time.",
+)
+UNREAD = Metric(
+    "rxpulse_worker_oldest_unread_seconds",
+    Shape.GAUGE,
+    (),
+    "How old the oldest record that this worker has not read yet may be; 0 while it has read all.",
+    "More than five minutes: nobody is paged for a missed deadline meanwhile; as for the lag.",
+)
+STEP_SECONDS = Metric(
+    "rxpulse_worker_step_seconds_total",
+    Shape.COUNTER,
+    ("step",),
+    "Time spent in each step: poll, decode, load, track, listen and commit by the thread that reads; confirm, transaction"
+    " and produce by the one that writes, which works beside it.",
+    "Whichever grows by nearly a second a second holds up the rest: transaction or load, the database; confirm or produce,"
+    " Kafka; decode or track, this machine's processor. A high poll is a worker that waits for events.",
+)
+REFOLDS = Metric(
+    "rxpulse_worker_refolds_total",
+    Shape.COUNTER,
+    (),
+    "Events that came after later ones of their case, so that the case was folded again.",
+    "Many: a feed delivers out of order; the figures are right all the same, each costs a little more.",
+)
 DEAD_LETTERS = Metric(
     "rxpulse_worker_dead_letters_total",
     Shape.COUNTER,
@@ -279,6 +309,10 @@ CATALOG = (
     RATES_JUDGED,
     CLOCKS_APART,
     CORRECTIONS,
+    LAG,
+    UNREAD,
+    STEP_SECONDS,
+    REFOLDS,
     DEAD_LETTERS,
     DELIVERIES,
     PAGE_SECONDS,

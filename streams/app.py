@@ -18,14 +18,11 @@ import faust
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
-from metrics import catalog
 from metrics.exporter import PrometheusRecorder, RoleServer
-from metrics.recorder import Recorder
 from models.errors import CallerFault, RxPulseError
 from models.settings import KafkaSecurity, Settings
-from models.signals import Cleared
 from models.store.connecting import DatabaseAway
-from models.store.ledger import Batch, Fenced, Ledger
+from models.store.ledger import Fenced, Ledger
 from models.store.seat import Seat
 from models.store.sql import SqlLedger
 from models.wire import MAX_RECORD
@@ -36,12 +33,14 @@ from streams.commit import Committer
 from streams.connection import confluent
 from streams.deadletter import DeadLetters, TooManyDeadLetters
 from streams.lag import ends
+from streams.laps import Laps
 from streams.outcomes import Judge
 from streams.ownership import Ownership
 from streams.producing import producer_settings
 from streams.relay import Relay
 from streams.ticks import Ticker
 from streams.topics import CONTROL, EVENTS
+from streams.watching import Watch
 
 GROUP = "rxpulse-worker"
 STOPPED_ON_PURPOSE = 3
@@ -51,50 +50,6 @@ _SESSION_MS = 10_000
 _DATABASE_SECONDS = 30.0
 _KAFKA_SECONDS, _KAFKA_PAUSE = 60.0, 0.3
 log = logging.getLogger("rxpulse.worker")
-
-
-class Watch:
-    """What is known of the loop from outside: its figures, and whether it is ready."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self._partitions: int | None = None
-        self.ahead: timedelta | None = None
-
-    def owns(self, partitions: int) -> None:
-        self._partitions = partitions
-        self._recorder.set(catalog.PARTITIONS, partitions)
-
-    def dead(self, reason: str) -> None:
-        self._recorder.add(catalog.DEAD_LETTERS, 1, reason)
-
-    def done(self, batch: Batch, seconds: float) -> None:
-        """A batch was written."""
-        self._recorder.observe(catalog.BATCH_SECONDS, seconds)
-        self._recorder.add(catalog.FACTS, len(batch.intervals), "interval")
-        self._recorder.add(catalog.FACTS, len(batch.signals), "signal")
-        again = sum(fact.interval.revision > 1 for fact in batch.intervals)
-        self._recorder.add(catalog.CORRECTIONS, again, "interval")
-        disproved = sum(fact.signal.reason is Cleared.DISPROOF for fact in batch.signals)
-        self._recorder.add(catalog.CORRECTIONS, disproved, "signal")
-        for advance in batch.advances:
-            for outcome in ("accepted", "duplicates", "id_reused", "rejected", "rerouted"):
-                self._recorder.add(catalog.EVENTS, getattr(advance.tally, outcome), outcome)
-            if advance.judged is not None:
-                self._recorder.set(catalog.JUDGED, advance.judged.timestamp())
-
-    def measured(self, ahead: timedelta) -> None:
-        """This host's clock is so far ahead of the database's."""
-        self.ahead = ahead
-        self._recorder.set(catalog.CLOCKS_APART, ahead.total_seconds())
-
-    def judged(self, beat: datetime) -> None:
-        """Rates and feeds were judged, by this worker or by another one."""
-        self._recorder.set(catalog.RATES_JUDGED, beat.timestamp())
-
-    def missing(self) -> str | None:
-        """What the worker waits for; None once it has partitions or was told that there are none for it."""
-        return "Kafka has not assigned partitions yet" if self._partitions is None else None
 
 
 def end(fault: BaseException) -> None:
@@ -123,7 +78,7 @@ def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loo
     large = {**producer, "message.max.bytes": 2 * MAX_RECORD}
     dead_letters = DeadLetters(Producer(large), settings.deadletter_limit, settings.deadletter_window)
     cases = Cases(ledger)
-    committer = Committer(ledger, relay, dead_letters, watch.done, end)
+    committer = Committer(ledger, relay, dead_letters, watch.done, end, Laps(watch.spent))
     loop: Loop | None = None
 
     def drain() -> None:
@@ -136,10 +91,14 @@ def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loo
 
     ownership = Ownership(consumer, ledger, relay, owner, remember, drain)
     margin = timedelta(seconds=settings.tick_margin_seconds)
-    ticker = Ticker(ledger, lambda: AdminClient(base), cases, margin, lambda: datetime.now(UTC), watch.measured)
+    ticker = Ticker(ledger, lambda: AdminClient(base), cases, margin, _host_clock, watch.measured, watch.behind)
     committer.start()
     loop = Loop(consumer, ledger, ownership, cases, ticker, committer, dead_letters, watch)
     return loop
+
+
+def _host_clock() -> datetime:
+    return datetime.now(UTC)
 
 
 def build_judge(settings: Settings, watch: Watch) -> Judge:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event as Flag
 from time import monotonic
-from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from models.case import Admission
 from models.event import CaseId
 from models.policy import Policies
 from models.store.ledger import Ledger
@@ -26,10 +26,12 @@ from streams.commit import Committer
 from streams.deadletter import DeadLetters, Origin
 from streams.draft import Draft, Held, Partition
 from streams.faultpoints import reached
+from streams.laps import Doing, Laps
 from streams.ownership import Ownership
 from streams.reconsidering import reconsider, unheard
 from streams.ticks import Ticker
 from streams.topics import EVENTS
+from streams.watching import Observer
 
 LARGEST = 20_000
 """Records of one draft at most."""
@@ -39,18 +41,6 @@ _OFFSETS_EVERY = 1.0
 """Seconds between commits of offsets to Kafka."""
 _SHORT, _LONG = 0.002, 0.1
 """Seconds to wait for a record while a draft waits for the committer, and while there is none."""
-
-
-class Observer(Protocol):
-    """Who is told how the loop gets on."""
-
-    def owns(self, partitions: int) -> None:
-        """So many partitions are held now."""
-        ...
-
-    def dead(self, reason: str) -> None:
-        """A record was put aside."""
-        ...
 
 
 @dataclass(slots=True)
@@ -88,6 +78,8 @@ class Loop:
         self._draft = Draft()
         self._policies = _required(ledger.policies(None))
         self._arrivals: dict[CaseId, _Arrivals] = {}
+        self._laps = Laps(observer.spent)
+        self._refolded = 0
         self._told = 0.0
         self._lately = 0
         self.stopping = Flag()
@@ -100,8 +92,11 @@ class Loop:
         gc.set_threshold(100_000, 50, 100)
         self._ownership.subscribe()
         while not self.stopping.is_set() and self._dead_letters.overrun is None:
-            self._apply(self._read())
+            messages = self._read()
+            self._laps.end(Doing.POLL)
+            self._apply(messages)
             self._judge()
+            self._laps.end(Doing.LISTEN)
             if self._committer.idle.is_set():
                 self._tell()
                 if ripe(self._draft.records, self._lately):
@@ -135,6 +130,7 @@ class Loop:
             reached("before commit")
             self._consumer.commit(offsets=written, asynchronous=True)
             reached("after commit")
+            self._laps.end(Doing.COMMIT)
 
     def _read(self) -> list[Message]:
         before = self._ownership.changed
@@ -190,10 +186,14 @@ class Loop:
         reached("before decode")
         records = [record for message in messages if (record := self._record(message)) is not None]
         examined = [(record, self._examined(record)) for record in records]
+        for number, received in {record.partition: record.received for record in records}.items():
+            self._ownership.partitions[number].received = received
+        self._laps.end(Doing.DECODE)
         reached("after decode")
         placed = [(found.event.subject, record.partition) for record, found in examined if isinstance(found, Decoded)]
         reached("before load")
         self._cases.bring(placed, self._policies)
+        self._laps.end(Doing.LOAD)
         reached("after load")
         for record, found in examined:
             self._take(record, found)
@@ -202,6 +202,9 @@ class Loop:
         for arrivals in self._arrivals.values():
             self._track(arrivals)
         self._arrivals = {}
+        self._observer.refolded(self._refolded)
+        self._refolded = 0
+        self._laps.end(Doing.TRACK)
 
     def _examined(self, record: Record) -> Decoded | Rejected | Misplaced:
         found = examine(record, self._policies)
@@ -270,6 +273,7 @@ class Loop:
         if not found:
             return
         step = track_all(held.case, [one.event for one in found], self._policies)
+        self._refolded += step.admissions.count(Admission.LATE)
         self._draft.track(arrivals.partition, held.case, found, step)
         if step.case is not held.case:
             now = arrivals.held = Held(held.partition, step.case, step.look)

@@ -17,6 +17,7 @@ from models.store.ledger import Batch, Ledger
 from streams.deadletter import DeadLetters
 from streams.draft import Draft
 from streams.faultpoints import reached
+from streams.laps import Doing, Laps
 from streams.relay import Relay
 
 _LONGEST = 60.0
@@ -29,7 +30,8 @@ class CommitHangs(OurFault):
 
 class Committer:
     """`idle` is set while nothing is being written; `writing` is the draft on its way. `done` is called after each
-    transaction with the batch and the seconds it took; `failed` with whatever ended the thread."""
+    transaction with the batch and the seconds it took; `failed` with whatever ended the thread. `laps` is told what took
+    how long."""
 
     def __init__(
         self,
@@ -38,12 +40,14 @@ class Committer:
         dead_letters: DeadLetters,
         done: Callable[[Batch, float], None],
         failed: Callable[[BaseException], None],
+        laps: Laps,
     ) -> None:
         self._ledger = ledger
         self._relay = relay
         self._dead_letters = dead_letters
         self._done = done
         self._failed = failed
+        self._laps = laps
         self._queue: SimpleQueue[tuple[Draft, Policies]] = SimpleQueue()
         self._batches = 0
         self.writing: Draft | None = None
@@ -76,16 +80,20 @@ class Committer:
 
     def _write(self, draft: Draft, policies: Policies) -> None:
         begun = monotonic()
+        self._laps.begin()
         self._batches += 1
         correlate(f"batch {self._batches}")
         self._dead_letters.settle()
+        self._laps.end(Doing.CONFIRM)
         batch = draft.batch(self._relay.mark, policies.latest.tell_within)
         reached("before transaction")
         self._ledger.commit(batch)
+        self._laps.end(Doing.TRANSACTION)
         reached("after transaction")
         reached("before produce")
         self._relay.publish(draft.facts)
         reached("after produce")
+        self._laps.end(Doing.PRODUCE)
         self._done(batch, monotonic() - begun)
         self.writing = None
         self.idle.set()

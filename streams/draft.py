@@ -39,7 +39,8 @@ class Partition:
     """A partition that this worker holds, as far as it has read: `position` is the next offset, `sequence` the next
     number of a fact, `stored` the position that the store will stand at once everything handed over is written. `end`
     is the latest end of the partition that was reached: beyond the last record there may be marks of transactions.
-    `judged` is the instant up to which silence had been listened to when it was claimed, None: never."""
+    `judged` is the instant up to which silence had been listened to when it was claimed, None: never; `received` is when
+    the broker received the last record that was read, None before the first."""
 
     number: int
     epoch: int
@@ -48,6 +49,7 @@ class Partition:
     stored: int
     end: int = 0
     judged: datetime | None = None
+    received: datetime | None = None
 
     @classmethod
     def of(cls, claim: Claim, position: int) -> "Partition":

@@ -20,6 +20,7 @@ from models.policy import Policies
 from models.store.ledger import Ledger
 from models.store.silences import APART
 from models.tracking import tick
+from streams.backlog import Backlog, Unread
 from streams.cases import Cases
 from streams.draft import Draft, Held, Partition
 from streams.topics import EVENTS
@@ -56,7 +57,7 @@ def _reached(partition: Partition) -> int:
 class Ticker:
     """Asks and judges. `connect` makes the client that asks Kafka; `margin` is how long evidence may be on its way.
     `measured` is told with each question how far the host's clock is ahead of the database's; while they are too far apart
-    nothing is judged."""
+    nothing is judged. `behind` is told with each answer what is left to read."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Ticker:
         margin: timedelta,
         host_clock: Callable[[], datetime],
         measured: Callable[[timedelta], None],
+        behind: Callable[[Unread], None] = lambda _: None,
     ) -> None:
         self._ledger = ledger
         self._connect = connect
@@ -74,6 +76,8 @@ class Ticker:
         self._margin = margin
         self._host_clock = host_clock
         self._measured = measured
+        self._behind = behind
+        self._backlog = Backlog()
         self._next = 0.0
         self._open: Question | None = None
         self._apart = timedelta()
@@ -91,6 +95,8 @@ class Ticker:
         if monotonic() >= self._next and partitions:
             self._next = monotonic() + EVERY
             self._open = self._ask(partitions)
+            if self._open is not None:
+                self._behind(self._backlog.look(self._open.now, self._open.ends, partitions.values()))
         if self._open is None or abs(self._apart) > APART:
             return
         ready = caught_up(self._open, partitions.values(), monotonic())

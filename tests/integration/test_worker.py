@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -17,11 +18,12 @@ from models.policy import Policies
 from models.signals import Cleared
 from models.store.facts import snapshot
 from models.wire import MAX_RECORD, Decoded, encode, stamp
+from streams.laps import Doing
 from streams.topics import DEADLETTER, EVENTS, INTERVALS, SIGNALS
 from streams.verify import uncounted, verify
 from tests.conftest import RunningStack
 from tests.heart import event
-from tests.live import PARTITIONS, Live, living, now, renew_topics, simulated, stat, until
+from tests.live import PARTITIONS, Live, free_port, living, now, renew_topics, simulated, stat, until
 
 SHIPPED = policy_text.shipped_default()
 POLICIES = Policies.only(SHIPPED.policy)
@@ -362,3 +364,22 @@ def test_a_worker_that_is_told_to_stop_finishes_its_batch_at_once(live: Live) ->
     assert worker.stop() == 0
     assert now() - began < timedelta(seconds=5)
     assert live.rows("SELECT owner FROM positions WHERE owner IS NOT NULL") == []
+
+
+def test_the_worker_shows_what_is_left_to_read_and_where_its_time_goes(live: Live) -> None:
+    port = free_port()
+    live.worker(RXPULSE_PORT=str(port))
+    live.send(stat(1, now() - timedelta(minutes=2), "order.verified"), stat(1, now() - timedelta(minutes=3)))
+    live.await_applied()
+
+    def shown() -> dict[str, float]:
+        with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            lines = [line for line in answer.read().decode().splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+    steps = {f'rxpulse_worker_step_seconds_total{{step="{one}"}}' for one in Doing}
+    until(lambda: steps <= shown().keys(), why=lambda: str(steps - shown().keys()))
+    found = shown()
+    assert all(found[name] > 0 for name in steps)
+    assert (found["rxpulse_worker_lag_records"], found["rxpulse_worker_oldest_unread_seconds"]) == (0, 0)
+    assert found["rxpulse_worker_refolds_total"] == 1, "the order was entered before it was verified"
