@@ -148,37 +148,30 @@ class Words:
         return sorted(((one.key, one.name) for one in found), key=lambda one: one[1].casefold())
 
     def clock_time(self, instant: datetime, site: str) -> str:
-        """Hour and minute on the site's wall; for several sites, and one that is not declared, in UTC."""
-        profile = self._profile(site)
-        local = instant.astimezone(ZoneInfo(profile.working.timezone)) if profile else instant
-        return f"{local:%H:%M}" if profile else f"{local:%H:%M} UTC"
+        """Hour and minute on the site's wall; for several sites on the wall of all, where their clocks are the same; else,
+        and for a site that is not declared, in UTC."""
+        return self._said(instant, site, "{0:%H:%M}")
 
     def wall(self, instant: datetime, site: str) -> str:
-        """Hour and minute on the site's wall with the name of its time; as `clock_time`."""
-        profile = self._profile(site)
-        return f"{instant.astimezone(ZoneInfo(profile.working.timezone if profile else 'UTC')):%H:%M %Z}"
+        """Hour and minute as `clock_time`, with the name of the time."""
+        return f"{instant.astimezone(ZoneInfo(self._zone(site) or 'UTC')):%H:%M %Z}"
 
     def moment(self, instant: datetime, site: str) -> str:
-        """Day and second on the site's wall; as `clock_time`."""
-        profile = self._profile(site)
-        local = instant.astimezone(ZoneInfo(profile.working.timezone)) if profile else instant
-        return f"{local.day} {local:%b %H:%M:%S}" + ("" if profile else " UTC")
+        """Day and second; as `clock_time`."""
+        return self._said(instant, site, "{0.day} {0:%b %H:%M:%S}")
 
     def minute(self, instant: datetime, site: str) -> str:
-        """Day and minute on the site's wall; as `clock_time`."""
-        profile = self._profile(site)
-        local = instant.astimezone(ZoneInfo(profile.working.timezone)) if profile else instant
-        return f"{local.day} {local:%b %H:%M}" + ("" if profile else " UTC")
+        """Day and minute; as `clock_time`."""
+        return self._said(instant, site, "{0.day} {0:%b %H:%M}")
 
     def anywhere(self, instant: datetime) -> str:
-        """Day and minute on the wall of all sites, where their clocks are the same; else in UTC."""
-        zone = self.shared_zone()
-        local = instant.astimezone(ZoneInfo(zone or "UTC"))
-        return f"{local.day} {local:%b %H:%M}" + ("" if zone else " UTC")
+        """Day and minute; as `clock_time` for several sites."""
+        return self.minute(instant, SEVERAL)
 
     def second(self, instant: datetime) -> str:
-        """Year, day and second, as `anywhere`, with the name of the time: `2026-11-27 14:05:12 EST`."""
-        return f"{instant.astimezone(ZoneInfo(self.shared_zone() or 'UTC')):%Y-%m-%d %H:%M:%S %Z}"
+        """Day, year and second, as `anywhere`, with the name of the time: `27 Nov 2026 14:05:12 EST`."""
+        local = instant.astimezone(ZoneInfo(self.shared_zone() or "UTC"))
+        return f"{local.day} {local:%b %Y %H:%M:%S %Z}"
 
     def shared_zone(self) -> str | None:
         """The time zone of all declared sites; None where they have several, or there are none."""
@@ -198,6 +191,17 @@ class Words:
     def entry(self, kind: str, name: str) -> str:
         """A clock, rule, rate or feed by its title."""
         return self._title(kind, name)
+
+    def _said(self, instant: datetime, site: str, form: str) -> str:
+        zone = self._zone(site)
+        return form.format(instant.astimezone(ZoneInfo(zone or "UTC"))) + ("" if zone else " UTC")
+
+    def _zone(self, site: str) -> str | None:
+        """The time zone by which instants of a site are said; None: in UTC."""
+        if site == SEVERAL:
+            return self.shared_zone()
+        profile = self._profile(site)
+        return profile.working.timezone if profile else None
 
     def _profile(self, site: str):
         return next((one for key, one in self._policy.sites.items() if key == site), None) if self._policy else None
