@@ -3,10 +3,12 @@ are still, how near the budgets of disk and connections are, whether the policy 
 takes no message any more."""
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
+from models.errors import CallerFault
 from models.policy import Policy
 from models.policy_text import Parsed
 from models.settings import Settings
@@ -16,14 +18,16 @@ from models.store.soundness import Soundness, soundness
 from rxpulse import enacted, postgres
 from rxpulse import home as homes
 from rxpulse.findings import Finding, Level
-from rxpulse.plan import Plan
+from rxpulse.plan import Plan, url
 from rxpulse.running import running_plan
+from rxpulse.worker_examination import BEHIND, LOOK_SECONDS, STILL, deaf, glance, pace, unread, waiting
 from streams.condition import Condition, condition
+from streams.lag import ends
 
-BEHIND = 1_000
-"""Events not yet applied from which a worker is said to be behind."""
-STILL_SECONDS, QUIET_SECONDS = 60.0, 24 * 3600.0
-"""A worker that wrote nothing for so long stands; a feed that said nothing for so long is worth a look."""
+QUIET_SECONDS = 24 * 3600.0
+"""A feed that said nothing for so long is worth a look."""
+MANY = 20
+"""Records of this hour and the last that could not be taken, from which a sender is likely broken."""
 FULL = 0.8
 """Share of a budget from which it is said."""
 
@@ -43,11 +47,34 @@ def examine_running(settings: Settings, environ: Mapping[str, str]) -> Iterator[
     latest = enacted.in_force(settings, environ, people=True)
     yield from policy(latest, settings, environ)
     yield from addresses(latest.policy, gone_at(plan.settings, latest.policy))
-    topics = condition(plan.settings)
+    yield from waiting(store)
+    try:
+        topics = condition(plan.settings)
+    except CallerFault as fault:
+        yield Finding(Level.FAULT, f"{fault}; missed deadlines are not looked for meanwhile", _KAFKA, "logs/kafka.log")
+        return
     yield from positions(store, topics)
+    yield from unread(store, topics)
+    yield from deaf(store, topics)
     yield from put_aside(topics)
+    yield from refused(store)
     if behind(store, topics) <= BEHIND:  # while history loads, nobody knows which feed is still
         yield from feeds(store)
+    else:
+        yield from looked_at_twice(plan, store, topics)
+
+
+_KAFKA = "bring the broker back; senders keep what it does not take, and the worker goes on by itself"
+
+
+def looked_at_twice(plan: Plan, store: Soundness, topics: Condition) -> Iterator[Finding]:
+    """A worker that is behind, watched for a few seconds."""
+    figures = f"{url(plan, 'worker')}/metrics"
+    first = glance(store, {number: held.high for number, held in topics.extents.items()}, figures)
+    time.sleep(LOOK_SECONDS)
+    later = enacted.asked(lambda: soundness(plan.settings.required_database_url()))
+    if later is not None:
+        yield from pace(first, glance(later, ends(plan.settings), figures))
 
 
 def positions(store: Soundness, topics: Condition) -> Iterator[Finding]:
@@ -85,13 +112,12 @@ def behind(store: Soundness, topics: Condition) -> int:
 
 def _worker(store: Soundness, lag: int) -> Iterator[Finding]:
     beat = max((place.beat for place in store.places if place.beat), default=None)
-    where = "logs/worker.log"
-    if beat is None or (store.now - beat).total_seconds() > STILL_SECONDS:
+    if beat is None or store.now - beat > STILL:
         since = "yet" if beat is None else f"since {beat:%Y-%m-%dT%H:%M:%SZ}"
-        yield Finding(Level.FAULT, f"the worker has written nothing {since}", "see its last lines there", where)
-    if lag > BEHIND:
-        yield Finding(Level.WARNING, f"the worker is {lag} events behind", "it catches up; if not, see there", where)
-    else:
+        yield Finding(
+            Level.FAULT, f"the worker has written nothing {since}", "see its last lines there", "logs/worker.log"
+        )
+    if lag <= BEHIND:
         yield Finding(Level.GOOD, f"{lag} events are still to be applied")
 
 
@@ -107,6 +133,16 @@ def put_aside(topics: Condition) -> Iterator[Finding]:
     )
     remedy = "`rxpulse deadletter list` shows why and from where; mend the sender"
     yield Finding(Level.WARNING, what, remedy, f"rx.deadletter, offset {last.offset}")
+
+
+def refused(store: Soundness) -> Iterator[Finding]:
+    """Dead letters that come in numbers."""
+    total = sum(store.refused.values())
+    if total > MANY:
+        reason, count = max(store.refused.items(), key=lambda one: one[1])
+        what = f"{total} records of this hour and the last could not be taken, {count} of them: {reason}"
+        remedy = "ask whoever runs the sender, which was most likely changed; more than 100 of 1000 stop the worker"
+        yield Finding(Level.WARNING, what, remedy, "`rxpulse deadletter list`")
 
 
 def records(store: Soundness) -> Iterator[Finding]:

@@ -2,18 +2,20 @@
 outcomes, the types that each site has sent, connections and size."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
 
 from models.store.connecting import connect
+from models.store.vigil import recent_dead_letters
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One partition of the events as far as it is applied. `beat` is when the worker last wrote about it."""
+    """One partition of the events as far as it is applied. `beat` is when the worker last wrote about it, `judged` the
+    instant up to which it listened to silence there; `owner` is the worker that holds it, None for nobody."""
 
     partition: int
     cluster: str
@@ -22,6 +24,8 @@ class Place:
     id_reused: int
     rejected: int
     rerouted: int
+    judged: datetime | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,20 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """A connection of a worker that has been waiting for a lock for `seconds`; `by` names those who hold it."""
+
+    name: str
+    seconds: float
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Soundness:
     """As of the database's `now`. `seen` has the types of event that each site ever sent; `size` is the database's in
     bytes; `spans` is how far apart the first and the last hour lie in which a site had something recorded, of the last
-    nine weeks."""
+    nine weeks; `refused` counts the records received in this hour or the last one that could not be taken, by reason;
+    `ahead` is how far the clock of each worker's host was ahead when it was measured within the last minute."""
 
     now: datetime
     places: tuple[Place, ...]
@@ -76,6 +90,9 @@ class Soundness:
     connections: tuple[Connected, ...]
     size: int
     spans: Mapping[str, timedelta]
+    blocked: tuple[Blocked, ...] = ()
+    refused: Mapping[str, int] = field(default_factory=dict[str, int])
+    ahead: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
 
 
 def soundness(database_url: str) -> Soundness | None:
@@ -86,7 +103,8 @@ def soundness(database_url: str) -> Soundness | None:
         if table is None:
             return None
         places = connection.execute(
-            "SELECT partition, cluster, position, beat, id_reused, rejected, rerouted FROM positions ORDER BY partition"
+            "SELECT partition, cluster, position, beat, id_reused, rejected, rerouted, judged, owner FROM positions"
+            " ORDER BY partition"
         )
         feeds = connection.execute(
             "SELECT source, site, max(last_recorded) FROM feeds GROUP BY source, site ORDER BY source, site"
@@ -104,7 +122,23 @@ def soundness(database_url: str) -> Soundness | None:
             connections(connection),
             size,
             dict(connection.execute("SELECT site, max(hour) - min(hour) FROM feed_hours GROUP BY site").fetchall()),
+            tuple(Blocked(name, seconds, tuple(by or ())) for name, seconds, by in connection.execute(_BLOCKED)),
+            recent_dead_letters(connection),
+            dict(connection.execute(_AHEAD).fetchall()),
         )
+
+
+_BLOCKED = """
+SELECT a.application_name, extract(epoch FROM clock_timestamp() - a.query_start)::float8,
+    (SELECT array_agg(coalesce(nullif(b.application_name, ''), b.usename, 'somebody') || ', process ' || b.pid)
+     FROM pg_stat_activity b WHERE b.pid = ANY(pg_blocking_pids(a.pid)))
+FROM pg_stat_activity a
+WHERE a.wait_event_type = 'Lock' AND a.application_name ~ '^(worker-|reads for worker-|judges for )'
+ORDER BY a.query_start
+"""
+_AHEAD = (
+    "SELECT worker, ahead * interval '1 microsecond' FROM worker_clocks WHERE measured > now() - interval '1 minute'"
+)
 
 
 def connections(connection: "Connection[Any]") -> tuple[Connected, ...]:

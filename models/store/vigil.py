@@ -73,8 +73,13 @@ def _vigil(connection: "Connection[Any]") -> Vigil:
         beat=beat,
         listened=listened,
         followed=tuple(Followed(*row) for row in connection.execute(_FOLLOWED)),
-        dead_letters=dict(connection.execute(_DEAD_LETTERS, [DEAD_LETTER]).fetchall()),
+        dead_letters=recent_dead_letters(connection),
     )
+
+
+def recent_dead_letters(connection: "Connection[Any]") -> dict[str, int]:
+    """The records received in this hour or the last one that could not be taken, by reason."""
+    return dict(connection.execute(_DEAD_LETTERS, [DEAD_LETTER]).fetchall())
 
 
 _ESCALATIONS = "SELECT state, count(*) FROM escalations WHERE state <> 'resolved' GROUP BY state"

@@ -58,10 +58,19 @@ def test_positions_that_do_not_fit_the_topic_are_faults_with_place_and_remedy(
     assert found.level is Level.FAULT and what in found.what and found.where and found.remedy
 
 
-def test_a_worker_that_is_behind_is_said_with_how_far() -> None:
-    topics = replace(TOPICS, extents={0: Extent(0, 1_011), 1: Extent(0, 500)})
-    [found] = bad(running_examination.positions(WELL, topics))
-    assert (found.level, found.what) == (Level.WARNING, "the worker is 1501 events behind")
+def test_how_little_is_left_to_read_is_said() -> None:
+    few = replace(TOPICS, extents={0: Extent(0, 1_010), 1: Extent(0, 0)})
+    assert [one.what for one in running_examination.positions(WELL, few)] == ["1000 events are still to be applied"]
+    many = replace(TOPICS, extents={0: Extent(0, 1_011)})
+    assert list(running_examination.positions(WELL, many)) == [], "that takes a second look"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "said"), [({"not json": 20}, ""), ({"not json": 8, "bad time": 13}, "13 of them: bad time")]
+)
+def test_dead_letters_that_come_in_numbers_are_said(reasons: dict[str, int], said: str) -> None:
+    found = list(running_examination.refused(replace(WELL, refused=reasons)))
+    assert [said in one.what and one.level is Level.WARNING for one in found] == ([True] if said else [])
 
 
 def test_dead_letters_are_counted_and_the_last_reason_is_said() -> None:
