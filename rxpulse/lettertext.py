@@ -35,8 +35,9 @@ def line(one: Row) -> str:
     today = "in order" if one["today"] is None else "refused"
     sent = f", replayed {one['replayed']}" if one["replayed"] else ""
     place = f"{one['topic']} {one['partition']}:{one['offset']}"
+    at = f"{str(one['at']).partition('.')[0].removesuffix('Z')}Z"
     return printable(
-        f"{one['id']:<10} {one['at']:<28} {one['reason']:<20} {place:<24} {one['bytes']:>8} B  {often}; {today}{sent}"
+        f"{one['id']:<10} {at:<20} {one['reason']:<20} {place:<24} {one['bytes']:>8} B  {often}; {today}{sent}"
     )
 
 
@@ -52,7 +53,7 @@ def described(one: Row) -> str:
         "came from": f"{one['topic']} partition {one['partition']} offset {one['offset']}",
         "size": f"{one['bytes']} bytes{cut}",
         "today": today,
-        "replayed": one["replayed"] or "not that anybody knows",
+        "replayed": one["replayed"] or "never, as far as is known",
         "do": one["remedy"],
     }
     shown = {name: one[name] for name in ("key", "content") if one.get(name) is not None}

@@ -73,7 +73,9 @@ def pace(first: Glance, second: Glance) -> Iterator[Finding]:
     came = sum(second.ends[n] - first.ends.get(n, 0) for n in second.ends) / seconds
     left, slow = second.behind, slowest(first, second)
     told, remedy = ("", "") if slow is None else _SLOW[slow]
-    if applied <= 0:
+    if left <= BEHIND:
+        yield Finding(Level.GOOD, f"the worker has just caught up, at {applied:.0f} events a second; {left} are left")
+    elif applied <= 0:
         what = f"the worker is {left} events behind and has applied none for {seconds:.0f} s"
         yield Finding(Level.FAULT, _joined(what, told), remedy or "see its last lines there; it may be starting", _LOG)
     elif applied > came:

@@ -25,8 +25,8 @@ def looks(applied: int, came: int, spent: dict[Doing, float] | None = None) -> l
     """Two looks, 3 s apart, at a worker that is 9,000 events behind at the first."""
     before = {str(doing): 5.0 for doing in Doing}
     after = None if spent is None else {str(doing): 5.0 + spent.get(doing, 0.0) for doing in Doing}
-    first = Glance(100.0, {0: 1_000, 1: 0}, {0: 6_000, 1: 4_000}, before)
-    second = Glance(103.0, {0: 1_000 + applied, 1: 0}, {0: 6_000 + came, 1: 4_000}, after)
+    first = Glance(100.0, {0: 1_000, 1: 4_000}, {0: 10_000, 1: 4_000}, before)
+    second = Glance(103.0, {0: 1_000 + applied, 1: 4_000}, {0: 10_000 + came, 1: 4_000}, after)
     return list(pace(first, second))
 
 
@@ -36,6 +36,11 @@ def test_a_worker_that_catches_up_is_said_with_how_long_it_takes() -> None:
     assert found.what == (
         "the worker is 6300 events behind and catches up: it applies 1000 a second, 100 come: about 7 s to go"
     )
+
+
+def test_a_worker_that_has_caught_up_meanwhile_is_fine() -> None:
+    [found] = looks(applied=9_000, came=600)
+    assert found.level is Level.GOOD and found.what.endswith("just caught up, at 3000 events a second; 600 are left")
 
 
 def test_a_worker_that_falls_back_is_said_with_what_takes_its_time() -> None:
