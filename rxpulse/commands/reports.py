@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from models.settings import Settings
+from rxpulse.prefect_client import introduce
 
 
 @click.command()
@@ -19,13 +20,7 @@ def reports() -> None:
     Example: RXPULSE_DATABASE_URL_FILE=db.url RXPULSE_PREFECT_URL=http://prefect:4200/api rxpulse reports
     """
     settings = Settings.from_env(os.environ)
-    # In a container nobody has set Prefect's own variables; a stack on one machine has.
-    if settings.prefect_url:
-        os.environ.setdefault("PREFECT_API_URL", settings.prefect_url)
-    if settings.prefect_auth:
-        os.environ.setdefault("PREFECT_API_AUTH_STRING", settings.prefect_auth)
-    os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    introduce(settings, os.environ)
     own_temporary_folder(settings.home)
     from metrics import logbook
     from workflows.plain_logging import settle_logging

@@ -40,25 +40,35 @@ class Rehearsal:
     rig: Rig
     ports: dict[str, int]
     home: Path
+    secrets: dict[str, str]
 
-    def env(self, name: str) -> dict[str, str]:
-        """The environment of a service, its addresses and passwords those of this machine."""
+    def here(self, text: str) -> str:
+        """A text with the addresses and passwords of the containers, as it reads on this machine."""
         held = keys.ensure(self.rig.plan.home)
-        made = reading.env_of(self.services["provision"])
         passwords = {
-            made["RXPULSE_PREFECT_PASSWORD"]: str(held.prefect),
-            str(urlsplit(made["RXPULSE_ADMIN_URL"]).password): str(held.admin),
-            str(urlsplit(made["RXPULSE_DATABASE_URL"]).password): str(held.owner),
+            self.secrets["prefect_password"]: str(held.prefect),
+            self.secrets["admin_password"]: str(held.admin),
+            str(urlsplit(self.secrets["database_url"]).password): str(held.owner),
         }
         places = {
             "postgres:5432": f"127.0.0.1:{self.rig.plan.ports['postgres']}",
             "kafka:9092": f"127.0.0.1:{self.rig.plan.ports['kafka']}",
             "prefect:4200": f"127.0.0.1:{self.ports['prefect']}",
             "/etc/rxpulse/demo.toml": str(reading.ROOT / "models" / "defaults" / "demo.toml"),
+            "/var/lib/rxpulse": str(self.home),
         }
-        env = reading.env_of(self.services[name])
         for there, here in (*passwords.items(), *places.items()):
-            env = {key: value.replace(there, here) for key, value in env.items()}
+            text = text.replace(there, here)
+        return text
+
+    def env(self, name: str) -> dict[str, str]:
+        """The environment of a service, with the secrets that it gets and no others."""
+        folder = self.home / "secrets" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for secret in reading.asked_for(self.services[name]):
+            (folder / secret).write_text(self.here(self.secrets[secret]), "utf-8")
+        found = reading.env_of(self.services[name], folder)
+        env = {key: self.here(value) for key, value in found.items()} | {"SECRETS_FOLDER": str(folder)}
         own = {"RXPULSE_PORT": str(self.ports[name])} if name in ROLES else {}
         return {
             "PATH": f"{self.home}:{Path(sys.executable).parent}:{os.defpath}",
@@ -86,14 +96,18 @@ class Rehearsal:
 
 
 @pytest.fixture(scope="module")
-def rehearsal(found: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+def rehearsal(
+    installation: Path, found: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rehearsal]:
     """Every role, ready, started in the order in which Compose does."""
     home = tmp_path_factory.mktemp("volume")
-    shutil.copy(reading.ROOT / "deploy" / "worker.sh", home / "rxpulse-worker")
+    for script in ("worker", "prefect"):
+        shutil.copy(reading.ROOT / "deploy" / f"{script}.sh", home / f"rxpulse-{script}")
     (home / "rxpulse").write_text(f'#!/bin/sh\nexec {sys.executable} -m rxpulse "$@"\n')
     (home / "rxpulse").chmod(0o755)
     with standing(os.environ, only=("kafka", "postgres")) as rig, ExitStack() as running:
-        made = Rehearsal(found, rig, {name: free_port() for name in (*ROLES, "prefect")}, home)
+        ports = {name: free_port() for name in (*ROLES, "prefect")}
+        made = Rehearsal(found, rig, ports, home, reading.drawn(installation))
         for name in reading.ONCE:
             done = subprocess.run(
                 made.argv(name), env=made.env(name), cwd=home, capture_output=True, text=True, check=False
@@ -139,16 +153,22 @@ def test_every_role_becomes_ready_as_compose_sets_it_up(rehearsal: Rehearsal) ->
     assert {name for name in rehearsal.ports if rehearsal.ready(name)} == {*ROLES, "prefect"}
 
 
+def test_prefects_pages_are_put_where_its_container_may_write(rehearsal: Rehearsal) -> None:
+    page = httpx.get(f"http://127.0.0.1:{rehearsal.ports['prefect']}/", follow_redirects=True)
+    assert page.status_code == 200 and "text/html" in page.headers["content-type"]
+    assert list((rehearsal.home / "prefect" / "ui").glob("*/index.html"))
+
+
 def test_every_role_shows_its_figures_to_prometheus_with_the_key(rehearsal: Rehearsal) -> None:
     for role in ROLES:
-        key = rehearsal.env(role)["RXPULSE_API_KEY"]
+        key = rehearsal.secrets["api_key"]
         url = f"http://127.0.0.1:{rehearsal.ports[role]}/metrics"
         answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"})
         assert answer.status_code == 200 and f"rxpulse_{role}_" in answer.text, role
 
 
 def test_an_event_that_is_posted_to_the_intake_is_on_the_board(rehearsal: Rehearsal) -> None:
-    key = {"Authorization": f"Bearer {rehearsal.env('intake')['RXPULSE_API_KEY']}"}
+    key = {"Authorization": f"Bearer {rehearsal.secrets['api_key']}"}
     said = json.dumps(sold("fill/in-a-container"))
     media = {"content-type": "application/cloudevents+json"}
     answer = httpx.post(

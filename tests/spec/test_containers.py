@@ -30,6 +30,8 @@ ONCE = ("provision", "migrate", "topics")
 OURS = (*ROLES, *ONCE, "demo")
 SERVERS = ("kafka", "postgres", "prefect", "prometheus", "alertmanager", "grafana")
 IMAGE = "rxpulse:0.1.0"
+INSIDE = Path("/run/secrets")
+"""Where secrets lie in a container."""
 
 
 def compose() -> str:
@@ -66,9 +68,21 @@ def found(installation: Path) -> dict[str, Any]:
     return json.loads(done.stdout)["services"]
 
 
-def env_of(service: Mapping[str, Any]) -> dict[str, str]:
+def env_of(service: Mapping[str, Any], secrets: Path = INSIDE) -> dict[str, str]:
+    """The environment of a service; `secrets` is where its secrets lie."""
     # Compose writes a dollar that is meant as one twice.
-    return {name: str(value).replace("$$", "$") for name, value in service["environment"].items() if value is not None}
+    said = {name: str(value).replace("$$", "$") for name, value in service["environment"].items() if value is not None}
+    return {name: value.replace(str(INSIDE), str(secrets)) for name, value in said.items()}
+
+
+def asked_for(service: Mapping[str, Any]) -> set[str]:
+    """The secrets that a service gets."""
+    return {one["source"] for one in service.get("secrets", ())}
+
+
+def drawn(installation: Path) -> dict[str, str]:
+    """The secrets that were drawn."""
+    return {file.name: file.read_text("utf-8").strip() for file in (installation / "secrets").iterdir()}
 
 
 # Compose
@@ -88,43 +102,64 @@ def test_without_the_demonstration_its_pharmacies_are_left_out(installation: Pat
     assert set(done.stdout.split()) == {*OURS, *SERVERS} - {"demo"}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        line.partition("=")[0]
-        for line in (ROOT / "deploy" / "new-env").read_text("utf-8").splitlines()
-        if "=$(draw" in line or "=rxpulse:$(draw" in line
-    ],
-)
-def test_a_secret_that_is_missing_is_asked_for_by_name(installation: Path, tmp_path: Path, name: str) -> None:
+def test_an_installation_that_was_never_drawn_is_asked_for(tmp_path: Path) -> None:
     shutil.copy(FILE, tmp_path)
-    lines = (installation / ".env").read_text("utf-8").splitlines()
-    (tmp_path / ".env").write_text("\n".join(line for line in lines if not line.startswith(f"{name}=")), "utf-8")
     done = config(tmp_path, "-q")
-    assert done.returncode != 0 and name in done.stderr and "run deploy/new-env first" in done.stderr
+    assert done.returncode != 0 and "run deploy/new-env first" in done.stderr
+
+
+def test_every_secret_that_a_service_gets_is_drawn_and_every_one_drawn_is_needed(
+    installation: Path, found: dict[str, Any]
+) -> None:
+    done = config(installation, "--format", "json")
+    files = {name: Path(one["file"]) for name, one in json.loads(done.stdout)["secrets"].items()}
+    assert files == {name: installation / "secrets" / name for name in drawn(installation)}
+    assert set().union(*map(asked_for, found.values())) == set(files)
+    for name, one in found.items():
+        said = json.dumps([one["environment"], one.get("entrypoint")]) if "environment" in one else ""
+        script = ROOT / "deploy" / "prefect.sh" if name == "prefect" else None
+        said += script.read_text("utf-8").replace("${SECRETS_FOLDER:-/run/secrets}", "/run/secrets") if script else ""
+        named = {path.split("/")[-1] for path in re.findall(r"/run/secrets/\w+", said)}
+        assert named == (asked_for(one) if name != "prometheus" else set()), name
 
 
 def test_the_drawn_secrets_differ_are_yours_alone_and_are_never_drawn_again(installation: Path) -> None:
-    file = installation / ".env"
-    held = file.read_text("utf-8")
-    secrets = [line.partition("=")[2] for line in held.splitlines() if re.match(r"RXPULSE_(?!POLICY)", line)]
-    assert len(secrets) == len(set(secrets)) == 9 and min(map(len, secrets)) >= 22
-    assert file.stat().st_mode & 0o777 == 0o600
+    held, folder = drawn(installation), installation / "secrets"
+    alone = [value.rpartition("@")[0].rpartition(":")[2] if "@" in value else value for value in held.values()]
+    # Of two servers' passwords each stands alone and in an address.
+    assert len(set(alone)) == len(alone) - 2 == 8 and min(map(len, alone)) >= 24
+    assert folder.stat().st_mode & 0o777 == 0o700 and (installation / ".env").stat().st_mode & 0o777 == 0o600
+    # Users of the containers that this machine does not know read them.
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o444}
     again = subprocess.run([installation / "deploy" / "new-env"], capture_output=True, text=True, check=False)
-    assert again.returncode == 1 and "stays as it is" in again.stderr and file.read_text("utf-8") == held
+    assert again.returncode == 1 and "stays as it is" in again.stderr and drawn(installation) == held
 
 
-def test_no_password_stands_in_the_file() -> None:
-    text = FILE.read_text("utf-8")
-    for name, value in re.findall(r"(\w*(?:PASSWORD|_KEY|AUTH(?:_STRING)?)): (.+)", text):
-        assert value.startswith("${RXPULSE_") and ":?" in value, name
-    assert not re.findall(r"://\w+:(?!\$\{RXPULSE_\w+:\?)[^@/\s]+@", text)
+def test_no_secret_stands_in_what_the_engine_is_told(installation: Path) -> None:
+    done = config(installation, "--format", "json")
+    assert done.returncode == 0 and not [name for name, value in drawn(installation).items() if value in done.stdout]
+    assert "PASSWORD_FILE" in done.stdout
+    assert not re.findall(r"://\w+:[^@/\s]+@", FILE.read_text("utf-8"))
 
 
 def test_nothing_is_reached_from_another_machine(found: dict[str, Any]) -> None:
     published = {name: port for name, one in found.items() for port in one.get("ports", ())}
     assert {port["host_ip"] for port in published.values()} == {"127.0.0.1"}
     assert set(published) == {"console", "intake", "prefect", "prometheus", "alertmanager", "grafana"}
+
+
+def test_the_databases_and_who_needs_nothing_from_outside_are_on_a_network_without_a_way_out(
+    installation: Path, found: dict[str, Any]
+) -> None:
+    networks = json.loads(config(installation, "--format", "json").stdout)["networks"]
+    assert {name: one.get("internal", False) for name, one in networks.items()} == {"front": False, "back": True}
+    on_front = {name for name, one in found.items() if "front" in one["networks"]}
+    # A port is published from there, and messages leave from there.
+    assert on_front == {name for name, one in found.items() if one.get("ports")} | {"dispatcher"}
+    assert {name for name, one in found.items() if "back" not in one["networks"]} == {"alertmanager"}
+    for name, one in found.items():
+        for need in one.get("depends_on", {}):
+            assert set(one["networks"]) & set(found[need]["networks"]), (name, need)
 
 
 def test_every_image_is_pinned_by_a_tag_and_the_servers_are_those_of_the_one_machine_stack(
@@ -164,6 +199,16 @@ def test_our_containers_may_do_nothing_that_they_need_not(found: dict[str, Any])
         assert not found[name].get("privileged") and "user" not in found[name]
 
 
+def test_a_container_writes_to_its_volumes_and_temporary_folders_alone(found: dict[str, Any]) -> None:
+    assert {name for name, one in found.items() if not one.get("read_only")} == {"kafka"}
+    for name, one in found.items():
+        assert name == "kafka" or "/tmp" in one["tmpfs"], name
+    home = re.findall(r"RXPULSE_HOME=(\S+)", (ROOT / "deploy" / "Dockerfile").read_text("utf-8"))
+    for name in (*OURS, "prefect"):
+        assert [one["target"] for one in found[name]["volumes"]] == home, name
+    assert env_of(found["prefect"])["PREFECT_SERVER_UI_STATIC_DIRECTORY"].startswith(f"{home[0]}/")
+
+
 # The roles
 
 
@@ -181,8 +226,10 @@ def test_the_command_of_a_role_is_one_that_the_command_line_takes(found: dict[st
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_role_takes_the_settings_that_it_gets(found: dict[str, Any], name: str, tmp_path: Path) -> None:
-    env = env_of(found[name])
+def test_a_role_takes_the_settings_that_it_gets(
+    installation: Path, found: dict[str, Any], name: str, tmp_path: Path
+) -> None:
+    env = env_of(found[name], installation / "secrets")
     policy = env.pop("RXPULSE_POLICY", "")
     assert policy in ("", "/etc/rxpulse/demo.toml")
     assert unknown_names(env) == []
@@ -200,28 +247,55 @@ def test_the_first_policy_of_the_demonstration_is_the_demos_and_lies_in_the_imag
     assert f"{POLICY.relative_to(ROOT)} /etc/rxpulse/demo.toml" in (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 
 
-def test_what_is_made_in_the_database_is_what_the_others_use(found: dict[str, Any]) -> None:
-    made = Settings.from_env(env_of(found["provision"]))
-    prefect = urlsplit(env_of(found["prefect"])["PREFECT_API_DATABASE_CONNECTION_URL"])
+def test_what_is_made_in_the_database_is_what_the_others_use(installation: Path, found: dict[str, Any]) -> None:
+    held = drawn(installation)
+    made = Settings.from_env(env_of(found["provision"], installation / "secrets"))
+    theirs = env_of_prefect(installation, found)
+    prefect = urlsplit(theirs["PREFECT_API_DATABASE_CONNECTION_URL"])
     assert (prefect.username, prefect.password, prefect.path) == (
         plan.PREFECT,
         made.prefect_password,
         f"/{plan.PREFECT}",
     )
-    assert env_of(found["grafana"])["RXPULSE_READER_PASSWORD"] == made.reader_password
-    assert env_of(found["prefect"])["PREFECT_SERVER_API_AUTH_STRING"] == made.prefect_auth
-    assert urlsplit(str(made.admin_url)).password == env_of(found["postgres"])["POSTGRES_PASSWORD"]
+    assert held["reader_password"] == made.reader_password
+    assert theirs["PREFECT_SERVER_API_AUTH_STRING"] == made.prefect_auth
+    assert urlsplit(str(made.admin_url)).password == held["admin_password"]
+    [_, _, words] = found["grafana"]["entrypoint"]
+    assert words == (
+        "RXPULSE_READER_PASSWORD=$$(cat /run/secrets/reader_password); export RXPULSE_READER_PASSWORD; exec /run.sh"
+    )
     store = yaml.safe_load((ROOT / "deploy/grafana/provisioning/datasources/rxpulse.yml").read_text("utf-8"))
     [reading] = [one for one in store["datasources"] if one["uid"] == "rxpulse-store"]
     assert (reading["user"], reading["jsonData"]["database"]) == (plan.READER, plan.OWNER)
 
 
-def test_provision_makes_them_from_these_settings_alone(found: dict[str, Any]) -> None:
+def test_provision_makes_them_from_these_settings_alone(installation: Path, found: dict[str, Any]) -> None:
     from rxpulse.commands.provision import _elsewhere
 
-    admin, owners, reader = _elsewhere(Settings.from_env(env_of(found["provision"])))
+    admin, owners, reader = _elsewhere(Settings.from_env(env_of(found["provision"], installation / "secrets")))
     assert urlsplit(admin).username == postgres.ADMIN and [one.name for one in owners] == [plan.OWNER, plan.PREFECT]
-    assert reader == env_of(found["grafana"])["RXPULSE_READER_PASSWORD"]
+    assert reader == drawn(installation)["reader_password"]
+
+
+def env_of_prefect(installation: Path, found: dict[str, Any]) -> dict[str, str]:
+    """What Prefect's server gets: its environment, and what deploy/prefect.sh adds to it from the secrets."""
+    folder = installation / "bin"
+    folder.mkdir(exist_ok=True)
+    (folder / "python").write_text("#!/bin/sh\nexec env\n")
+    (folder / "python").chmod(0o755)
+    env = env_of(found["prefect"]) | {
+        "PATH": f"{folder}:{os.defpath}",
+        "SECRETS_FOLDER": str(installation / "secrets"),
+    }
+    done = subprocess.run([ROOT / "deploy" / "prefect.sh"], env=env, capture_output=True, text=True, check=True)
+    lines = (line.partition("=") for line in done.stdout.splitlines())
+    return {name: value for name, _, value in lines if name.startswith("PREFECT_") or name == "DO_NOT_TRACK"}
+
+
+def test_a_secret_of_prefect_that_is_missing_ends_its_start(installation: Path, tmp_path: Path) -> None:
+    env = {"PATH": os.defpath, "SECRETS_FOLDER": str(tmp_path)}
+    done = subprocess.run([ROOT / "deploy" / "prefect.sh"], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and f"{tmp_path}/prefect_auth" in done.stderr
 
 
 # The servers are set up as on one machine
@@ -252,13 +326,13 @@ def test_postgresql_is_set_up_as_on_one_machine(found: dict[str, Any]) -> None:
 
 
 def test_prefect_is_set_up_as_on_one_machine(
-    found: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installation: Path, found: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect.settings import Settings as PrefectSettings
 
     chosen = Settings.from_env({}, home=tmp_path)
     mine = services._prefect_server(plan.decide(chosen, keys.ensure(tmp_path), 7400, None, {}))
-    theirs = env_of(found["prefect"])
+    theirs = env_of_prefect(installation, found)
     assert set(mine) - set(theirs) == {"PREFECT_HOME"}  # the image's
     alike = [
         name
@@ -341,6 +415,8 @@ def test_the_image_runs_as_nobody_in_particular_and_takes_no_secret_along() -> N
     ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     taken = {line[1:] for line in ignored if line.startswith("!")}
     assert "*" in ignored and ".env" not in taken
+    for script in re.findall(r"^COPY \S+ (deploy/\S+) ", text, re.MULTILINE):
+        assert script in taken and os.access(ROOT / script, os.X_OK), script
     packages = re.findall(r"^packages = \[(.+)\]$", (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)[0]
     assert {name.strip(' "') for name in packages.split(",")} <= taken
     assert all((ROOT / name).exists() for name in taken)
