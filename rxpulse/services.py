@@ -65,7 +65,7 @@ def prometheus_settings(plan: Plan) -> str:
 
 def java_command(plan: Plan, java: Sequence[Path], main: str, *arguments: str) -> Command:
     """A program of Kafka; on our death it is asked to stop, as its storage likes it."""
-    argv = kafka.argv(java[0], java[1:], main, *arguments)
+    argv = kafka.argv(java[0], java[1:], plan.settings.kafka_heap_mib, main, *arguments)
     return Command(argv=argv, env=_plain(plan), death_signal=signal.SIGTERM)
 
 

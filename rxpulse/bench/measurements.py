@@ -9,8 +9,9 @@ from typing import Any
 import psutil
 
 from models.errors import UsageFault
-from rxpulse.bench import offline, throughput, whole
-from rxpulse.bench.rows import Row, Sense, Wanted, middle, ratios, shown
+from models.settings import Settings
+from rxpulse.bench import offline, peer_programs, peers, throughput, whole
+from rxpulse.bench.rows import Row, Sense, Wanted, cpu_ratios, middle, ratios, shown, warm_ratios
 from rxpulse.bench.usage import Elsewhere
 from rxpulse.output import Say
 
@@ -45,7 +46,13 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "replay-mimic": _at_most("rxpulse replay of the real data set", "wall_s", 5),
     "help": _at_most("rxpulse --help", "wall_s", 0.3),
 }
-"""All rows, in the order in which they are shown."""
+"""The rows of RxPulse itself, in the order in which they are shown."""
+EVERY: Mapping[str, Measurement] = MEASUREMENTS | {
+    peer.name: Measurement(peer.meaning, "events_per_s") for peer in peers.PEERS
+}
+"""And after them those of its peers."""
+BESIDE_PEERS = ("durable", "durable-full", "no-store")
+"""What peers are measured beside where no row is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +67,23 @@ class Effort:
 LONG = Effort(events=1_000_000, samples=300)
 
 
-def chosen(names: Sequence[str], environ: Mapping[str, str]) -> list[str]:
-    """The rows to measure, in order; none named: all that can be. Raises UsageFault for an unknown one, and for one that
-    needs data which is not there."""
-    unknown = [name for name in names if name not in MEASUREMENTS]
+def chosen(names: Sequence[str], environ: Mapping[str, str], with_peers: bool = False) -> list[str]:
+    """The rows to measure, in order; none named: all of RxPulse itself that can be. `with_peers`: all peers too, and with
+    them, where none is named, only what they are compared with. Raises UsageFault for an unknown row, and for one that
+    needs data or sources which are not there."""
+    unknown = [name for name in names if name not in EVERY]
     if unknown:
-        raise UsageFault(f"nothing is called {unknown[0]}: there are {', '.join(MEASUREMENTS)}")
+        raise UsageFault(f"nothing is called {unknown[0]}: there are {', '.join(EVERY)}")
+    if with_peers:
+        names = [*(names or BESIDE_PEERS), *peers.NAMES]
+    if set(peers.NAMES) & set(names):
+        peer_programs.source()
     data = offline.real_data(environ)
     if "replay-mimic" in names and data is None:
         raise UsageFault(f"replay-mimic needs {offline.TEST_DATA}: the folder that holds mimic-iv-demo/")
-    return [name for name in MEASUREMENTS if (name in names if names else name != "replay-mimic" or data)]
+    if names:
+        return [name for name in EVERY if name in names]
+    return [name for name in MEASUREMENTS if name != "replay-mimic" or data]
 
 
 def report(names: Collection[str], environ: Mapping[str, str], cache: Path, effort: Effort, say: Say) -> dict[str, Any]:
@@ -79,13 +93,14 @@ def report(names: Collection[str], environ: Mapping[str, str], cache: Path, effo
     for number in range(effort.rounds):
         for row in _round(names, environ, cache, effort, _numbered(say, number, effort.rounds)):
             rounds[row.name].append(row)
-    rows = {name: middle(found, MEASUREMENTS[name].figure) for name, found in rounds.items()}
+    rows = {name: middle(found, EVERY[name].figure) for name, found in rounds.items()}
+    found = list(rows.values())
     return {
         "machine": found_on,
-        "rows": [
-            shown(row, rounds[name], MEASUREMENTS[name].figure, MEASUREMENTS[name].wanted) for name, row in rows.items()
-        ],
-        "ratios": ratios(list(rows.values())),
+        "rows": [shown(row, rounds[name], EVERY[name].figure, EVERY[name].wanted) for name, row in rows.items()],
+        "ratios": ratios(found, ("no-store", "durable-full", *peers.NAMES)),
+        "warm_ratios": warm_ratios(found, peers.NAMES),
+        "cpu_ratios": cpu_ratios(found, peers.NAMES),
     }
 
 
@@ -106,6 +121,12 @@ def _round(names: Collection[str], environ: Mapping[str, str], cache: Path, effo
     for job in throughput.jobs(effort.events):
         if job.name in names:
             yield from _said(say, [job.name], lambda job=job: [throughput.measure(job, environ, cache, say)])
+    wish, mirror = throughput.fills_of(effort.events), Settings.from_env(environ).maven
+    for peer in peers.PEERS:
+        if peer.name in names:
+            yield from _said(
+                say, [peer.name], lambda peer=peer: [peers.measure(peer, wish, environ, cache, mirror, say)]
+            )
     if "stack-start" in names:
         yield from _said(say, ["stack-start"], lambda: [whole.start(environ)])
     together = [name for name in names if name in whole.TOGETHER]

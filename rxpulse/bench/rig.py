@@ -23,6 +23,7 @@ from rxpulse.services import role_environment
 
 _UP_SECONDS = 300.0
 _LOOK_EVERY = 0.02
+_SERVER = {"RXPULSE_KAFKA_HEAP_MIB": "1024"}
 _INHERITED = ("RXPULSE_CACHE", "RXPULSE_MAVEN")
 
 
@@ -64,13 +65,18 @@ class Rig:
 
 @contextmanager
 def standing(
-    environ: Mapping[str, str], policy: Path | None = None, only: Sequence[str] = (), command: str = "up"
+    environ: Mapping[str, str],
+    policy: Path | None = None,
+    only: Sequence[str] = (),
+    command: str = "up",
+    server: bool = False,
 ) -> Iterator[Rig]:
     """A stack with everything in it healthy, started by `rxpulse up` or `rxpulse demo`; `only` names parts, empty for
-    all. What it made is deleted at the end. Raises CallerFault where it does not come up."""
+    all; a `server` has a broker as a server runs it. What it made is deleted at the end. Raises CallerFault where it does
+    not come up."""
     folder = Path(tempfile.mkdtemp(prefix="rxpulse-bench-"))
     folder.chmod(0o755)  # as root the database runs under another account, which has to pass through
-    env = own_environment(environ, folder / "home", policy)
+    env = own_environment(environ, folder / "home", policy) | (_SERVER if server else {})
     options = [word for part in only for word in ("--only", part)]
     began = time.monotonic()
     process = _start([command, *options], env, folder / "log")

@@ -1,7 +1,7 @@
 """What a measurement found, beside the figure wanted, as a row for people and for programs."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
@@ -37,8 +37,8 @@ class Wanted:
 class Row:
     """One measurement. `events` counts what was measured over (events, or samples of a latency); `cpu_s_per_million` is
     CPU seconds by process for each million events; `rss_mib` the resident memory of what the row is about at its
-    highest; `elsewhere` the share of the machine's processors that other processes had meanwhile (0 to 1). None: the row
-    has no such figure."""
+    highest; `elsewhere` the share of the machine's processors that other processes had meanwhile (0 to 1); `warm_...` the
+    same of the second half; `reason` why there is no figure at all. None: the row has no such figure."""
 
     name: str
     events: int | None = None
@@ -51,6 +51,9 @@ class Row:
     max_ms: float | None = None
     pss_mib: float | None = None
     elsewhere: float | None = None
+    warm_events_per_s: float | None = None
+    warm_cpu_s_per_million: Mapping[str, float] = field(default_factory=dict[str, float])
+    reason: str | None = None
 
 
 def throughput(name: str, events: int, seconds: float, cpu: Mapping[str, float], rss_bytes: int | None = None) -> Row:
@@ -73,30 +76,62 @@ def latency(name: str, seconds: Sequence[float]) -> Row:
 
 
 def middle(rounds: Sequence[Row], figure: str) -> Row:
-    """Of the rows of one measurement in several rounds the one in the middle (the lower of two) by `figure`. Raises
-    ValueError for no rows."""
+    """Of the rows of one measurement in several rounds the one in the middle (the lower of two) by `figure`; one without
+    a figure only where no round has one. Raises ValueError for no rows."""
     if not rounds:
         raise ValueError("no row of no rounds")
-    return sorted(rounds, key=lambda row: getattr(row, figure))[(len(rounds) - 1) // 2]
+    found = [row for row in rounds if row.reason is None] or rounds[:1]
+    return sorted(found, key=lambda row: getattr(row, figure) or 0.0)[(len(found) - 1) // 2]
 
 
 def shown(row: Row, rounds: Sequence[Row], figure: str, wanted: Wanted | None) -> dict[str, Any]:
     """The row ready for JSON: with the figure wanted and whether it was reached, and what every round found."""
     found = asdict(_rounded(row))
     told = {"wanted": None, "met": None} if wanted is None else _judged(row, wanted)
-    return found | told | {"rounds": [round(getattr(one, figure), 3) for one in rounds]}
+    return found | told | {"rounds": [_rounded_to(3, getattr(one, figure)) for one in rounds]}
 
 
-def ratios(rows: Sequence[Row]) -> dict[str, float | None]:
-    """How `durable` compares with the other rows that have a rate of events, each as a quotient; empty without it."""
-    rates = {row.name: row.events_per_s for row in rows if row.events_per_s is not None}
-    durable = rates.pop("durable", None)
-    if durable is None:
-        return {}
-    return {f"durable/{name}": round(durable / rate, 3) for name, rate in rates.items() if name in _COMPARED}
+def ratios(rows: Sequence[Row], against: Collection[str]) -> dict[str, float | None]:
+    """`events_per_s` of `durable` divided by that of each row named in `against`, None where that has no figure; empty
+    without `durable`."""
+    return {
+        f"durable/{other.name}": _quotient(durable.events_per_s, other.events_per_s)
+        for durable, other in _pairs(rows, against)
+    }
 
 
-_COMPARED = ("no-store", "durable-full")
+def warm_ratios(rows: Sequence[Row], against: Collection[str]) -> dict[str, float | None]:
+    """As `ratios`, against the second half of what the others ran: where a compiler has warmed up."""
+    return {
+        f"durable/{other.name}": _quotient(durable.events_per_s, other.warm_events_per_s)
+        for durable, other in _pairs(rows, against)
+    }
+
+
+def cpu_ratios(rows: Sequence[Row], against: Collection[str]) -> dict[str, dict[str, float | None]]:
+    """CPU seconds of each row named in `against`, all processes together, divided by those of `durable`: from the first
+    event on, and of the second half."""
+    return {
+        f"{other.name}/durable": {
+            "cold": _quotient(_cpu(other.cpu_s_per_million), _cpu(durable.cpu_s_per_million)),
+            "warm": _quotient(_cpu(other.warm_cpu_s_per_million), _cpu(durable.cpu_s_per_million)),
+        }
+        for durable, other in _pairs(rows, against)
+    }
+
+
+def _pairs(rows: Sequence[Row], against: Collection[str]) -> list[tuple[Row, Row]]:
+    """`durable`, each time with one of the others."""
+    durable = next((row for row in rows if row.name == "durable"), None)
+    return [] if durable is None else [(durable, row) for row in rows if row.name in against]
+
+
+def _cpu(by_process: Mapping[str, float]) -> float | None:
+    return sum(by_process.values()) if by_process else None
+
+
+def _quotient(above: float | None, below: float | None) -> float | None:
+    return round(above / below, 3) if above is not None and below else None
 
 
 def _judged(row: Row, wanted: Wanted) -> dict[str, Any]:
@@ -105,10 +140,11 @@ def _judged(row: Row, wanted: Wanted) -> dict[str, Any]:
 
 
 def _rounded(row: Row) -> Row:
-    figures = {
-        name: round(value, 3)
-        for name in ("wall_s", "events_per_s", "rss_mib", "p50_ms", "p99_ms", "max_ms", "pss_mib", "elsewhere")
-        if (value := getattr(row, name)) is not None
-    }
+    figures = {one.name: round(value, 3) for one in fields(row) if isinstance(value := getattr(row, one.name), float)}
     cpu = {process: round(used, 3) for process, used in row.cpu_s_per_million.items()}
-    return replace(row, cpu_s_per_million=cpu, **figures)
+    warm = {process: round(used, 3) for process, used in row.warm_cpu_s_per_million.items()}
+    return replace(row, cpu_s_per_million=cpu, warm_cpu_s_per_million=warm, **figures)
+
+
+def _rounded_to(digits: int, value: float | None) -> float | None:
+    return None if value is None else round(value, digits)

@@ -43,9 +43,14 @@ class Job:
     store: bool
 
 
+def fills_of(events: int) -> Wish:
+    """The fills that `durable`, `no-store` and every peer read."""
+    return Wish("retail-fills", "retail", sites=8, kind="fill", events=events)
+
+
 def jobs(events: int) -> tuple[Job, ...]:
     """The three rows, each over so many events."""
-    fills = Wish("retail-fills", "retail", sites=8, kind="fill", events=events)
+    fills = fills_of(events)
     hospital = Wish("hospital", "inpatient", sites=4, events=events)
     return (
         Job("durable", fills, ONE_CLOCK, True),
@@ -58,7 +63,7 @@ def measure(job: Job, environ: Mapping[str, str], cache: Path, say: Say) -> Row:
     """One round of a row on a stack of its own."""
     records = made(job.wish, cache, say)
     only = ("kafka", "postgres") if job.store else ("kafka",)
-    with standing(environ, job.policy, only) as rig:
+    with standing(environ, job.policy, only, server=True) as rig:
         if job.store:
             rig.run("_migrate")
         rig.run("topics", "create")

@@ -26,16 +26,25 @@ _QUIET = 0.05
 @click.option("--rounds", type=click.IntRange(1, 20), default=1, show_default=True, help="The middle one is shown.")
 @click.option("--long", "thorough", is_flag=True, help="A million events and 300 pages of each sort.")
 @click.option("--events", type=click.IntRange(1000), help="Events of durable, durable-full and no-store.")
+@click.option("--peers", is_flag=True, help="Other ways to do the job of durable too; from a checkout only.")
 @click.option("--samples", type=click.IntRange(1), help="Samples of each latency.")
 @json_option
 def bench(
-    names: tuple[str, ...], rounds: int, thorough: bool, events: int | None, samples: int | None, as_json: bool
+    names: tuple[str, ...],
+    rounds: int,
+    thorough: bool,
+    events: int | None,
+    peers: bool,
+    samples: int | None,
+    as_json: bool,
 ) -> None:
     """Measure speed and size on this machine: all rows, or those named. Each runs on a stack of its own.
 
     A running stack is left alone, but what else this machine does is in the figures. Rows: durable, durable-full,
     no-store, history-load, signal-latency, page-latency, deadline-page, stack-start, stack-memory, help, and
-    replay-mimic where RXPULSE_TEST_DATA names the folder with the real data.
+    replay-mimic where RXPULSE_TEST_DATA names the folder with the real data. With --peers the rows durable,
+    durable-full and no-store, or those named, and beside them faust-idiomatic, faust-agent, quixstreams, bytewax,
+    kafka-streams-eos and loop; some of these can be named instead.
     """
     from rxpulse.bench.measurements import LONG, Effort, chosen, report
 
@@ -43,7 +52,7 @@ def bench(
     effort = replace(effort, rounds=rounds, events=events or effort.events, samples=samples or effort.samples)
     # Whoever stops a measurement stops its stack with it.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    document = report(chosen(names, os.environ), os.environ, Settings.from_env(os.environ).cache, effort, say)
+    document = report(chosen(names, os.environ, peers), os.environ, Settings.from_env(os.environ).cache, effort, say)
     if as_json:
         print_json(document)
     else:
@@ -52,20 +61,28 @@ def bench(
 
 def table(document: Mapping[str, Any]) -> str:
     """The rows for people: what was found beside what is wanted."""
-    from rxpulse.bench.measurements import MEASUREMENTS
+    from rxpulse.bench.measurements import EVERY
 
     machine = document["machine"]
     size = f"{machine['cores']} cores, {machine['memory_gib']:g} GiB, load before it began {machine['load_before']:g}"
-    out = [size, f"{'':<15}{'found':>12}  wanted"]
+    out = [size, f"{'':<18}{'found':>12}  wanted"]
     for row in document["rows"]:
-        about = MEASUREMENTS[row["name"]]
+        about = EVERY[row["name"]]
+        if row["reason"] is not None:
+            out.append(f"{row['name']:<18}cannot run: {row['reason']}")
+            continue
         verdict = {True: "reached", False: "MISSED", None: ""}[row["met"]]
         out.append(
-            f"{row['name']:<15}{row[about.figure]:>12,.4g}  {row['wanted'] or about.figure:<22}{verdict:<9}"
+            f"{row['name']:<18}{row[about.figure]:>12,.4g}  {row['wanted'] or about.figure:<22}{verdict:<9}"
             f"{about.meaning}"
         )
-        out += [f"{'':<15}{line}" for line in _more(row)]
+        out += [f"{'':<18}{line}" for line in _more(row)]
     out += [f"{name}: {ratio:.2f}" for name, ratio in document["ratios"].items() if ratio is not None]
+    out += [
+        f"{name}, its warm half: {ratio:.2f}" for name, ratio in document["warm_ratios"].items() if ratio is not None
+    ]
+    for name, cpu in document["cpu_ratios"].items():
+        out += [f"{name}, CPU seconds, {half}: {ratio:.2f}" for half, ratio in cpu.items() if ratio is not None]
     return "\n".join(out)
 
 

@@ -1,10 +1,24 @@
 """Rows of measurements: what they hold, and how they are held against the figures wanted."""
 
+from dataclasses import replace
+
 import pytest
 
-from rxpulse.bench.rows import Row, Sense, Wanted, latency, middle, ratios, shown, throughput
+from rxpulse.bench.rows import (
+    Row,
+    Sense,
+    Wanted,
+    cpu_ratios,
+    latency,
+    middle,
+    ratios,
+    shown,
+    throughput,
+    warm_ratios,
+)
 from rxpulse.commands.bench import table
 
+MACHINE = {"cores": 2, "memory_gib": 8.0, "load_before": 0.1}
 FAST = Wanted("events_per_s", Sense.AT_LEAST, 20_000)
 
 
@@ -43,17 +57,49 @@ def test_a_row_without_a_figure_wanted_judges_nothing() -> None:
 
 def test_ratios_are_quotients_of_rates_of_events() -> None:
     rows = [Row(name="durable", events_per_s=30.0), Row(name="no-store", events_per_s=60.0), Row(name="help", wall_s=1)]
-    assert ratios(rows) == {"durable/no-store": 0.5}
-    assert ratios(rows[1:]) == {}
+    assert ratios(rows, ("no-store", "loop")) == {"durable/no-store": 0.5}
+    assert ratios(rows[1:], ("no-store",)) == {}
+
+
+def test_a_row_without_a_figure_has_no_ratio_and_says_why() -> None:
+    rows = [Row(name="durable", events_per_s=30.0), Row(name="kafka-streams-eos", reason="there is no JDK")]
+    against = ("kafka-streams-eos",)
+    assert ratios(rows, against) == {"durable/kafka-streams-eos": None}
+    assert warm_ratios(rows, against) == {"durable/kafka-streams-eos": None}
+    assert cpu_ratios(rows, against) == {"kafka-streams-eos/durable": {"cold": None, "warm": None}}
+    found = shown(rows[1], rows[1:], "events_per_s", None)
+    assert found["reason"] == "there is no JDK" and found["rounds"] == [None]
+    document = {"machine": MACHINE, "rows": [found], "ratios": {}, "warm_ratios": {}, "cpu_ratios": {}}
+    assert "cannot run: there is no JDK" in table(document)
+
+
+def test_all_processes_together_are_compared_cold_and_warm() -> None:
+    durable = throughput("durable", 1_000_000, 10.0, {"worker": 8.0, "postgres": 2.0})
+    other = replace(
+        throughput("kafka-streams-eos", 1_000_000, 20.0, {"client": 20.0, "kafka": 5.0}),
+        warm_events_per_s=80_000.0,
+        warm_cpu_s_per_million={"client": 12.0, "kafka": 3.0},
+    )
+    against = ("kafka-streams-eos",)
+    assert warm_ratios([durable, other], against) == {"durable/kafka-streams-eos": 1.25}
+    assert cpu_ratios([durable, other], against) == {"kafka-streams-eos/durable": {"cold": 2.5, "warm": 1.5}}
+
+
+def test_a_round_that_could_not_run_is_not_the_one_in_the_middle() -> None:
+    rounds = [Row(name="loop", reason="it stands still"), Row(name="loop", events_per_s=9.0)]
+    assert middle(rounds, "events_per_s") is rounds[1]
+    assert middle(rounds[:1], "events_per_s") is rounds[0]
 
 
 def test_the_table_shows_what_was_missed() -> None:
     used = {"worker": 40.0}
     row = Row(name="history-load", events=9, events_per_s=10_000.0, cpu_s_per_million=used, elsewhere=0.5)
     document = {
-        "machine": {"cores": 2, "memory_gib": 8.0, "load_before": 0.1},
+        "machine": MACHINE,
         "rows": [shown(row, [row], "events_per_s", FAST)],
         "ratios": {},
+        "warm_ratios": {},
+        "cpu_ratios": {},
     }
     printed = table(document)
     assert "MISSED" in printed and "events_per_s >= 20000" in printed and "worker 40.0" in printed
