@@ -190,6 +190,10 @@ def _listen(lines: IO[str], said: "queue.Queue[tuple[str, float] | None]") -> No
     said.put(None)
 
 
+def _last(client: _Client) -> str:
+    return f"the last that it said: {' '.join(last_lines(client.log, 3)) or 'nothing'}"
+
+
 def _mark(client: _Client, word: str, events: int, pids: Mapping[str, int]) -> tuple[float, dict[str, float]]:
     """The instant of a word, and the CPU seconds used by then."""
     give_up = time.monotonic() + _START_SECONDS + events / _SLOWEST
@@ -197,10 +201,9 @@ def _mark(client: _Client, word: str, events: int, pids: Mapping[str, int]) -> t
         try:
             heard = client.said.get(timeout=max(give_up - time.monotonic(), 0.0))
         except queue.Empty:
-            raise CannotRun(f"it stands still: no `{word}` of it came") from None
+            raise CannotRun(f"it stands still: no `{word}` of it came; {_last(client)}") from None
         if heard is None:
-            tail = " ".join(last_lines(client.log, 3))
-            raise CannotRun(f"it ended with {client.process.wait()} before `{word}`: {tail}")
+            raise CannotRun(f"it ended with {client.process.wait()} before `{word}`; {_last(client)}")
         # A library may print something of its own.
         if heard[0] == word:
             return heard[1], cpu_by_name(pids)

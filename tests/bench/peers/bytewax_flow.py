@@ -29,7 +29,7 @@ def record(fact: job.Interval | job.Breach) -> KafkaSinkMessage:
 
 flow = Dataflow("peer")
 # Without a tail it ends where the topic ends.
-source = KafkaSource([job.KAFKA], [job.EVENTS], tail=job.TOTAL == 0, batch_size=1000)
+source = KafkaSource([job.KAFKA], [job.EVENTS], tail=False, batch_size=1000)
 by_fill = op.map("by-fill", op.input("events", flow, source), keyed)
 found = op.stateful_map("clock", by_fill, keep_the_clock)
 facts = op.flat_map_value("each", found, lambda several: several)

@@ -1,13 +1,13 @@
 """The job that every Python peer does, and the words in which a peer tells the measurement how far it is.
 
-One clock runs for every fill, from `rx.received` to `rx.pv1.verified`. An event counts once, by its source and
-id, however often it comes, so each fill remembers those it has seen. When both times are known the interval goes to a topic, and a
+One clock runs for every fill, from `rx.received` to `rx.pv1.verified`. An event counts once, by its source and id, however
+often it comes, so each fill remembers those it has seen. When both times are known the interval goes to a topic, and a
 breach to another one where it took longer than the target. It is RxPulse's own job with one clock, less what a peer is
 spared: deadlines that pass while nothing comes, corrections, conflicts, and a database.
 
 A peer is told where Kafka is, how many events lie there, and a folder of its own by PEER_... variables. It says `begin` with
-the first event, `half` with the middle one, and `end` once everything it made is delivered and its position committed. With
-PEER_EVENTS=0 it goes on until it is ended.
+the first event, `half` with the middle one, and `end` once everything it made is delivered and its position committed; then
+it waits to be ended.
 """
 
 import os

@@ -5,7 +5,7 @@ from quixstreams import Application, State
 
 app = Application(
     broker_address=job.KAFKA,
-    consumer_group="peer",
+    consumer_group="quixstreams",
     auto_offset_reset="earliest",
     state_dir=job.FOLDER,
     use_changelog_topics=True,
@@ -23,6 +23,8 @@ def keep_the_clock(value: bytes, state: State) -> list[job.Interval | job.Breach
     fill = state.get("fill") or job.fresh()
     facts = job.apply(fill, job.decode(value))
     state.set("fill", fill)
+    if progress.whole:
+        app.stop()
     return list(facts)
 
 
@@ -31,6 +33,6 @@ facts.filter(lambda fact: isinstance(fact, job.Interval)).apply(job.encode).to_t
 facts.filter(lambda fact: isinstance(fact, job.Breach)).apply(job.encode).to_topic(signals)
 
 if __name__ == "__main__":
-    # It ends with a checkpoint: everything delivered, the position committed.
-    app.run(count=job.TOTAL)
+    # It stops with a checkpoint: everything delivered, the position committed.
+    app.run()
     job.finished()

@@ -1,12 +1,13 @@
 """What both programs in Faust share: the app with its settings, and its end."""
 
 import asyncio
+import logging
 
 import faust
 import job
 
 app = faust.App(
-    "peer",
+    "clock",
     broker=f"kafka://{job.KAFKA}",
     store="memory://",
     datadir=job.FOLDER,
@@ -28,8 +29,12 @@ def run() -> None:
 
 
 async def _run() -> None:
+    logging.basicConfig(level=logging.ERROR)
     await app.start()
-    await finishing.wait()
+    ends = [asyncio.ensure_future(finishing.wait()), asyncio.ensure_future(app.wait_until_stopped())]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if not finishing.is_set():
+        raise SystemExit("the app stopped before the last event")
     # The agent acknowledges the last event when it asks for the next one.
     await asyncio.sleep(0)
     await app.producer.flush()
