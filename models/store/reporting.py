@@ -8,7 +8,7 @@ changed hands after the week, an order finished on Monday, does not count any mo
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, LiteralString
 
@@ -233,11 +233,14 @@ class Reporting:
 
     def behind(self, site: str, ends: datetime, known: datetime) -> str | None:
         """Why the facts of a week of a site are not complete yet; None once every event recorded up to `known` is applied
-        and the rates up to `ends` are judged."""
+        and the rates up to `ends` are judged. History that is being brought in has been read to its end again and again
+        before it has come to that instant, so what still comes from before it is waited for."""
         with self._connection.cursor() as cursor:
             reach = scores.reach(cursor)
         if reach is None or reach.read < known:
             return "the events recorded up to then are not all read yet"
+        if self._one(_COMES, site=site, known=known, within=_COMING)[0]:
+            return "events recorded before then still come in"
         query = "SELECT EXISTS (SELECT FROM touched WHERE site = %(site)s AND since < %(ends)s)"
         return "its rates are not judged yet" if self._one(query, site=site, ends=ends)[0] else None
 
@@ -281,6 +284,14 @@ class Reporting:
         row = self._connection.execute(query, values).fetchone()
         assert row is not None
         return row
+
+
+_COMING = timedelta(minutes=2)
+"""For so long after it was applied an event from before a report's instant shows that more of its kind may follow."""
+_COMES: LiteralString = (
+    "SELECT EXISTS (SELECT FROM feeds WHERE site = %(site)s AND last_recorded < %(known)s"
+    " AND heard > now() - %(within)s)"
+)
 
 
 def turnaround(connection: "Connection[Any]", window: Window, clock: str = "") -> tuple[Turnaround, ...]:

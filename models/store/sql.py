@@ -200,7 +200,7 @@ ON CONFLICT (source, site, partition) DO UPDATE SET events = f.events + excluded
     duplicates = f.duplicates + excluded.duplicates, unknown_types = f.unknown_types + excluded.unknown_types,
     dropped_fields = f.dropped_fields + excluded.dropped_fields, clock_skew = f.clock_skew + excluded.clock_skew,
     last_time = greatest(f.last_time, excluded.last_time),
-    last_recorded = greatest(f.last_recorded, excluded.last_recorded)
+    last_recorded = greatest(f.last_recorded, excluded.last_recorded), heard = now()
 """
 _SEEN = """
 INSERT INTO seen_types (site, type) SELECT * FROM unnest(%s::text[], %s::text[]) ON CONFLICT DO NOTHING

@@ -167,6 +167,16 @@ def test_no_report_is_written_before_its_facts_are_all_read(lived: str, tmp_path
     assert not list(tmp_path.iterdir())
 
 
+def test_no_report_is_written_while_history_from_before_it_still_comes_in(lived: str, tmp_path: Path) -> None:
+    """However far silence was listened to meanwhile."""
+    early = _last(lived).reported(ZONE) - timedelta(seconds=1)
+    came = "UPDATE feeds SET last_recorded = %s, heard = now() - %s WHERE site = 'mercy' RETURNING 1"
+    _rows(lived, came, early, timedelta(seconds=110))
+    assert write_due(lived, tmp_path, "mercy") == Waiting("events recorded before then still come in")
+    _rows(lived, came, early, timedelta(seconds=130))
+    assert not isinstance(write_due(lived, tmp_path, "mercy"), Waiting)
+
+
 def test_no_report_is_written_before_its_rates_are_judged(lived: str, tmp_path: Path) -> None:
     since = _last(lived).begins(ZONE)
     _rows(lived, "INSERT INTO touched (site, rate, entry, since) VALUES ('mercy', 'r', 'e', %s) RETURNING 1", since)

@@ -116,7 +116,7 @@ class Silence(SQLModel, table=True):
 
 
 class FeedRow(SQLModel, table=True):
-    """What one partition saw of one source at one site."""
+    """What one partition saw of one source at one site; `heard` is when it applied something of it last."""
 
     __tablename__ = "feeds"
     source: str = words(key=True)
@@ -129,6 +129,7 @@ class FeedRow(SQLModel, table=True):
     clock_skew: int = big(zero=True)
     last_time: datetime = instant()
     last_recorded: datetime = instant()
+    heard: datetime = instant(now=True)
 
 
 class Doubt(SQLModel, table=True):
