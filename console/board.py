@@ -23,8 +23,9 @@ from models.policy import Policy
 from models.policy_text.cautions import cautions
 from models.policy_text.coverage import uncovered
 from models.policy_text.first_run import needed
-from models.store.board import Freshness, InboxMessage
+from models.store.board import InboxMessage
 from models.store.console import BoardView, ConsoleStore
+from models.store.freshness import Freshness
 from models.store.queues import Queue
 from models.store.rights import Role
 

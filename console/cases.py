@@ -16,9 +16,9 @@ from console.timeline import SCALE, Bar, timeline
 from models.event import Event
 from models.event_types import CATALOGUE
 from models.policy import Policies
-from models.store.board import EscalationItem, SignalItem
 from models.store.casebook import Casefile
 from models.store.console import ConsoleStore
+from models.store.items import EscalationItem, SignalItem
 
 NOT_THERE = "There is no such case, or none at the sites that you look after."
 _KNOWN_LATER = timedelta(minutes=1)

@@ -17,9 +17,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from console.auth import Caller, Door, Refused
-from models.store.board import Asked, EscalationItem, SignalItem
 from models.store.connecting import DatabaseAway
 from models.store.console import ConsoleStore
+from models.store.items import EscalationItem, SignalItem
+from models.store.lists import Asked
 from models.store.live import ESCALATION, SIGNAL, Happening, Held
 from models.store.rights import Rights
 

@@ -14,8 +14,9 @@ from console.choosing import priority_control
 from console.offering import offered
 from console.pages import page
 from console.showing import CHANNELS, DELIVERED, KINDS, MESSAGES, REASONS, SEVERITIES, STATES, TOLD, Words, age
-from models.store.board import LARGEST_PAGE, Asked, EscalationItem, Shown, SignalItem
 from models.store.console import ConsoleStore
+from models.store.items import EscalationItem, SignalItem
+from models.store.lists import LARGEST_PAGE, Asked, Shown
 from models.store.queues import Cases
 from models.store.rights import Rights
 from models.store.stories import Message

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from models.policy import Policy, Severity
-from models.store.board import EscalationItem, SignalItem
 from models.store.briefs import Brief
+from models.store.items import EscalationItem, SignalItem
 from models.store.messages import clock_title
 from models.store.rights import SEVERAL
 

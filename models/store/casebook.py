@@ -12,7 +12,8 @@ from psycopg import Connection
 
 from models.event import CaseId, Site
 from models.policy import Policies
-from models.store.board import Asked, EscalationItem, Shown, SignalItem, escalations, signals
+from models.store.items import EscalationItem, SignalItem
+from models.store.lists import Asked, Shown, escalations, signals
 from models.store.records import unpack
 from models.store.rights import Rights
 from models.tracking import Watched

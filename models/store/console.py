@@ -26,8 +26,11 @@ from models.store import (
     casebook,
     contacting,
     desk,
+    freshness,
     gone,
+    items,
     linking,
+    lists,
     live,
     quality,
     queues,
@@ -54,11 +57,11 @@ SIGNALS = 24
 class BoardView:
     """All that a page of the board shows, as of one instant. `elsewhere` counts what needs somebody and was not chosen."""
 
-    freshness: board.Freshness
+    freshness: freshness.Freshness
     queues: list[Queue]
     escalations: board.Urgent
     elsewhere: int
-    signals: board.Page[board.SignalItem]
+    signals: lists.Page[items.SignalItem]
     untold: int
     inbox: list[board.InboxMessage]
 
@@ -125,36 +128,36 @@ class ConsoleStore:
 
     def view(self, rights: Rights = EVERYTHING, sites: tuple[str, ...] = (), of: Cases = EVERY_CASE) -> BoardView:
         """The board as it stands, for these sites (empty: all) and cases. The inbox holds everything."""
-        asked = board.Asked(sites=sites, rights=rights, of=of)
+        asked = lists.Asked(sites=sites, rights=rights, of=of)
         with self._snapshot() as connection:
             urgent = board.urgent(connection, asked)
             return BoardView(
-                board.freshness(connection),
+                freshness.freshness(connection),
                 queues.queues(connection, sites, of.kinds, rights, of.priorities, of.stages),
                 urgent,
                 board.waiting(connection, rights) - urgent.waiting,
-                board.signals(connection, asked, SIGNALS),
-                board.untold(connection, asked),
+                lists.signals(connection, asked, SIGNALS),
+                lists.untold(connection, asked),
                 board.inbox(connection, rights=rights),
             )
 
     def queues(
         self, sites: Sequence[str], of: Cases, rights: Rights = EVERYTHING
-    ) -> tuple[board.Freshness, list[Queue]]:
+    ) -> tuple[freshness.Freshness, list[Queue]]:
         """Where open cases wait, and how old that is."""
         with self._connection() as connection:
             found = queues.queues(connection, sites, of.kinds, rights, of.priorities, of.stages)
-            return board.freshness(connection), found
+            return freshness.freshness(connection), found
 
-    def signals(self, asked: board.Asked, limit: int, after: str | None) -> board.Page[board.SignalItem]:
-        """As `board.signals`."""
+    def signals(self, asked: lists.Asked, limit: int, after: str | None) -> lists.Page[items.SignalItem]:
+        """As `lists.signals`."""
         with self._connection() as connection:
-            return board.signals(connection, asked, limit, after)
+            return lists.signals(connection, asked, limit, after)
 
-    def escalations(self, asked: board.Asked, limit: int, after: str | None) -> board.Page[board.EscalationItem]:
-        """As `board.escalations`."""
+    def escalations(self, asked: lists.Asked, limit: int, after: str | None) -> lists.Page[items.EscalationItem]:
+        """As `lists.escalations`."""
         with self._connection() as connection:
-            return board.escalations(connection, asked, limit, after)
+            return lists.escalations(connection, asked, limit, after)
 
     def messages(self, escalations: Sequence[str]) -> list[stories.Message]:
         """As `stories.messages`."""
@@ -234,16 +237,16 @@ class ConsoleStore:
         with self._connection() as connection:
             return turnarounds.days(connection, clock, zones, rights)
 
-    def escalation(self, escalation: str, rights: Rights) -> board.EscalationItem | None:
+    def escalation(self, escalation: str, rights: Rights) -> items.EscalationItem | None:
         """This escalation; None where there is none at any site of `rights`."""
         with self._connection() as connection:
-            found = board.escalations_of(connection, [escalation])
+            found = items.escalations_of(connection, [escalation])
         return found[0] if found and rights.at(found[0].site) else None
 
     def signals_among(self, signals: Sequence[str], rights: Rights) -> list[str]:
         """Those of these signals that are there, at the sites of `rights`."""
         with self._connection() as connection:
-            return [one.id for one in board.signals_of(connection, signals) if rights.at(one.site)]
+            return [one.id for one in items.signals_of(connection, signals) if rights.at(one.site)]
 
     def acknowledge(
         self, escalation: str, person: str, note: str

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from models.store.board import EscalationItem, SignalItem, escalations_of, signals_of
+from models.store.items import EscalationItem, SignalItem, escalations_of, signals_of
 
 SIGNAL, ESCALATION = "signal", "escalation"
 

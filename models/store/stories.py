@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 from psycopg import Connection
 
 from models.escalation import Entry, from_row
-from models.store.board import EscalationItem, Members, SignalItem, escalations_of, members, signals_of
+from models.store.items import EscalationItem, Members, SignalItem, escalations_of, members, signals_of
 from models.store.rights import Rights
 
 

@@ -21,9 +21,9 @@ from console.feed import Feed
 from models.errors import CallerFault
 from models.settings import Settings
 from models.store import access
-from models.store.board import SignalItem
 from models.store.connecting import connect
 from models.store.console import ConsoleStore
+from models.store.items import SignalItem
 from models.store.live import Happening, Held
 from models.store.rights import EVERYTHING
 from rxpulse.cli import main

@@ -8,7 +8,7 @@ import pytest
 from console.board import Age, Look, board_age
 from console.showing import Words
 from models import policy_text
-from models.store.board import Reading, read_so_far
+from models.store.freshness import Reading, read_so_far
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 HISTORY = datetime(2026, 10, 12, 14, 0, tzinfo=UTC)
