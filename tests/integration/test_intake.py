@@ -639,11 +639,19 @@ def test_the_contract_names_the_door_its_media_types_and_its_answers(intake: Int
 
 @pytest.fixture
 def running(intake: Intake, tmp_path: Path) -> Iterator[str]:
+    with started(intake, tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def started(intake: Intake, home: Path, **env: str) -> Iterator[str]:
+    """The command, beside the parts of `intake`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("RXPULSE_")} | {
-        "RXPULSE_HOME": str(tmp_path),
+        **env,
+        "RXPULSE_HOME": str(home),
         "RXPULSE_KAFKA": intake.settings.required_kafka(),
         "RXPULSE_DATABASE_URL": intake.database_url,
         "RXPULSE_PORT": str(port),
@@ -673,3 +681,19 @@ def test_the_example_of_the_page_about_feeds_works(running: str, written: Tail) 
     done = subprocess.run(["bash", "-c", example], env={**os.environ, "TOKEN": KEY}, capture_output=True, check=False)
     assert json.loads(done.stdout)["accepted"] == 1, done.stdout + done.stderr
     assert len(written.events("/mercy/pis")) == 1
+
+
+def test_how_far_the_worker_may_be_behind_is_a_setting_of_the_command(intake: Intake, tmp_path: Path) -> None:
+    with started(intake, tmp_path, RXPULSE_INTAKE_MAX_LAG_SECONDS="60") as url:
+        at = replace(intake, url=url)
+        with psycopg.connect(intake.database_url, autocommit=True) as store:
+            store.execute(
+                "INSERT INTO positions (partition, cluster, judged, beat) VALUES (9, 'c', now() - interval '2 min', now())"
+            )
+            try:
+                wait_until(lambda: at.post(cloud()).status_code == 429, 5)
+                refused = at.post(cloud()).json()
+            finally:
+                store.execute("DELETE FROM positions WHERE partition = 9")
+        assert 110 < refused["behind_seconds"] < 130 and "60 are allowed" in refused["error"]
+        wait_until(lambda: at.post(cloud()).status_code == 202, 5)

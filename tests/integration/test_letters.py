@@ -2,6 +2,10 @@
 again through a real Kafka into a real worker, once."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +110,19 @@ def test_who_sees_a_record_is_warned_and_recorded(live: Live) -> None:
     assert audit(live) == [("dead letter shown", mark(live, one)) for one in ("0:0", "0:1")]
     away = run(live, "show", "0:0", "--raw", RXPULSE_DATABASE_URL="postgresql://a:b@127.0.0.1:9/none")
     assert away.exit_code == 0 and "is not recorded" in away.stderr
+
+
+def test_at_a_terminal_the_record_is_shown_and_can_give_it_no_orders(live: Live) -> None:
+    put_aside(live, (BAD + b"\x1b[2J", "not json"))
+    leader, terminal = pty.openpty()
+    command = [sys.executable, "-m", "rxpulse", "deadletter", "show", "0:0"]
+    done = subprocess.run(command, env=live.env, stdout=terminal, stderr=subprocess.PIPE, text=True, check=True)
+    os.close(terminal)
+    shown = os.read(leader, 65536).decode()
+    os.close(leader)
+    assert NAME in shown and "\\x1b[2J" in shown and "\x1b" not in shown
+    assert "may name a patient" in done.stderr
+    assert audit(live) == [("dead letter shown", mark(live, "0:0"))]
 
 
 def test_what_is_not_there_and_a_no_are_said(live: Live) -> None:
