@@ -111,6 +111,21 @@ def tail(consumer: Consumer, topic: str, start: Start, follow: bool) -> Iterator
         yield from _flow(consumer, set(held), follow)
 
 
+def listen(consumer: Consumer, topic: str) -> None:
+    """From now on the consumer gets what comes to the end of the topic."""
+    places = [
+        TopicPartition(topic, number, extent(consumer, topic, number).high) for number in partitions(consumer, topic)
+    ]
+    consumer.assign(places)
+
+
+def heard(consumer: Consumer, seconds: float) -> list[Message]:
+    """What came since the last call, as soon as there is something; nothing where nothing comes within the seconds."""
+    first = consumer.poll(seconds)
+    found = [] if first is None else [first, *consumer.consume(_AT_ONCE, 0)]
+    return [message for message in found if not _at_end(message)]
+
+
 def beyond(consumer: Consumer, topic: str, start: Start) -> int | None:
     """Where the longest partition of the topic ends, if `start` lies there or later, so that nothing is held from there
     on; else None."""

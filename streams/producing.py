@@ -50,12 +50,13 @@ def producer_settings(settings: Settings) -> dict[str, object]:
 class Feeding:
     """A stream of events into `rx.events`, in the order given for each subject. For one thread."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises CallerFault where Kafka does not answer or has no topic for events."""
+    def __init__(self, settings: Settings, linger_ms: int = 20) -> None:
+        """`linger_ms`: how long a record may wait for company. Raises CallerFault where Kafka does not answer or has no
+        topic for events."""
         self._producer = Producer(
             {
                 **producer_settings(settings),
-                "linger.ms": 20,
+                "linger.ms": linger_ms,
                 "batch.size": MAX_RECORD,
                 "compression.type": "lz4",
                 "queue.buffering.max.messages": 200_000,

@@ -9,7 +9,6 @@ from typing import Any
 import psutil
 
 from models.errors import UsageFault
-from models.settings import Settings
 from rxpulse.bench import offline, peer_programs, peers, throughput, whole
 from rxpulse.bench.rows import Row, Sense, Wanted, cpu_ratios, middle, ratios, shown, warm_ratios
 from rxpulse.bench.usage import Elsewhere
@@ -57,14 +56,19 @@ BESIDE_PEERS = ("durable", "durable-full", "no-store")
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much: `events` of each throughput row, `samples` of each latency, how many `rounds`."""
+    """How much: `events` of each throughput row, `samples` of each latency, how many `rounds`; `live_seconds`
+    of events at each rate for the latencies of `durable` and its peer, 0 for none."""
 
     events: int = 200_000
     samples: int = 60
     rounds: int = 1
+    live_seconds: float = 0.0
 
 
 LONG = Effort(events=1_000_000, samples=300)
+LIVE_SECONDS = 15.0
+"""How long `durable` and the peer that commits as it does are asked for their latencies, at each rate."""
+_LIVE = "durable"
 
 
 def chosen(names: Sequence[str], environ: Mapping[str, str], with_peers: bool = False) -> list[str]:
@@ -120,13 +124,14 @@ def _round(names: Collection[str], environ: Mapping[str, str], cache: Path, effo
     """One round of every row, one after the other: two at once would disturb each other."""
     for job in throughput.jobs(effort.events):
         if job.name in names:
-            yield from _said(say, [job.name], lambda job=job: [throughput.measure(job, environ, cache, say)])
-    wish, mirror = throughput.fills_of(effort.events), Settings.from_env(environ).maven
+            live = effort.live_seconds if job.name == _LIVE else 0.0
+            yield from _said(
+                say, [job.name], lambda job=job, live=live: [throughput.measure(job, environ, cache, say, live)]
+            )
+    setting = peers.Setting(throughput.fills_of(effort.events), environ, cache, effort.live_seconds)
     for peer in peers.PEERS:
         if peer.name in names:
-            yield from _said(
-                say, [peer.name], lambda peer=peer: [peers.measure(peer, wish, environ, cache, mirror, say)]
-            )
+            yield from _said(say, [peer.name], lambda peer=peer: [peers.measure(peer, setting, say)])
     if "stack-start" in names:
         yield from _said(say, ["stack-start"], lambda: [whole.start(environ)])
     together = [name for name in names if name in whole.TOGETHER]

@@ -20,8 +20,10 @@ from typing import IO
 from metrics.replay import Replay
 from models.policy import Policies
 from models.policy_text import load
+from models.settings import Settings
 from models.wire import decode
 from rxpulse.bench.files import Record, Wish, made
+from rxpulse.bench.live import NotTold, with_latencies
 from rxpulse.bench.peer_programs import CannotRun, InJava, InPython, Program, command
 from rxpulse.bench.rig import Rig, own_environment, standing
 from rxpulse.bench.rows import Row, throughput
@@ -40,12 +42,14 @@ _WORDS = ("begin", "half", "end")
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """`meaning` for people; a `slow` one runs SLOW_EVENTS at most."""
+    """`meaning` for people; a `slow` one runs SLOW_EVENTS at most; a `live` one goes on after the last event and is asked for
+    its latencies."""
 
     name: str
     meaning: str
     program: Program
     slow: bool = False
+    live: bool = False
 
 
 PEERS: tuple[Peer, ...] = (
@@ -53,7 +57,7 @@ PEERS: tuple[Peer, ...] = (
     Peer("faust-agent", "Faust's plain agent at its best", InPython("faust_agent.py", "faust.lock"), slow=True),
     Peer("quixstreams", "Quix Streams, state in RocksDB", InPython("quixstreams_app.py", "quixstreams.lock")),
     Peer("bytewax", "Bytewax stateful_map", InPython("bytewax_flow.py", "bytewax.lock")),
-    Peer("kafka-streams-eos", "Kafka Streams exactly_once_v2", InJava("streams", "ClockPeer")),
+    Peer("kafka-streams-eos", "Kafka Streams exactly_once_v2", InJava("streams", "ClockPeer"), live=True),
     Peer("loop", "a bare loop, state in a dict", InPython("bare_loop.py", "loop.lock")),
 )
 NAMES = tuple(peer.name for peer in PEERS)
@@ -67,19 +71,32 @@ class Facts:
     breaches: frozenset[str]
 
 
-def measure(peer: Peer, wish: Wish, environ: Mapping[str, str], cache: Path, mirror: str | None, say: Say) -> Row:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all peers share: the events, the caller's environment, the cache, and the seconds at each rate for latencies (0:
+    none)."""
+
+    wish: Wish
+    environ: Mapping[str, str]
+    cache: Path
+    live_seconds: float = 0.0
+
+
+def measure(peer: Peer, setting: Setting, say: Say) -> Row:
     """One round of a peer on a broker of its own; a row without figures and with the reason where it has none."""
+    environ, cache = setting.environ, setting.cache
     try:
-        words = command(peer.program, cache, mirror, say)
-        records = events_of(peer, made(wish, cache, say))
+        words = command(peer.program, cache, Settings.from_env(environ).maven, say)
+        records = events_of(peer, made(setting.wish, cache, say))
+        wanted = expected(setting.wish, cache, len(records))
         with standing(environ, ONE_CLOCK, ("kafka",), server=True) as rig:
             rig.run("topics", "create")
             feed(rig, records)
-            row = _run(peer, words, environ, rig, len(records))
-            found = Facts(cases(rig, "rx.intervals"), cases(rig, "rx.signals"))
-        hold(found, expected(wish, cache, len(records)))
-        return row
-    except CannotRun as fault:
+            with _running(words, environ, rig, len(records)) as client:
+                row = _timed(peer, client, rig, len(records))
+                hold(Facts(cases(rig, "rx.intervals"), cases(rig, "rx.signals")), wanted)
+                return with_latencies(row, rig, setting.live_seconds if peer.live else 0.0)
+    except (CannotRun, NotTold) as fault:
         return Row(name=peer.name, reason=str(fault))
 
 
@@ -127,8 +144,8 @@ def cases(rig: Rig, topic: str) -> frozenset[str]:
         return frozenset(key.decode() if isinstance(key, bytes) else str(key) for key in keys)
 
 
-def _run(peer: Peer, words: Sequence[str], environ: Mapping[str, str], rig: Rig, events: int) -> Row:
-    with _running(words, environ, rig, events) as client, Watcher(client.process.pid) as memory:
+def _timed(peer: Peer, client: "_Client", rig: Rig, events: int) -> Row:
+    with Watcher(client.process.pid) as memory:
         pids = {"client": client.process.pid, "kafka": rig.parts()["kafka"]}
         marks = [_mark(client, word, events, pids) for word in _WORDS]
     (began, first), (middle, half), (ended, last) = marks

@@ -19,6 +19,7 @@ import httpx
 
 from models.errors import CallerFault
 from rxpulse.bench.files import Record, Wish, made
+from rxpulse.bench.live import with_latencies
 from rxpulse.bench.rig import Rig, standing
 from rxpulse.bench.rows import Row, throughput
 from rxpulse.bench.usage import cpu_by_name, resident_bytes, used
@@ -59,8 +60,8 @@ def jobs(events: int) -> tuple[Job, ...]:
     )
 
 
-def measure(job: Job, environ: Mapping[str, str], cache: Path, say: Say) -> Row:
-    """One round of a row on a stack of its own."""
+def measure(job: Job, environ: Mapping[str, str], cache: Path, say: Say, live_seconds: float = 0.0) -> Row:
+    """One round of a row on a stack of its own; then, while events flow, its latencies for so many seconds."""
     records = made(job.wish, cache, say)
     only = ("kafka", "postgres") if job.store else ("kafka",)
     with standing(environ, job.policy, only, server=True) as rig:
@@ -69,7 +70,8 @@ def measure(job: Job, environ: Mapping[str, str], cache: Path, say: Say) -> Row:
         rig.run("topics", "create")
         feed(rig, records)
         with _worker(rig, job.store) as worker:
-            return _watched(job, rig, worker, len(records))
+            row = _watched(job, rig, worker, len(records))
+            return with_latencies(row, rig, live_seconds)
 
 
 def feed(rig: Rig, records: list[Record]) -> None:

@@ -46,10 +46,12 @@ def bench(
     durable-full and no-store, or those named, and beside them faust-idiomatic, faust-agent, quixstreams, bytewax,
     kafka-streams-eos and loop; some of these can be named instead.
     """
-    from rxpulse.bench.measurements import LONG, Effort, chosen, report
+    from rxpulse.bench.measurements import LIVE_SECONDS, LONG, Effort, chosen, report
 
     effort = LONG if thorough else Effort()
     effort = replace(effort, rounds=rounds, events=events or effort.events, samples=samples or effort.samples)
+    if peers:
+        effort = replace(effort, live_seconds=LIVE_SECONDS)
     # Whoever stops a measurement stops its stack with it.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     document = report(chosen(names, os.environ, peers), os.environ, Settings.from_env(os.environ).cache, effort, say)
@@ -91,7 +93,12 @@ def _more(row: Mapping[str, Any]) -> list[str]:
     if row["cpu_s_per_million"]:
         used = ", ".join(f"{process} {seconds:.1f}" for process, seconds in row["cpu_s_per_million"].items())
         lines.append(f"{row['events']:,} events; CPU s per million: {used}")
-    if row["p50_ms"] is not None:
+    if row["p50_ms"] is not None and row["events_per_s"] is not None:
+        lines.append(
+            f"at 500 events/s p50 {row['p50_ms_at_500']:.0f} ms, p99 {row['p99_ms_at_500']:.0f} ms;"
+            f" at 5,000 p50 {row['p50_ms']:.0f} ms, p99 {row['p99_ms']:.0f} ms"
+        )
+    elif row["p50_ms"] is not None:
         lines.append(
             f"{row['events']} samples: p50 {row['p50_ms']:.0f} ms, p99 {row['p99_ms']:.0f} ms, max {row['max_ms']:.0f} ms"
         )

@@ -20,7 +20,7 @@ from rxpulse.bench import peer_programs
 from rxpulse.bench.files import Wish, made
 from rxpulse.bench.measurements import chosen
 from rxpulse.bench.peer_programs import CannotRun, release
-from rxpulse.bench.peers import NAMES, PEERS, SLOW_EVENTS, Facts, events_of, facts, hold, measure
+from rxpulse.bench.peers import NAMES, PEERS, SLOW_EVENTS, Facts, Setting, events_of, facts, hold, measure
 from rxpulse.cli import main
 
 FOLDER = Path(__file__).with_name("peers")
@@ -89,7 +89,7 @@ def test_a_slow_peer_runs_the_first_events_of_the_same_file() -> None:
 
 def test_without_a_jdk_kafka_streams_is_a_row_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    row = measure(BY_NAME["kafka-streams-eos"], FILLS, {}, tmp_path, None, lambda _: None)
+    row = measure(BY_NAME["kafka-streams-eos"], Setting(FILLS, {}, tmp_path), lambda _: None)
     assert row.events_per_s is None and row.reason is not None and "no JDK" in row.reason
 
 
@@ -107,7 +107,7 @@ def test_an_environment_that_cannot_be_made_is_a_row_with_the_reason(
 ) -> None:
     (tmp_path / "loop.lock").write_text("no requirement at all !\n")
     monkeypatch.setattr(peer_programs, "source", lambda: tmp_path)
-    row = measure(BY_NAME["loop"], FILLS, {}, tmp_path, None, lambda _: None)
+    row = measure(BY_NAME["loop"], Setting(FILLS, {}, tmp_path), lambda _: None)
     assert row.reason is not None and "cannot be made from loop.lock" in row.reason
     assert not list(tmp_path.glob("bench/peers/*/.made"))
 

@@ -1,0 +1,145 @@
+"""How soon a breach is known while events flow: from its event at the producer to its signal, committed and readable.
+
+Events of invented fills are sent at a steady rate, as they happen. Every twelfth closes a clock that ran for longer than its
+target; the signal about it is awaited at the public topic, by a reader that sees committed records only. The first seconds
+are left out: they warm up what is measured.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from threading import Event as Flag
+from threading import Thread
+
+from models.errors import CallerFault
+from rxpulse.bench.rig import Rig
+from rxpulse.bench.rows import Row, latency
+
+RATES = (500, 5_000)
+"""Events a second."""
+WARM_SECONDS = 5.0
+_EVERY = 0.01
+_LINGER_MS = 5
+_LAST_SECONDS = 30.0
+_AGO = timedelta(minutes=40)
+_STEPS = ("rx.received", "rx.pv1.verified") + 10 * ("rx.fill.started",)
+
+
+class NotTold(CallerFault):
+    """Signals that did not come."""
+
+
+@dataclass(slots=True)
+class Ear:
+    """Hears signals; `at` is the instant at which the first one about a fill came, by fill."""
+
+    at: dict[str, float] = field(default_factory=dict[str, float])
+    ready: Flag = field(default_factory=Flag)
+    enough: Flag = field(default_factory=Flag)
+
+    def run(self, rig: Rig) -> None:
+        """Until it is enough."""
+        from streams.feed import heard, listen, reader
+
+        with reader(rig.settings) as consumer:
+            listen(consumer, "rx.signals")
+            self.ready.set()
+            while not self.enough.is_set():
+                messages, now = heard(consumer, 0.1), time.monotonic()
+                for message in messages:
+                    self.note(message.value() or b"", now)
+
+    def note(self, record: bytes, now: float) -> None:
+        """One record of the topic, ours or a peer's."""
+        said = json.loads(record)
+        self.at.setdefault(said.get("subject") or said["case"], now)
+
+
+def with_latencies(row: Row, rig: Rig, seconds: float) -> Row:
+    """The row with its latencies at both rates, measured for so many seconds each with whatever works on this rig now; the
+    row as it is for no seconds."""
+    if not seconds:
+        return row
+    slow, fast = (measured(rig, rate, seconds) for rate in RATES)
+    return replace(
+        row,
+        p50_ms=fast.p50_ms,
+        p99_ms=fast.p99_ms,
+        max_ms=fast.max_ms,
+        p50_ms_at_500=slow.p50_ms,
+        p99_ms_at_500=slow.p99_ms,
+    )
+
+
+def measured(rig: Rig, rate: int, seconds: float) -> Row:
+    """One rate. Raises NotTold where a signal did not come."""
+    ear = Ear()
+    thread = Thread(target=ear.run, args=(rig,), name="hears signals", daemon=True)
+    thread.start()
+    ear.ready.wait(_LAST_SECONDS)
+    sent = _send(rig, rate, seconds + WARM_SECONDS)
+    begins = min(sent.values()) + WARM_SECONDS
+    wanted = {fill: at for fill, at in sent.items() if at >= begins}
+    _await(ear, wanted)
+    ear.enough.set()
+    thread.join()
+    return latency(f"at {rate}", [ear.at[fill] - at for fill, at in wanted.items()])
+
+
+def _await(ear: Ear, wanted: Mapping[str, float]) -> None:
+    give_up = time.monotonic() + _LAST_SECONDS
+    while not wanted.keys() <= ear.at.keys():
+        if time.monotonic() > give_up:
+            missing = len(wanted.keys() - ear.at.keys())
+            raise NotTold(f"{missing} of {len(wanted)} signals did not come")
+        time.sleep(_EVERY)
+
+
+def _send(rig: Rig, rate: int, seconds: float) -> dict[str, float]:
+    """Sends at a steady rate; gives the instants at which the event was sent that closes each fill's clock."""
+    from streams.producing import Feeding
+
+    feeding, sent = Feeding(rig.settings, linger_ms=_LINGER_MS), dict[str, float]()
+    events = flow(f"{rate}-{time.time_ns():x}")
+    began = time.monotonic()
+    count, until = 0, int(rate * seconds)
+    while count < until:
+        due = min(int((time.monotonic() - began) * rate), until)
+        for _ in range(due - count):
+            fill, kind, record = next(events)
+            if kind == _STEPS[1]:
+                sent[fill] = time.monotonic()
+            feeding.send_record(fill, record)
+        count = max(due, count)
+        time.sleep(_EVERY)
+    feeding.finish()
+    return sent
+
+
+def flow(name: str) -> Iterator[tuple[str, str, bytes]]:
+    """(fill, type, event on the wire) of one fill after the other, without an end; each was received forty minutes ago and
+    is verified now."""
+    number = 0
+    while True:
+        fill = f"fill/{name}-{number}"
+        for step, kind in enumerate(_STEPS):
+            yield fill, kind, _event(f"{number}-{step}", fill, kind, datetime.now(UTC))
+        number += 1
+
+
+def _event(key: str, fill: str, kind: str, now: datetime) -> bytes:
+    at = now - _AGO if kind == _STEPS[0] else now
+    event = {
+        "specversion": "1.0",
+        "id": f"{fill}-{key}",
+        "source": "/live/pms",
+        "type": kind,
+        "time": at.isoformat(),
+        "subject": fill,
+        "recorded": now.isoformat(),
+        "datacontenttype": "application/json",
+        "data": {"site": "live", "setting": "retail", "priority": "routine"},
+    }
+    return json.dumps(event, separators=(",", ":")).encode()
