@@ -17,6 +17,7 @@ from models.event import Site, Source
 from models.links import sign
 from models.policy import Channel
 from models.store import accounts, contacting, deliveries, policies, tokens
+from models.store.answering import resolve_signal
 from models.store.gone import gone_answer
 from models.store.linking import signing_key
 from models.store.messages import Voice
@@ -71,6 +72,8 @@ def weeks(story: Story, database_url: str, tmp_path: Path) -> Story:
     tokens.revoke(database_url, "wall")
     contacting.send_test(story.connection, Voice(""), story.policy, "manager", [Channel.INBOX])
     gone_for_nora(story, database_url)
+    broken = story.signal("waste-witnessed-by-same-person", 3, 5, kind="rule", case="order/7f3a1c9e")
+    resolve_signal(story.connection, broken, "manager", "handled", "the witness was named wrongly by the cabinet")
     story.summary(*(story.signal(name, 3, 700, id=name, site=site) for name, site in (("a", "elm"), ("b", "mercy"))))
     return story
 
