@@ -77,11 +77,15 @@ def _together(steps: Sequence[Step]) -> Step:
 
 
 def _arrived(case: Watched, events: Sequence[Event], policies: Policies) -> Step:
-    """The first of the events, with those after it as far as one fold takes them all: all are newest, and nothing is open
-    that one of them might disprove, for that is dated by the event that does."""
-    together = events[:1] if any(held.signal is not None for held in case.held.values()) else events
-    evidence, count = append(case.evidence, together)
+    """The first of the events, with those after it as far as one fold takes them all: those that are newest."""
+    evidence, count = append(case.evidence, events[:1] if _may_disprove(case, events[0]) else events)
     return _carried_on(case, evidence, count, policies) if count else _reconsidered(case, events[0], policies)
+
+
+def _may_disprove(case: Watched, event: Event) -> bool:
+    """Whether from this event on one might take back what silence said, or what another says in the light of it: that is
+    issued, and dated by the event that does, so each goes by itself."""
+    return event.time < case.judged or any(held.signal is not None for held in case.held.values())
 
 
 def _reconsidered(case: Watched, event: Event, policies: Policies) -> Step:
