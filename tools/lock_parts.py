@@ -1,12 +1,18 @@
-"""Prints `rxpulse/stack.lock` anew: python tools/lock_parts.py KAFKA POSTGRES > rxpulse/stack.lock
+"""Prints a lock of files of the Maven world anew: names, versions and sha256 sums, no addresses, so that a mirror does as
+well.
 
-Resolves Kafka with all it needs and PostgreSQL for the four platforms, once, and writes names, versions and sha256
-sums: no addresses, so that a mirror does as well. For example: python tools/lock_parts.py 4.4.0 18.4.0
+    python tools/lock_parts.py KAFKA POSTGRES > rxpulse/stack.lock
+    python tools/lock_parts.py --jars GROUP:NAME:VERSION... > tests/bench/peers/streams/jars.lock
+
+The first resolves Kafka with all it needs and PostgreSQL for the four platforms, for example of 4.4.0 18.4.0; the second the
+jars named with all they need, for example org.apache.kafka:kafka-streams:4.4.0
+com.fasterxml.jackson.core:jackson-databind:2.21.7 org.slf4j:slf4j-simple:1.7.36.
 """
 
 import hashlib
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import truststore
@@ -16,26 +22,33 @@ SLF4J = "1.7.36"  # without a logger the broker says nothing
 PLATFORMS = ("linux-amd64", "linux-arm64v8", "darwin-amd64", "darwin-arm64v8")
 
 
-def main(kafka: str, postgres: str) -> None:
+def main(roots: Sequence[str], alone: Sequence[str]) -> None:
+    """Prints the roots with all they need, in order, and then those that stand alone."""
     truststore.inject_into_ssl()
     with tempfile.TemporaryDirectory() as folder:
         context = MavenContext(repo_cache=Path(folder), timeout=60)
 
-        def dependency(group: str, name: str, version: str) -> Dependency:
+        def dependency(coordinate: str) -> Dependency:
+            group, name, version = coordinate.split(":")
             return Dependency(context.project(group, name).at_version(version).artifact())
 
-        wanted = [dependency("org.apache.kafka", "kafka_2.13", kafka), dependency("org.slf4j", "slf4j-simple", SLF4J)]
-        inputs, transitive = context.resolver.resolve(wanted)
-        servers = [
-            dependency("io.zonky.test.postgres", f"embedded-postgres-binaries-{platform}", postgres)
-            for platform in PLATFORMS
-        ]
-        for part in [*sorted(inputs + transitive, key=str), *servers]:
+        inputs, transitive = context.resolver.resolve([dependency(root) for root in roots])
+        for part in [*sorted(inputs + transitive, key=str), *map(dependency, alone)]:
             digest = hashlib.sha256(Path(part.artifact.resolve()).read_bytes()).hexdigest()
             print(f"{part.groupId}:{part.artifactId}:{part.version} sha256:{digest}")
 
 
+def stack(kafka: str, postgres: str) -> tuple[Sequence[str], Sequence[str]]:
+    """What a one-machine stack needs."""
+    roots = (f"org.apache.kafka:kafka_2.13:{kafka}", f"org.slf4j:slf4j-simple:{SLF4J}")
+    return roots, [f"io.zonky.test.postgres:embedded-postgres-binaries-{platform}:{postgres}" for platform in PLATFORMS]
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        raise SystemExit(__doc__)
-    main(*sys.argv[1:])
+    match sys.argv[1:]:
+        case ["--jars", *coordinates] if coordinates:
+            main(coordinates, ())
+        case [kafka, postgres]:
+            main(*stack(kafka, postgres))
+        case _:
+            raise SystemExit(__doc__)
