@@ -16,6 +16,7 @@ from threading import Thread
 from models.errors import CallerFault
 from rxpulse.bench.rig import Rig
 from rxpulse.bench.rows import Row, latency
+from rxpulse.output import Say
 
 RATES = (500, 5_000)
 """Events a second."""
@@ -57,12 +58,12 @@ class Ear:
         self.at.setdefault(said.get("subject") or said["case"], now)
 
 
-def with_latencies(row: Row, rig: Rig, seconds: float) -> Row:
+def with_latencies(row: Row, rig: Rig, seconds: float, say: Say) -> Row:
     """The row with its latencies at both rates, measured for so many seconds each with whatever works on this rig now; the
-    row as it is for no seconds."""
+    row as it is for no seconds. A rate that is too much for it has no latencies, and that is said."""
     if not seconds:
         return row
-    slow, fast = (measured(rig, rate, seconds) for rate in RATES)
+    slow, fast = (_measured(rig, rate, seconds, say) for rate in RATES)
     return replace(
         row,
         p50_ms=fast.p50_ms,
@@ -73,18 +74,28 @@ def with_latencies(row: Row, rig: Rig, seconds: float) -> Row:
     )
 
 
+def _measured(rig: Rig, rate: int, seconds: float, say: Say) -> Row:
+    try:
+        return measured(rig, rate, seconds)
+    except NotTold as fault:
+        say(f"  at {rate:,} events/s {fault}")
+        return Row(name=f"at {rate}")
+
+
 def measured(rig: Rig, rate: int, seconds: float) -> Row:
-    """One rate. Raises NotTold where a signal did not come."""
+    """One rate. Raises NotTold where a signal did not come in time."""
     ear = Ear()
     thread = Thread(target=ear.run, args=(rig,), name="hears signals", daemon=True)
     thread.start()
-    ear.ready.wait(_LAST_SECONDS)
-    sent = _send(rig, rate, seconds + WARM_SECONDS)
-    begins = min(sent.values()) + WARM_SECONDS
-    wanted = {fill: at for fill, at in sent.items() if at >= begins}
-    _await(ear, wanted)
-    ear.enough.set()
-    thread.join()
+    try:
+        ear.ready.wait(_LAST_SECONDS)
+        sent = _send(rig, rate, seconds + WARM_SECONDS)
+        begins = min(sent.values()) + WARM_SECONDS
+        wanted = {fill: at for fill, at in sent.items() if at >= begins}
+        _await(ear, wanted)
+    finally:
+        ear.enough.set()
+        thread.join()
     return latency(f"at {rate}", [ear.at[fill] - at for fill, at in wanted.items()])
 
 
@@ -93,7 +104,7 @@ def _await(ear: Ear, wanted: Mapping[str, float]) -> None:
     while not wanted.keys() <= ear.at.keys():
         if time.monotonic() > give_up:
             missing = len(wanted.keys() - ear.at.keys())
-            raise NotTold(f"{missing} of {len(wanted)} signals did not come")
+            raise NotTold(f"{missing} of {len(wanted)} signals did not come within {_LAST_SECONDS:g} s")
         time.sleep(_EVERY)
 
 

@@ -71,7 +71,7 @@ def measure(job: Job, environ: Mapping[str, str], cache: Path, say: Say, live_se
         feed(rig, records)
         with _worker(rig, job.store) as worker:
             row = _watched(job, rig, worker, len(records))
-            return with_latencies(row, rig, live_seconds)
+            return with_latencies(row, rig, live_seconds, say)
 
 
 def feed(rig: Rig, records: list[Record]) -> None:

@@ -8,10 +8,10 @@ from itertools import islice
 import pytest
 
 from models.settings import Settings
-from rxpulse.bench import throughput
+from rxpulse.bench import live, throughput
 from rxpulse.bench.live import Ear, flow
 from rxpulse.bench.peers import PEERS, Setting, facts, measure
-from rxpulse.bench.rows import Row
+from rxpulse.bench.rows import Row, latency
 from rxpulse.bench.throughput import fills_of, jobs
 
 
@@ -29,6 +29,20 @@ def test_a_signal_counts_when_it_first_comes_whoever_made_it() -> None:
     for record, at in ((ours, 1.0), (theirs, 2.0), (ours, 3.0)):
         ear.note(json.dumps(record).encode(), at)
     assert ear.at == {"fill/1": 1.0, "fill/2": 2.0}
+
+
+def test_a_rate_that_is_too_much_has_no_latencies_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(_: object, rate: int, seconds: float) -> Row:
+        if rate > 500:
+            raise live.NotTold("3 of 9 signals did not come")
+        return latency("at 500", [seconds])
+
+    monkeypatch.setattr(live, "measured", measured)
+    said: list[str] = []
+    row = live.with_latencies(Row(name="durable"), None, 2.0, said.append)  # type: ignore[arg-type]
+    assert (row.p50_ms_at_500, row.p99_ms_at_500) == (2000, 2000) and row.p50_ms is row.p99_ms is None
+    assert said == ["  at 5,000 events/s 3 of 9 signals did not come"]
+    assert live.with_latencies(row, None, 0.0, said.append) is row  # type: ignore[arg-type]
 
 
 CACHE = Settings.from_env(os.environ).cache

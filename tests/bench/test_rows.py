@@ -93,7 +93,9 @@ def test_a_round_that_could_not_run_is_not_the_one_in_the_middle() -> None:
 
 def test_the_table_shows_what_was_missed() -> None:
     used = {"worker": 40.0}
-    row = Row(name="history-load", events=9, events_per_s=10_000.0, cpu_s_per_million=used, elsewhere=0.5)
+    row = Row(
+        name="history-load", events=9, events_per_s=10_000.0, cpu_s_per_million=used, elsewhere=0.5, p50_ms=1, p99_ms=7
+    )
     document = {
         "machine": MACHINE,
         "rows": [shown(row, [row], "events_per_s", FAST)],
@@ -103,4 +105,5 @@ def test_the_table_shows_what_was_missed() -> None:
     }
     printed = table(document)
     assert "MISSED" in printed and "events_per_s >= 20000" in printed and "worker 40.0" in printed
+    assert "at 5,000 events/s from an event to its signal: p50 1 ms, p99 7 ms" in printed and "at 500" not in printed
     assert "other processes had 50% of the processors" in printed
