@@ -287,10 +287,11 @@ class Reporting:
 
 
 _COMING = timedelta(minutes=2)
-"""For so long after it was applied an event from before a report's instant shows that more of its kind may follow."""
+"""For so long after a partition's latest event of a site was applied, and that lies before a report's instant, more from
+before it may follow. Sources are taken together: some speak once a month."""
 _COMES: LiteralString = (
-    "SELECT EXISTS (SELECT FROM feeds WHERE site = %(site)s AND last_recorded < %(known)s"
-    " AND heard > now() - %(within)s)"
+    "SELECT EXISTS (SELECT FROM feeds WHERE site = %(site)s GROUP BY partition"
+    " HAVING max(last_recorded) < %(known)s AND max(heard) > now() - %(within)s)"
 )
 
 
