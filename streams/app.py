@@ -26,6 +26,7 @@ from models.store.ledger import Fenced, Ledger
 from models.store.seat import Seat
 from models.store.sql import SqlLedger
 from models.wire import MAX_RECORD
+from streams import hostclock
 from streams.aside import put_aside
 from streams.batch import Loop
 from streams.cases import Cases
@@ -159,6 +160,7 @@ def run(settings: Settings, ledger: Ledger | None = None) -> None:
     recorder = PrometheusRecorder("worker")
     watch = Watch(recorder)
     RoleServer(settings.bind, settings.required_port(), recorder, watch.missing, settings.api_key).start()
+    hostclock.start(end)
     _await_kafka(settings)
     app = create_app(settings, watch, ledger)
     host = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
