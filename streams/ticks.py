@@ -114,7 +114,9 @@ class Ticker:
         self._measured(self._apart)
         wanted = {TopicPartition(EVENTS, number): OffsetSpec.latest() for number in partitions}
         try:
-            self._admin = self._admin or self._connect()
+            # Not `or`: a client at rest is as long as what waits to be sent, and so false.
+            if self._admin is None:
+                self._admin = self._connect()
             answers = self._admin.list_offsets(wanted, request_timeout=_ASKED_WITHIN)
             ends = {part.partition: answer.result().offset for part, answer in answers.items()}
         except KafkaException as fault:

@@ -87,6 +87,10 @@ class Answering:
     def __init__(self, end: int | None) -> None:
         self._end = end
 
+    def __len__(self) -> int:
+        """As confluent-kafka's own: what waits to be sent, so that a client at rest is false."""
+        return 0
+
     def list_offsets(self, wanted: dict[TopicPartition, Any], request_timeout: float) -> dict[TopicPartition, Any]:
         return {part: SimpleNamespace(result=self._result) for part in wanted}
 
@@ -108,6 +112,22 @@ def test_while_kafka_does_not_answer_nothing_is_judged_and_a_new_client_asks_nex
     assert draft.empty
     ticker.judge({0: partition}, [draft], draft, ONE)
     assert not draft.empty
+
+
+def test_one_client_asks_for_as_long_as_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new one may need three seconds to find the broker, and the worker waits for it."""
+    monkeypatch.setattr("streams.ticks.EVERY", 0.0)
+    ledger, draft = MemoryLedger(Memory(ONE)), Draft()
+    connected: list[Answering] = []
+
+    def connect() -> Answering:
+        connected.append(Answering(5))
+        return connected[-1]
+
+    ticker = Ticker(ledger, connect, Cases(ledger), timedelta(), ledger.now, lambda _: None)  # type: ignore[arg-type]
+    for _ in range(3):
+        ticker.judge({0: Partition(0, 1, 5, 0, 5)}, [draft], draft, ONE)
+    assert len(connected) == 1
 
 
 def dead_letters(broker: Broker, limit: int, window: int) -> DeadLetters:
