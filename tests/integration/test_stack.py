@@ -383,7 +383,7 @@ def test_a_prometheus_on_the_path_runs_beside_the_stack_and_never_counts(up: Up)
         return {one["metric"]["role"] for one in found} == {"worker", "dispatcher", "reports", "console", "intake"}
 
     up.until(scraped)
-    assert len(httpx.get(f"{address}/api/v1/rules").json()["data"]["groups"][0]["rules"]) == 8
+    assert len(httpx.get(f"{address}/api/v1/rules").json()["data"]["groups"][0]["rules"]) == 10
     os.kill(pid(state, "prometheus"), signal.SIGSTOP)
     document = json.loads(up.command("status", "--json").stdout)
     assert document["healthy"] is True and {shown["name"] for shown in document["parts"]} == set(plan.PARTS)
