@@ -28,17 +28,6 @@ def setting(trial: Trial, name: str, value: str) -> Iterator[None]:
         trial.database.execute(f"ALTER DATABASE {database} RESET {name}")  # type: ignore[arg-type]
 
 
-def ended_again(trial: Trial) -> None:
-    """Waits until a worker has ended by itself once more."""
-    before = len(trial.codes)
-    trial.tending(lambda: len(trial.codes) > before)
-
-
-def said(trial: Trial, word: str) -> int:
-    """How often workers have said it."""
-    return sum(log.read_text().count(word) for log in {worker.log for worker in trial.workers})
-
-
 def test_the_database_is_restarted_and_killed(trial: Trial, servers: Servers) -> None:
     """A fast shutdown in mid-flow; then its main process is killed."""
     trial.hire()
@@ -60,7 +49,7 @@ def test_the_server_process_of_the_writer_is_killed(trial: Trial) -> None:
         trial.feed(trial.total // 4)
         trial.progress()
         os.kill(trial.one("SELECT backend FROM positions WHERE backend IS NOT NULL LIMIT 1"), signal.SIGKILL)
-        ended_again(trial)
+        trial.await_end()
     trial.settle()
     prove(trial)
 
@@ -78,9 +67,9 @@ def test_a_statement_takes_longer_than_it_may(trial: Trial) -> None:
                 other.execute("SET statement_timeout = 0")
                 other.execute("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE")
                 trial.feed(trial.total // 4)
-                ended_again(trial)
+                trial.await_end()
     trial.settle()
-    assert said(trial, "QueryCanceled"), trial.told()
+    assert trial.said("QueryCanceled"), trial.told()
     prove(trial)
 
 
@@ -97,9 +86,9 @@ def test_a_transaction_is_refused_because_another_one_came_between(trial: Trial)
                 other.execute("UPDATE positions SET beat = beat")
                 trial.feed(trial.total // 8)
                 until(lambda: trial.rows(_WAITING), why=trial.told)
-            ended_again(trial)
+            trial.await_end()
     trial.settle()
-    assert said(trial, "SerializationFailure"), trial.told()
+    assert trial.said("SerializationFailure"), trial.told()
     prove(trial)
 
 
@@ -118,12 +107,12 @@ def test_no_connection_is_left_for_a_worker_that_starts(trial: Trial) -> None:
     everybody = list(taken(trial.database_url))
     try:
         assert len(everybody) > 10
-        before = said(trial, "BatchService")
+        before = trial.said("BatchService")
         trial.crew["w0"].kill()
         trial.tend()
         trial.feed(trial.total // 4)
         # It asks again and again, and does not give up within the time that a restart of the database takes.
-        until(lambda: said(trial, "BatchService") > before)
+        until(lambda: trial.said("BatchService") > before)
         pass_time(3.0)
         assert trial.crew["w0"].alive()
     finally:

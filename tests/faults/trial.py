@@ -91,6 +91,11 @@ class Trial(Live):
 
         until(asked, within, why=self.told)
 
+    def await_end(self) -> None:
+        """Waits until a worker has ended by itself once more."""
+        before = len(self.codes)
+        self.tending(lambda: len(self.codes) > before)
+
     def progress(self, records: int = 1) -> None:
         """Waits until so many records more are applied, or all there are."""
         goal = min(self.position() + records, sum(self.ends().values()))
@@ -106,6 +111,10 @@ class Trial(Live):
     def position(self) -> int:
         """Records applied."""
         return int(self.one("SELECT coalesce(sum(position), 0) FROM positions"))
+
+    def said(self, word: str) -> int:
+        """How often workers have said it."""
+        return sum(log.read_text().count(word) for log in {worker.log for worker in self.workers})
 
     def late_signals(self) -> set[str]:
         """The signals of the late orders."""

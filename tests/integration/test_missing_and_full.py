@@ -5,15 +5,14 @@ are skipped, and say so.
 """
 
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from rxpulse import home as homes
+from tests.disks import fill, small_disk
 from tests.integration.test_stack import Up
 
 Disk = Callable[[int], Path]
@@ -22,35 +21,8 @@ Disk = Callable[[int], Path]
 @pytest.fixture
 def disk() -> Iterator[Disk]:
     """Makes a folder that is a disk of so many MiB."""
-    made: list[Path] = []
-
-    def mounted(mib: int) -> Path:
-        if sys.platform != "linux" or os.geteuid() != 0:
-            pytest.skip("a small disk can be made by the administrator of a Linux machine alone")
-        folder = Path(tempfile.mkdtemp(prefix="rxpulse-disk-"))
-        tried = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=755", "tmpfs", folder], capture_output=True, check=False
-        )
-        if tried.returncode != 0:
-            folder.rmdir()
-            pytest.skip(f"this machine lets nobody make a small disk: {tried.stderr.decode().strip()}")
-        made.append(folder)
-        return folder
-
-    yield mounted
-    for folder in made:
-        subprocess.run(["umount", "-l", folder], check=True)
-        folder.rmdir()
-
-
-def fill(folder: Path) -> None:
-    """Takes the last byte."""
-    with (folder / "filling").open("ab", buffering=0) as out:
-        try:
-            while True:
-                out.write(b"\0" * (1 << 16))
-        except OSError:
-            return
+    with ExitStack() as made:
+        yield lambda mib: made.enter_context(small_disk(mib))
 
 
 def without_java(folder: Path, how: str) -> str:

@@ -1,0 +1,40 @@
+"""Small disks of their own, in memory, which tests may fill; only the administrator of a Linux machine may make them."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def small_disk(mib: int) -> Iterator[Path]:
+    """A folder that is a disk of so many MiB; the test is skipped, with the reason, where none can be made."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("a small disk can be made by the administrator of a Linux machine alone")
+    folder = Path(tempfile.mkdtemp(prefix="rxpulse-disk-"))
+    tried = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=755", "tmpfs", folder], capture_output=True, check=False
+    )
+    if tried.returncode != 0:
+        folder.rmdir()
+        pytest.skip(f"this machine lets nobody make a small disk: {tried.stderr.decode().strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+        folder.rmdir()
+
+
+def fill(folder: Path) -> None:
+    """Takes the last byte of a disk, by a file `filling`."""
+    with (folder / "filling").open("ab", buffering=0) as out:
+        try:
+            while True:
+                out.write(b"\0" * (1 << 16))
+        except OSError:
+            return
