@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -78,10 +79,17 @@ def stack() -> Iterator[RunningStack]:
         parts.postgres_part(parts.read_lock())
     except CallerFault as fault:
         miss(str(fault))
+    with running_stack(sys.executable, "-m", "rxpulse") as running:
+        yield running
+
+
+@contextmanager
+def running_stack(*command: str) -> Iterator[RunningStack]:
+    """A stack of Kafka and PostgreSQL in a folder of its own; `command` is that of RxPulse."""
     folder = Path(tempfile.mkdtemp(prefix="rxpulse-tests-"))
     folder.chmod(0o755)
     home, log = folder / "home", folder / "up.log"
-    process = _start(home, log)
+    process = _start(command, home, log)
     try:
         yield _await_up(process, home, log)
     finally:
@@ -90,14 +98,14 @@ def stack() -> Iterator[RunningStack]:
         shutil.rmtree(folder)
 
 
-def _start(home: Path, log: Path) -> "subprocess.Popen[bytes]":
+def _start(command: Sequence[str], home: Path, log: Path) -> "subprocess.Popen[bytes]":
     env = {name: value for name, value in os.environ.items() if not name.startswith("RXPULSE_")}
     if cache := os.environ.get("RXPULSE_CACHE"):
         env["RXPULSE_CACHE"] = cache
     env |= {"RXPULSE_HOME": str(home), "RXPULSE_PORTS": "auto"}
     with log.open("wb") as out:
         return subprocess.Popen(
-            [sys.executable, "-m", "rxpulse", "up", "--only", "kafka", "--only", "postgres"],
+            [*command, "up", "--only", "kafka", "--only", "postgres"],
             env=env,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -50,14 +50,14 @@ def until(ask: Callable[[], Found | None], within: float = _WITHIN, *, why: Call
 
 
 class Worker:
-    """One worker process; what it says goes to a file."""
+    """One worker process; what it says goes to a file. `host`: what goes before its command, where it is to run on
+    another host."""
 
-    def __init__(self, log: Path, env: dict[str, str]) -> None:
+    def __init__(self, log: Path, env: dict[str, str], host: Sequence[str] = ()) -> None:
         self.log = log
+        argv = [*host, sys.executable, "-m", "rxpulse", "worker"]
         with log.open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "rxpulse", "worker"], env=env, stdout=out, stderr=out, start_new_session=True
-            )
+            self.process = subprocess.Popen(argv, env=env, stdout=out, stderr=out, start_new_session=True)
 
     def said(self) -> str:
         return self.log.read_text()[-6000:]
@@ -79,7 +79,8 @@ class Worker:
 
 
 class Live:
-    """Topics, a database with a policy, and the workers of one test."""
+    """Topics, a database with a policy, and the workers of one test. `hosts` are the commands by which instances run on
+    other hosts."""
 
     def __init__(self, kafka: str, database_url: str, folder: Path) -> None:
         self.kafka, self.database_url, self.folder = kafka, database_url, folder
@@ -91,6 +92,7 @@ class Live:
             "RXPULSE_PARTITIONS": str(PARTITIONS),
         }
         self.workers: list[Worker] = []
+        self.hosts: dict[str, Sequence[str]] = {}
         self.database = psycopg.connect(database_url, autocommit=True)
         large = {"message.max.bytes": 16 << 20, "compression.type": "gzip"}
         self.producer = Producer({"bootstrap.servers": kafka, "partitioner": "murmur2_random", "log_level": 2, **large})
@@ -102,7 +104,8 @@ class Live:
     def worker(self, instance: str = "w0", **env: str) -> Worker:
         """Starts a worker."""
         own = {"RXPULSE_WORKER_INSTANCE": instance, "RXPULSE_PORT": str(free_port())}
-        self.workers.append(Worker(self.folder / f"{instance}.log", self.env | own | env))
+        host = self.hosts.get(instance, ())
+        self.workers.append(Worker(self.folder / f"{instance}.log", self.env | own | env, host))
         return self.workers[-1]
 
     def send(self, *events: Event) -> None:

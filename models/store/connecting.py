@@ -9,7 +9,11 @@ from psycopg.conninfo import make_conninfo
 
 from models.errors import OurFault
 
-_ALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "connect_timeout": 5}
+_ALIVE = {
+    **{"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "connect_timeout": 5},
+    # What was sent into a link that is cut would be repeated for a quarter of an hour, ever more rarely.
+    "tcp_user_timeout": 15_000,
+}
 
 
 class DatabaseAway(OurFault):

@@ -68,7 +68,7 @@ def test_the_clock_of_the_host_steps_by_an_hour_and_back(trial: Trial, clock: Ho
     step back ends the worker, whose client of Kafka would wait for an hour."""
     trial.env |= clock.env
     trial.hire()
-    steps = (HOUR, -HOUR) * (3 if trial.full else 1)
+    steps = (HOUR, -HOUR) * (2 if trial.full else 1)
     for wrong in steps:
         trial.feed(trial.total // 8)
         trial.progress()

@@ -67,5 +67,5 @@ def test_the_disk_of_the_database_is_full(disk: Small, trial: Trial) -> None:
         disk.make_room()
         trial.tending(trial.applied)
     trial.settle()
-    assert trial.said("DiskFull"), trial.told()
+    assert trial.said("DiskFull") and set(trial.codes) == {1}, trial.told()
     prove(trial)

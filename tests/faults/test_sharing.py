@@ -7,17 +7,12 @@ import psutil
 import pytest
 
 from streams.faultpoints import VARIABLE
+from tests.faults.owning import owners, write_down_who_writes, writers
 from tests.faults.proof import prove
 from tests.faults.trial import Trial
 from tests.live import PARTITIONS, Worker, until
 
 pytestmark = pytest.mark.timeout(600)
-
-
-def owners(trial: Trial) -> Counter[str]:
-    """How many partitions each worker holds."""
-    rows = trial.rows("SELECT owner FROM positions WHERE owner IS NOT NULL")
-    return Counter(owner.split("-")[1] for (owner,) in rows)
 
 
 def test_a_frozen_worker_that_comes_back_writes_nothing_and_ends_itself(trial: Trial) -> None:
@@ -33,22 +28,12 @@ def test_a_frozen_worker_that_comes_back_writes_nothing_and_ends_itself(trial: T
     trial.hire("w1")
     trial.forget_to_verify(3)
     until(lambda: owners(trial) == Counter(w1=PARTITIONS) and trial.applied(), why=trial.told)
-    trial.database.execute(_WHO_WRITES)
+    write_down_who_writes(trial)
     zombie.process.send_signal(signal.SIGCONT)
     assert zombie.ended() in (1, 4), zombie.said()
     trial.settle()
-    assert {who.split("-")[1] for (who,) in trial.rows("SELECT DISTINCT who FROM wrote")} == {"w1"}
+    assert writers(trial) == {"w1"}
     prove(trial)
-
-
-_WHO_WRITES = """
-CREATE TABLE wrote (who text);
-CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql
-AS $$ BEGIN INSERT INTO wrote VALUES (current_setting('application_name')); RETURN NULL; END $$;
-CREATE TRIGGER written AFTER UPDATE ON positions FOR EACH ROW EXECUTE FUNCTION write_down();
-"""
-"""From now on every session that moves a position is written down by its name. Epochs would not tell: a woken worker may
-ask the group for partitions once more before it ends, and each sharing out is a new epoch."""
 
 
 def _frozen(worker: Worker) -> bool:
