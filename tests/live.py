@@ -17,6 +17,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import psycopg
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from kafka.admin import KafkaAdminClient, MemberToRemove
@@ -64,6 +65,10 @@ class Worker:
 
     def alive(self) -> bool:
         return self.process.poll() is None
+
+    def frozen(self) -> bool:
+        """Whether a signal has stopped it where it stood."""
+        return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
 
     def kill(self) -> None:
         self.process.kill()

@@ -1,5 +1,6 @@
 """Three hosts with real addresses: Kafka and PostgreSQL on one, a worker on each of the others; a link is cut and healed."""
 
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 
 from models import store
+from streams.faultpoints import VARIABLE
 from tests.conftest import running_stack
 from tests.faults.conftest import EVENTS, SEED
 from tests.faults.hosts import ONE, SERVERS, TWO, Hosts, three_hosts
@@ -17,7 +19,7 @@ from tests.faults.owning import owners, write_down_who_writes, writers
 from tests.faults.proof import prove
 from tests.faults.servers import pass_time
 from tests.faults.trial import Trial, trying
-from tests.live import PARTITIONS
+from tests.live import PARTITIONS, until
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 BLINK = 4.0
@@ -50,9 +52,9 @@ def trial(hosts: Hosts, tmp_path: Path) -> Iterator[Trial]:
 
 
 def test_the_link_of_a_worker_is_cut_and_healed(hosts: Hosts, trial: Trial) -> None:
-    """A short cut goes unnoticed. After one that outlasts its session another host's worker has taken over, and the one
-    that is back writes nothing and ends itself."""
-    cut_off = trial.hire("w1")
+    """A short cut goes unnoticed. After one that outlasts its session another host's worker has taken over; the one that
+    is back, with a transaction on its way since the cut, writes nothing and ends itself."""
+    trial.hire("w1")
     trial.hire("w2")
     trial.tending(lambda: len(owners(trial)) == 2)
     trial.feed(trial.total // 4)
@@ -64,10 +66,13 @@ def test_the_link_of_a_worker_is_cut_and_healed(hosts: Hosts, trial: Trial) -> N
     trial.forget_to_verify(2)
     trial.tending(trial.applied)
     assert not trial.codes and len(owners(trial)) == 2
+    trial.dismiss("w1")
+    cut_off = trial.worker("w1", **{VARIABLE: f"before transaction:{trial.chance.randint(1, 3)}:STOP"})
     trial.feed(trial.total // 8)
+    until(cut_off.frozen, why=trial.told)
     hosts.cut(ONE)
     trial.surprised = True
-    del trial.crew["w1"]
+    cut_off.process.send_signal(signal.SIGCONT)
     trial.feed(trial.total // 4)
     trial.forget_to_verify(2)
     trial.tending(lambda: owners(trial) == Counter(w2=PARTITIONS) and trial.applied())

@@ -3,14 +3,13 @@
 import signal
 from collections import Counter
 
-import psutil
 import pytest
 
 from streams.faultpoints import VARIABLE
 from tests.faults.owning import owners, write_down_who_writes, writers
 from tests.faults.proof import prove
 from tests.faults.trial import Trial
-from tests.live import PARTITIONS, Worker, until
+from tests.live import PARTITIONS, until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -22,8 +21,8 @@ def test_a_frozen_worker_that_comes_back_writes_nothing_and_ends_itself(trial: T
     zombie = trial.worker("w0", **{VARIABLE: f"{point}:{trial.chance.randint(2, 4)}:STOP"})
     for _ in range(6):
         trial.feed(trial.total // 12)
-        until(lambda: _frozen(zombie) or trial.applied(), why=trial.told)
-    until(lambda: _frozen(zombie), why=trial.told)
+        until(lambda: zombie.frozen() or trial.applied(), why=trial.told)
+    until(zombie.frozen, why=trial.told)
     trial.surprised = True
     trial.hire("w1")
     trial.forget_to_verify(3)
@@ -34,10 +33,6 @@ def test_a_frozen_worker_that_comes_back_writes_nothing_and_ends_itself(trial: T
     trial.settle()
     assert writers(trial) == {"w1"}
     prove(trial)
-
-
-def _frozen(worker: Worker) -> bool:
-    return psutil.Process(worker.process.pid).status() == psutil.STATUS_STOPPED
 
 
 def test_workers_join_and_leave_in_mid_flow(trial: Trial) -> None:
