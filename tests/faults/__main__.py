@@ -40,13 +40,13 @@ def commit() -> str:
 
 
 class Book:
-    """Keeps results, and leaves out what the book says has passed already."""
+    """Keeps results of `run` in a file, and leaves out what it says has passed already, unless asked for it `again`."""
 
-    def __init__(self, run: dict[str, object], *, again: bool) -> None:
-        self._run, self._again = run, again
+    def __init__(self, results: Path, run: dict[str, object], *, again: bool) -> None:
+        self._results, self._run, self._again = results, run, again
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
+        lines = self._results.read_text().splitlines() if self._results.exists() else []
         known = [json.loads(line) for line in lines]
         done = {one["scenario"] for one in known if one["outcome"] == "passed" and self._run.items() <= one.items()}
         if not self._again:
@@ -55,9 +55,15 @@ class Book:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or report.outcome != "passed":
             about = {"scenario": report.location[2], "outcome": report.outcome, "seconds": round(report.duration, 1)}
-            RESULTS.parent.mkdir(exist_ok=True)
-            with RESULTS.open("a") as book:
+            self._results.parent.mkdir(exist_ok=True)
+            with self._results.open("a") as book:
                 book.write(json.dumps({**self._run, **about, "at": datetime.now(UTC).isoformat()}) + "\n")
+
+
+def perform(folder: Path, book: Book, *words: str) -> int:
+    """Runs the scenarios of a folder that the book does not know as passed; `words` go to pytest. The exit code."""
+    code = pytest.main([str(folder), "-v", "--tb=short", "-m", "slow or not slow", *words], plugins=[book])
+    return 0 if code == pytest.ExitCode.NO_TESTS_COLLECTED else int(code)
 
 
 def main() -> int:
@@ -66,9 +72,8 @@ def main() -> int:
     form = "long" if told.long else "full"
     os.environ |= {"RXPULSE_FAULTS_SEED": str(told.seed), "RXPULSE_FAULTS_EVENTS": str(EVENTS[form])}
     chosen = ["-k", told.only] if told.only else []
-    book = Book({"commit": commit(), "seed": told.seed, "form": form}, again=bool(told.only))
-    code = pytest.main([str(FOLDER), "-v", "--tb=short", "-m", "slow or not slow", *chosen], plugins=[book])
-    return 0 if code == pytest.ExitCode.NO_TESTS_COLLECTED else int(code)
+    book = Book(RESULTS, {"commit": commit(), "seed": told.seed, "form": form}, again=bool(told.only))
+    return perform(FOLDER, book, *chosen)
 
 
 if __name__ == "__main__":

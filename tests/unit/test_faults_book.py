@@ -1,0 +1,93 @@
+"""A run of the fault scenarios that was interrupted goes on: what has passed is not run again, all else is."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCENARIOS = """
+import os, signal
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+def ran(name):
+    with (FOLDER / "ran").open("a") as out:
+        out.write(name)
+
+def test_first():
+    ran("1")
+
+def test_second():
+    ran("2")
+    assert (FOLDER / "mended").exists()
+
+def test_third():
+    ran("3")
+    if not (FOLDER / "mended").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def test_fourth():
+    ran("4")
+"""
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from tests.faults.__main__ import Book, perform
+folder, run, again = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3] == "again"
+book = Book(folder / "kept" / "results.ndjson", run, again=again)
+sys.exit(perform(folder, book, "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), *sys.argv[4:]))
+"""
+
+
+class Run:
+    """The run of one folder with a commit."""
+
+    def __init__(self, folder: Path, commit: str) -> None:
+        self._folder, self._run = folder, {"commit": commit, "seed": 1, "form": "full"}
+
+    def perform(self, *words: str) -> tuple[int, str]:
+        """Its exit code, and the numbers of the scenarios that ran, in order."""
+        ran = self._folder / "ran"
+        ran.write_text("")
+        how, *more = words or ("once",)
+        argv = [sys.executable, "-c", PROGRAM, str(self._folder), json.dumps(self._run), how, *more]
+        code = subprocess.run(argv, capture_output=True, check=False).returncode
+        return code, ran.read_text()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "test_scenarios.py").write_text(SCENARIOS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = slow: takes long\n")
+    return tmp_path
+
+
+def test_a_run_that_was_killed_goes_on_with_what_has_not_passed(folder: Path) -> None:
+    run = Run(folder, "abc")
+    assert run.perform() == (-signal.SIGKILL, "123")
+    (folder / "mended").touch()
+    assert run.perform() == (0, "234")
+    assert run.perform() == (0, "")
+    kept = [json.loads(line) for line in (folder / "kept" / "results.ndjson").read_text().splitlines()]
+    assert [(one["scenario"][5:], one["outcome"]) for one in kept] == [
+        *(("first", "passed"), ("second", "failed")),
+        *(("second", "passed"), ("third", "passed"), ("fourth", "passed")),
+    ]
+    assert all(one["commit"] == "abc" and one["seconds"] >= 0 and one["at"] for one in kept)
+
+
+def test_another_commit_runs_everything_and_a_named_scenario_runs_again(folder: Path) -> None:
+    (folder / "mended").touch()
+    assert Run(folder, "abc").perform() == (0, "1234")
+    assert Run(folder, "abd").perform() == (0, "1234")
+    assert Run(folder, "abc").perform("again", "-k", "second") == (0, "2")
+
+
+def test_a_failed_scenario_is_the_exit_code_and_is_run_again(folder: Path) -> None:
+    run = Run(folder, "abc")
+    assert run.perform("once", "-k", "first or second") == (1, "12")
+    assert run.perform("once", "-k", "first or second") == (1, "2")
