@@ -34,7 +34,6 @@ CODE, KEY, NAME, TYPE = (
 """The alphabet and length, as regular expressions, of codes, of what follows the kind in a subject, of ids and sources, and
 of types of events."""
 SETTINGS = ("inpatient", "retail", "specialty")
-_REQUIRED = len(("specversion", "id", "source", "type", "time", "subject", "data"))
 _parse = msgspec.json.Decoder().decode
 
 
@@ -71,6 +70,24 @@ class Rejected:
     detail: str
 
 
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A record of the form that nearly all have; nothing but its shape was looked at."""
+
+    specversion: object
+    type: str
+    subject: str
+    time: str
+    data: dict[str, object]
+    id: str
+    source: str
+    recorded: str | None = None
+    datacontenttype: object = None
+    dataschema: object = None
+
+
+_parse_usual = msgspec.json.Decoder(_Envelope).decode
+
+
 class Decoded(NamedTuple):
     """`dropped` counts fields outside the closed list."""
 
@@ -89,6 +106,20 @@ def decode(record: bytes, received: datetime | None) -> Decoded | Rejected:
     event's own time stands in. Never raises for bad bytes."""
     if len(record) > MAX_RECORD:
         return Rejected("too large", f"the record has {len(record)} bytes; at most {MAX_RECORD} are taken")
+    return _usual(record, received) or _unusual(record, received)
+
+
+def _usual(record: bytes, received: datetime | None) -> Decoded | None:
+    """A record of the form that nearly all have, without looking for what it lacks. None for any other and for what cannot
+    be an event: that is read again, and told what is wrong with it."""
+    try:
+        said = _parse_usual(record)
+        return _decoded(said, received)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _Refused):
+        return None
+
+
+def _unusual(record: bytes, received: datetime | None) -> Decoded | Rejected:
     try:
         found = _parse(record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
@@ -117,10 +148,15 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 
 def from_object(found: Mapping[str, Any], received: datetime | None) -> Decoded | Rejected:
     """One CloudEvent already parsed."""
+    said = cast("Any", _Envelope)(**{name: found.get(name) for name in _ENVELOPE})
     try:
-        return _decoded(found, received)
+        event, dropped = _decoded(said, received)
     except _Refused as refused:
         return refused.rejected
+    return Decoded(event, dropped + len(found.keys() - _ENVELOPE))
+
+
+_ENVELOPE = frozenset(_Envelope.__struct_fields__)
 
 
 def early(event: Event, received: datetime) -> Rejected | None:
@@ -130,23 +166,20 @@ def early(event: Event, received: datetime) -> Rejected | None:
     return Rejected("recorded ahead", "recorded is more than 5 minutes after receipt: check the sender's clock")
 
 
-def _decoded(found: Mapping[str, Any], received: datetime | None) -> Decoded:
-    if found.get("specversion") != "1.0":
+def _decoded(said: _Envelope, received: datetime | None) -> Decoded:
+    """Of an object already parsed a field may be of any type, or None where it is absent."""
+    if said.specversion != "1.0":
         raise _Refused("specversion", 'specversion must be "1.0"')
-    kind = _text(found, "type", _type_of)
-    subject = _text(found, "subject", _subject_of)
+    kind = _text(said.type, "type", _type_of)
+    subject = _text(said.subject, "subject", _subject_of)
     _belongs(kind, kind_of(subject))
-    time = _time(found.get("time"), "time")
-    recorded = received or time
-    if found.get("recorded") is not None:
-        recorded = _time(found["recorded"], "recorded")
+    time = _time(said.time, "time")
+    recorded = (received or time) if said.recorded is None else _time(said.recorded, "recorded")
     if time - recorded > AHEAD:
         raise _Refused("time ahead", "time is more than 24 hours after recorded: check the sender's clock")
-    data, dropped = _data(found.get("data"))
-    name, source = _text(found, "id", _name_of), _text(found, "source", _source_of)
-    # All that is required was found by now: what is neither that nor optional is outside the format.
-    known = _REQUIRED + ("recorded" in found) + ("datacontenttype" in found) + ("dataschema" in found)
-    return Decoded(Event(name, source, kind, time, recorded, subject, data), dropped + len(found) - known)
+    data, dropped = _data(said.data)
+    name, source = _text(said.id, "id", _name_of), _text(said.source, "source", _source_of)
+    return Decoded(Event(name, source, kind, time, recorded, subject, data), dropped)
 
 
 @lru_cache(maxsize=1 << 12)
@@ -157,13 +190,12 @@ def _belongs(kind: EventType, of_case: str) -> None:
         raise _Refused("kind", f"{kind} does not belong to a case of kind {of_case}")
 
 
-def _text(found: Mapping[str, Any], name: str, checked: Callable[[object], Text]) -> Text:
-    value = found.get(name)
-    if value is None:
-        raise _Refused("missing " + name, f"{name} is missing")
+def _text(value: object, name: str, checked: Callable[[object], Text]) -> Text:
     try:
         return checked(value)
     except (TypeError, ValueError):
+        if value is None:
+            raise _Refused("missing " + name, f"{name} is missing") from None
         raise _Refused("bad " + name, _shape_told(name, value)) from None
 
 

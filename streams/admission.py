@@ -6,7 +6,7 @@ the topic comes to the same answer as the worker did.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -54,10 +54,22 @@ def examine(record: Record, policies: Policies | None) -> Decoded | Rejected:
         return too_early
     if policies is None:
         return found
-    policy = policies.at(min(event.time, event.recorded))
-    if policy.strict_sites and event.site not in policy.sites:
-        return Rejected("unknown site", "data.site is none of the policy's, and it has strict_sites = true")
+    if _strict(policies):
+        policy = policies.at(min(event.time, event.recorded))
+        if policy.strict_sites and event.site not in policy.sites:
+            return Rejected("unknown site", "data.site is none of the policy's, and it has strict_sites = true")
     return found
+
+
+@lru_cache(maxsize=64)
+def _strict(policies: Policies) -> bool:
+    return any(policy.strict_sites for policy in policies.versions)
+
+
+@lru_cache(maxsize=1 << 10)
+def received_at(milliseconds: int) -> datetime:
+    """The instant of a record's time of receipt, which many of a backlog share."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def misplaced(record: Record, case: CaseId, held_in: int | None, partitions: int) -> bool:

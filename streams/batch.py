@@ -8,7 +8,6 @@ store does not know.
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from threading import Event as Flag
 from time import monotonic
 
@@ -20,7 +19,7 @@ from models.policy import Policies
 from models.store.ledger import Ledger
 from models.tracking import track_all
 from models.wire import Decoded, Rejected
-from streams.admission import LARGEST_CASE, Misplaced, Record, crowded, examine, home, misplaced
+from streams.admission import LARGEST_CASE, Misplaced, Record, crowded, examine, home, misplaced, received_at
 from streams.cases import Cases, unseen
 from streams.commit import Committer
 from streams.deadletter import DeadLetters, Origin
@@ -223,7 +222,7 @@ class Loop:
             self._end(message, fault)
             return None
         _, milliseconds = message.timestamp()
-        received = datetime.fromtimestamp(milliseconds / 1000, UTC)
+        received = received_at(milliseconds)
         partition, offset = message.partition(), message.offset()
         assert partition is not None and offset is not None
         return Record(partition, offset, message.key(), message.value() or b"", received)

@@ -4,12 +4,13 @@ Facts get their numbers here, in the order in which they were found. Nothing is 
 leaves no trace.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from models.case import Admission
-from models.event import CaseId, Event, EventType, Site, Source
+from models.event import EPOCH, CaseId, Event, EventType, Site, Source
 from models.event_types import CATALOGUE
 from models.policy import BEGINNING
 from models.rates import Outcome
@@ -59,8 +60,8 @@ class Partition:
 
 @dataclass(slots=True)
 class _Feed:
-    """What a batch saw of a feed in one partition: the types of its events, and by hour (UTC, its beginning) the minutes
-    in which something was recorded. `hour` is the last of these hours."""
+    """What a batch saw of a feed in one partition: the types of its events, and by hour since 1970 (UTC) the minutes in
+    which something was recorded."""
 
     events: int = 0
     duplicates: int = 0
@@ -69,8 +70,7 @@ class _Feed:
     last_time: datetime = BEGINNING
     last_recorded: datetime = BEGINNING
     types: dict[EventType, int] = field(default_factory=dict[EventType, int])
-    minutes: dict[datetime, int] = field(default_factory=dict[datetime, int])
-    hour: datetime = BEGINNING
+    minutes: dict[int, int] = field(default_factory=dict[int, int])
 
     def heard(self, event: Event, admission: Admission, dropped: int) -> None:
         """One more event."""
@@ -85,9 +85,8 @@ class _Feed:
             self.last_time = time
         if recorded > self.last_recorded:
             self.last_recorded = recorded
-        if not _NOTHING <= recorded - self.hour < _HOUR:
-            self.hour = recorded.replace(minute=0, second=0, microsecond=0)
-        self.minutes[self.hour] = self.minutes.get(self.hour, 0) | 1 << recorded.minute
+        hour = (recorded - EPOCH) // _HOUR
+        self.minutes[hour] = self.minutes.get(hour, 0) | 1 << recorded.minute
 
     def count(self) -> FeedCount:
         unknown = sum(events for kind, events in self.types.items() if kind not in CATALOGUE)
@@ -102,7 +101,7 @@ class _Feed:
         )
 
 
-_NOTHING, _HOUR = timedelta(), timedelta(hours=1)
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -118,12 +117,14 @@ class _Part:
 
     def heard(self, found: Sequence[Decoded], admissions: Sequence[Admission]) -> None:
         """Events of one case were taken."""
+        for admission, number in Counter(admissions).items():
+            what = _TALLIED[admission]
+            self.counts[what] = self.counts.get(what, 0) + number
+        latest = max([event.recorded for event, _ in found])
+        if self.recorded is None or latest > self.recorded:
+            self.recorded = latest
         source = site = feed = None
         for (event, dropped), admission in zip(found, admissions, strict=True):
-            what = _TALLIED[admission]
-            self.counts[what] = self.counts.get(what, 0) + 1
-            if self.recorded is None or event.recorded > self.recorded:
-                self.recorded = event.recorded
             if feed is None or event.source != source or event.site != site:
                 source, site = event.source, event.site
                 feed = self._feed(source, site)
@@ -263,7 +264,7 @@ class Draft:
 
     def _hours(self) -> dict[HourKey, int]:
         return {
-            HourKey(source, site, hour, number): minutes
+            HourKey(source, site, EPOCH + hour * _HOUR, number): minutes
             for number, source, site, feed in self._feeds()
             for hour, minutes in feed.minutes.items()
         }

@@ -7,14 +7,13 @@ These readers belong to no group and move nobody's offsets.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from models.errors import CallerFault, UsageFault
 from models.settings import Settings
-from streams.admission import Record
+from streams.admission import Record, received_at
 from streams.connection import confluent
 from streams.ownership import Extent
 
@@ -169,7 +168,7 @@ def record_of(message: Message) -> Record:
     _, milliseconds = message.timestamp()
     partition = message.partition()
     assert partition is not None
-    received = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    received = received_at(milliseconds)
     return Record(partition, _offset(message), message.key(), message.value() or b"", received)
 
 

@@ -60,7 +60,7 @@ def amended(
 ) -> tuple[Doubt, ...]:
     """What events changed about the conflicts of their case. Summed over all events of all cases, these are the conflicts
     of the cases as they stand. Nearly all events change nothing, and that is found out at once."""
-    if after is before or (all(one is Admission.NEWEST for one in admissions) and _plain(before, after, events)):
+    if after is before or (admissions.count(Admission.NEWEST) == len(admissions) and _plain(before, after, events)):
         return ()
     gone = {doubt[:3]: -doubt.by for doubt in _doubts(before)}
     for doubt in _doubts(after):
