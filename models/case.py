@@ -105,7 +105,9 @@ def append(evidence: Evidence, events: Sequence[Event]) -> tuple[Evidence, int]:
     ids, voided = gathered
     known = list(evidence.events)
     for event in events:
-        if event.id in ids or event.type == VOIDED or (known and not _comes_last(known, event)):
+        if event.id in ids or event.type == VOIDED:
+            break
+        if known and event.time <= known[-1].time and not _comes_last(known, event):
             break
         if voided and identity(event) in voided:
             break
