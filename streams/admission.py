@@ -5,6 +5,7 @@ does not belong and is put where it does. Nothing here depends on when the recor
 the topic comes to the same answer as the worker did.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -24,14 +25,20 @@ CROWDED = "case too large"
 """Why an event of a case that is full is put aside."""
 
 
+DROPPED = "dropped-fields"
+"""The header that says how many fields a record lost at the intake, which cleans what it takes."""
+
+
 class Record(NamedTuple):
-    """One record as Kafka gave it. `received` is the broker's own time of receipt, UTC."""
+    """One record as Kafka gave it. `received` is the broker's own time of receipt, UTC; `dropped` counts the fields that
+    it lost before it came here."""
 
     partition: int
     offset: int
     key: bytes | None
     value: bytes
     received: datetime
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,13 @@ def examine(record: Record, policies: Policies | None) -> Decoded | Rejected:
         policy = policies.at(min(event.time, event.recorded))
         if policy.strict_sites and event.site not in policy.sites:
             return Rejected("unknown site", "data.site is none of the policy's, and it has strict_sites = true")
-    return found
+    return found._replace(dropped=found.dropped + record.dropped) if record.dropped else found
+
+
+def dropped_before(headers: Iterable[tuple[str, bytes | None]]) -> int:
+    """How many fields a record lost before it came here, as its headers say; 0 where they say nothing that can be."""
+    said = dict(headers).get(DROPPED) or b""
+    return int(said) if said.isdigit() and len(said) < 6 else 0
 
 
 @lru_cache(maxsize=64)

@@ -19,7 +19,17 @@ from models.policy import Policies
 from models.store.ledger import Ledger
 from models.tracking import track_all
 from models.wire import Decoded, Rejected
-from streams.admission import LARGEST_CASE, Misplaced, Record, crowded, examine, home, misplaced, received_at
+from streams.admission import (
+    LARGEST_CASE,
+    Misplaced,
+    Record,
+    crowded,
+    dropped_before,
+    examine,
+    home,
+    misplaced,
+    received_at,
+)
 from streams.cases import Cases, unseen
 from streams.commit import Committer
 from streams.deadletter import DeadLetters, Origin
@@ -225,7 +235,9 @@ class Loop:
         received = received_at(milliseconds)
         partition, offset = message.partition(), message.offset()
         assert partition is not None and offset is not None
-        return Record(partition, offset, message.key(), message.value() or b"", received)
+        headers = message.headers()
+        dropped = dropped_before(headers) if headers else 0
+        return Record(partition, offset, message.key(), message.value() or b"", received, dropped)
 
     def _end(self, message: Message, fault: KafkaError) -> None:
         """The end of a partition was reached; any other fault ends the worker."""

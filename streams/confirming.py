@@ -11,7 +11,8 @@ from time import monotonic
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from models.settings import Settings
-from streams.intake.reception import Unconfirmed
+from streams.admission import DROPPED
+from streams.intake.reception import Cleaned, Unconfirmed
 from streams.producing import producer_settings
 from streams.topics import EVENTS
 
@@ -45,12 +46,12 @@ class Confirming:
         self._settings = producer_settings(settings) | {"delivery.timeout.ms": int(_SECONDS * 1000), "linger.ms": 2}
         self._producer = Producer(self._settings)
 
-    def deliver(self, records: Sequence[tuple[str, bytes]]) -> None:
-        """Sends (subject, record) and waits until the broker has every one of them. Raises Unconfirmed."""
+    def deliver(self, records: Sequence[Cleaned]) -> None:
+        """Sends them and waits until the broker has every one. Raises Unconfirmed."""
         give_up = monotonic() + _SECONDS + 1
         producer, sending = self._producer, _Sending()
-        for subject, record in records:
-            if not _put(producer, subject, record, sending, give_up):
+        for record in records:
+            if not _put(producer, record, sending, give_up):
                 break
         else:
             while sending.confirmed + sending.refused < len(records) and monotonic() < give_up:
@@ -78,11 +79,12 @@ class Confirming:
             self._producer = Producer(self._settings)
 
 
-def _put(producer: Producer, subject: str, record: bytes, sending: _Sending, give_up: float) -> bool:
+def _put(producer: Producer, record: Cleaned, sending: _Sending, give_up: float) -> bool:
     """False where the producer takes no more."""
+    headers = {DROPPED: str(record.dropped).encode()} if record.dropped else None
     while monotonic() < give_up:
         try:
-            producer.produce(EVENTS, record, subject, on_delivery=sending.delivered)
+            producer.produce(EVENTS, record.value, record.subject, headers=headers, on_delivery=sending.delivered)
             return True
         except BufferError:
             producer.poll(_POLL_SECONDS)

@@ -12,6 +12,7 @@ from models.event_types import CATALOGUE, KINDS
 from models.policy import Kind, Severity
 from models.signals import Cleared
 from models.wire import CODE, FIELDS, KEY, LARGEST, MAX_RECORD, NAME, NUMBERS, OBJECTS, SETTINGS, TYPE
+from streams.admission import DROPPED
 from streams.topics import DEADLETTER, EVENTS, INTERVALS, SIGNALS
 
 Schema = dict[str, Any]
@@ -171,7 +172,8 @@ def asyncapi() -> Schema:
         DEADLETTER: ("DeadLetter", "Records of rx.events that cannot be events, unchanged.", "key of the record"),
     }
     messages = {
-        "Event": _message(event(), "data.site and data.links say where; the subject is the key."),
+        "Event": _message(event(), "data.site and data.links say where; the subject is the key.")
+        | {"headers": {"type": "object", "properties": {DROPPED: _text("[0-9]+", "Fields that the intake dropped.")}}},
         "Interval": _message(interval(), "Keep the highest revision of each id; drop what is retracted."),
         "Signal": _message(signal(), "Keep the highest revision of each id."),
         "DeadLetter": _dead_letter(),

@@ -28,7 +28,17 @@ from models.store.intake import Standing
 from models.store.tokens import Token, hashed
 from models.wire import MAX_RECORD
 from streams.intake import contract
-from streams.intake.reception import TOO_LARGE, Examined, Refused, Unconfirmed, Unreadable, examine, forbidden, read
+from streams.intake.reception import (
+    TOO_LARGE,
+    Cleaned,
+    Examined,
+    Refused,
+    Unconfirmed,
+    Unreadable,
+    examine,
+    forbidden,
+    read,
+)
 
 log = logging.getLogger(__name__)
 MAX_BATCH = 8 * MAX_RECORD
@@ -46,7 +56,7 @@ class Behind:
     behind is not given more (0: it always is). `body_seconds` is how long the body of a request may take to come."""
 
     standing: Callable[[], Standing]
-    deliver: Callable[[Sequence[tuple[str, bytes]]], None]
+    deliver: Callable[[Sequence[Cleaned]], None]
     missing: Callable[[], str | None]
     recorder: PrometheusRecorder
     api_key: str | None

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from models.event import Event
 from models.event_types import CATALOGUE
@@ -45,15 +45,23 @@ class Refused:
     detail: str
 
 
+class Cleaned(NamedTuple):
+    """A record for the topic; `dropped` counts the fields outside the closed list that it lost here."""
+
+    subject: str
+    value: bytes
+    dropped: int
+
+
 @dataclass(slots=True)
 class Examined:
-    """`records` are (subject, bytes) for the topic, made of `events`. Nothing may be taken unless `refused` is empty.
+    """`records` are for the topic, made of `events`. Nothing may be taken unless `refused` is empty.
     `dropped` counts fields outside the closed list, by source; `unknown` counts events of an unknown `site` or
     `type`."""
 
     events: list[Event] = field(default_factory=list[Event])
     refused: list[Refused] = field(default_factory=list[Refused])
-    records: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
+    records: list[Cleaned] = field(default_factory=list[Cleaned])
     dropped: Counter[str] = field(default_factory=Counter[str])
     unknown: Counter[str] = field(default_factory=Counter[str])
 
@@ -99,7 +107,7 @@ def examine(items: Iterable[object], received: datetime, policy: Policy, key: st
         if feed is not None and feed.pseudonymise:
             event = pseudonymised(event, key)
         found.events.append(event)
-        found.records.append((event.subject, encode(event)))
+        found.records.append(Cleaned(event.subject, encode(event), judged.dropped))
         found.dropped[event.source] += judged.dropped
         found.unknown["site"] += event.site not in policy.sites
         found.unknown["type"] += event.type not in CATALOGUE

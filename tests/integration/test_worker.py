@@ -18,6 +18,7 @@ from models.policy import Policies
 from models.signals import Cleared
 from models.store.facts import snapshot
 from models.wire import MAX_RECORD, Decoded, encode, stamp
+from streams.admission import DROPPED
 from streams.laps import Doing
 from streams.topics import DEADLETTER, EVENTS, INTERVALS, SIGNALS
 from streams.verify import uncounted, verify
@@ -135,6 +136,18 @@ def test_what_cannot_be_an_event_is_put_aside_with_reason_and_origin(live: Live)
     counted = live.rows("SELECT reason, sum(count) FROM doubts WHERE kind = 'dead_letter' GROUP BY reason")
     assert dict(counted) == Counter(reasons)
     assert live.rows("SELECT id FROM cases") == [("order/1",)]
+
+
+def test_fields_that_the_intake_dropped_count_for_their_feed_as_those_that_the_worker_drops_itself(live: Live) -> None:
+    cleaned, free = stat(1, now()), stat(2, now())
+    value = encode(free).replace(b'"data":{', b'"note":"x","data":{"a":1,"b":2,')
+    headers = {DROPPED: b"2"}
+    live.producer.produce(EVENTS, encode(cleaned), cleaned.subject, headers=headers)
+    live.producer.produce(EVENTS, value, free.subject, headers={DROPPED: b"many"})
+    assert live.producer.flush(30) == 0
+    live.worker()
+    live.await_applied()
+    assert live.one("SELECT sum(dropped_fields) FROM feeds") == 2 + 3
 
 
 def test_an_event_of_the_year_2150_is_put_aside_with_the_reason_and_nothing_else_is_lost(live: Live) -> None:
