@@ -91,7 +91,7 @@ _MEANS = {
     "severity": "How urgent: S1 stop the line, harm may be near; S2 act now; S3 within the shift; S4 for the record.",
     "event": "What happened; `rxpulse topics types` says what each means and on which kinds of case it happens.",
     "setting": "The kind of pharmacy, which decides the shipped entries that judge a site.",
-    "kind": "What raised the signal: a clock, a rule, a rate, a silent feed or RxPulse's own worker.",
+    "kind": "What raised the signal: a clock, a rule, a rate or a feed; RxPulse's own worker is the feed named worker.",
     "channel": "inbox is the board and needs nothing; email and webhook need an address of the person.",
     "extends": "The shipped policy on top of which this file stands; none: nothing is shipped.",
     "site": "The code by which events name the site.",

@@ -119,7 +119,15 @@ def _scalar_fault(node: Node, value: object) -> str | None:
     return None
 
 
+_MEANT = {
+    ("a kind of signal", "worker"): 'for RxPulse\'s own worker write kind = ["feed"], name = ["worker"]',
+}
+"""What a value that many would write is called here, by the title of its form."""
+
+
 def _not_among(node: Node, value: object) -> str:
+    if meant := _MEANT.get((node["title"], str(value))):
+        return f"{written(value)} is not {node['title']}; {meant}"
     otherwise = "`rxpulse topics types` lists them" if node["title"] == "an event type" else ""
     return f"{written(value)} is not {node['title']}; {near(str(value), node['enum'], otherwise)}"
 

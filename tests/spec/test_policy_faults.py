@@ -379,6 +379,12 @@ FAULTS = {
         '"2026-12-26T07:00+01:00" is not a local time without offset; write for instance "2026-12-24T07:00"',
     ),
     # Ladders and channels.
+    "a ladder for the worker as a kind": (
+        STEPS + 'for = { kind = ["worker"] }\n',
+        5,
+        "ladder.urgent.for.kind[1]",
+        '"worker" is not a kind of signal; for RxPulse\'s own worker write kind = ["feed"], name = ["worker"]',
+    ),
     "a ladder without steps": (
         LADDER + 'for = { severity = "S1" }\n',
         3,

@@ -170,9 +170,9 @@ def test_the_documented_policy_does_what_is_said_of_it() -> None:
 
 
 def test_every_part_that_is_documented_is_understood_and_says_what_is_said_of_it(tmp_path: Path) -> None:
-    first, _, people, ladder, clock, rate, rule, tell, feed = block("toml")
+    first, _, people, ladder, watch, clock, rate, rule, tell, feed = block("toml")
     site = first.partition("[person.ana]")[0]
-    file = written(tmp_path, "\n".join((site, people, ladder, clock, rate, rule, tell, feed)))
+    file = written(tmp_path, "\n".join((site, people, watch, ladder, clock, rate, rule, tell, feed)))
     ran = run("check", str(file), "--json")
     assert ran.exit_code == 0 and json.loads(ran.stdout)["faults"] == []
     found = read(file).policy
@@ -184,15 +184,16 @@ def test_every_part_that_is_documented_is_understood_and_says_what_is_said_of_it
 
 
 def test_the_documented_roster_and_ladder_are_tried_as_documented(tmp_path: Path) -> None:
-    first, _, people, ladder, *_ = block("toml")
-    file = written(tmp_path, "\n".join((first.partition("[person.ana]")[0], people, ladder)))
+    first, _, people, ladder, watch, *_ = block("toml")
+    file = written(tmp_path, "\n".join((first.partition("[person.ana]")[0], people, watch, ladder)))
     typed = [line for line in DOCS.splitlines() if line.startswith("RXPULSE_POLICY=site.toml rxpulse policy")]
-    duty, story = (json.loads(run(*shlex.split(line)[3:], "--json", policy=file).stdout) for line in typed)
+    duty, story, still = (json.loads(run(*shlex.split(line)[3:], "--json", policy=file).stdout) for line in typed)
     assert [duty["spans"][0][key] for key in ("person", "why")] == ["ben", "override"]
     pages = [(page["loop"], page["step"], page["person"]) for page in story["pages"]]
     assert pages[0] == (1, 1, "ana") and (1, 2, "ben") in pages
     assert max(loop for loop, _, _ in pages) == 4
     assert story["ladder"] == "urgent" and story["states"][-1]["state"] == "exhausted"
+    assert still["ladder"] == "watch" and still["pages"][0]["person"] == "ben"
 
 
 def test_every_definition_of_the_schema_is_described() -> None:
