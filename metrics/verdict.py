@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from metrics.spc import TRIAL_BELOW, Chart, Limits, Refused, Runs, Unfit, long_runs
-from metrics.wording import day_words, length_words
+from metrics.spc import TRIAL_BELOW, Chart, Limits, LongRun, Refused, Runs, Unfit, long_runs
+from metrics.wording import day_words, length_words, span_words
 
 FEWEST_DAYS = 10
 """Fewer points have no runs to judge (Anhoej and Olesen, PLoS ONE 2014;9:e113825)."""
@@ -76,7 +76,7 @@ def _by_limits(days: Sequence[date], values: Sequence[float], first: int, limits
     if below:
         reason = _beyond(min(below), len(below), "below the lower limit", limits.lower)
         return Judged(Verdict.BETTER, reason + trial)
-    return _by_runs(values, first, limits, runs, trial)
+    return _by_runs(days, values, first, limits, runs, trial)
 
 
 def _beyond(furthest: tuple[float, date], count: int, which: str, limit: float) -> str:
@@ -88,25 +88,33 @@ def _beyond(furthest: tuple[float, date], count: int, which: str, limit: float) 
     return f"{_days(count)} of this week {which} of {length_words(limit)}, the furthest {named}"
 
 
-def _by_runs(values: Sequence[float], first: int, limits: Limits, runs: Runs, trial: str) -> Judged:
+def _by_runs(
+    days: Sequence[date], values: Sequence[float], first: int, limits: Limits, runs: Runs, trial: str
+) -> Judged:
     """A run makes a week worse or better only if it still stands at its end; one that was broken is a change, told as
-    what it is."""
+    what it is: its side, its days, when it ended."""
     found = long_runs(values, limits.centre)
-    if found and all(value == limits.centre for value in values[found[-1].last + 1 :]):
-        side = "above" if found[-1].above else "below"
-        days = sum(value != limits.centre for value in values[found[-1].first :])
-        reason = (
-            f"{days} days in a row {side} the mean up to the end of this week, chance allows {runs.longest_max}{trial}"
-        )
-        return Judged(Verdict.WORSE if found[-1].above else Verdict.BETTER, reason)
-    if runs.longest > runs.longest_max:
-        until = "into this week" if found and found[-1].last >= first else "before this week"
-        reason = f"{runs.longest} days in a row on one side of the mean, {until}, chance allows {runs.longest_max}"
-        return Judged(Verdict.CHANGED, reason)
+    if found:
+        last = found[-1]
+        told = _run(last, days, values, limits.centre)
+        allowed = f"chance allows {runs.longest_max}{trial}"
+        if all(value == limits.centre for value in values[last.last + 1 :]):
+            verdict = Verdict.WORSE if last.above else Verdict.BETTER
+            return Judged(verdict, f"{told}, up to the end of this week, {allowed}")
+        until = "ended this week" if last.last >= first else "ended before this week"
+        return Judged(Verdict.CHANGED, f"{told}, {until}, {allowed}")
     if runs.crossings < runs.crossings_min:
         reason = f"eight weeks cross their mean {runs.crossings} times, chance gives at least {runs.crossings_min}"
         return Judged(Verdict.CHANGED, reason)
     return Judged(Verdict.UNCHANGED, f"every day of this week within the limits{trial}, runs as chance gives them")
+
+
+def _run(run: LongRun, days: Sequence[date], values: Sequence[float], centre: float) -> str:
+    """How many days kept to which side, what that means for a turnaround, and from when to when. Days on the mean lie in
+    the span but are not counted."""
+    count = sum(value != centre for value in values[run.first : run.last + 1])
+    side = "above the mean (longer)" if run.above else "below the mean (shorter)"
+    return f"{_days(count)} in a row {side}, {span_words(days[run.first], days[run.last])}"
 
 
 def refusal(refused: Refused) -> str:

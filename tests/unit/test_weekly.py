@@ -96,21 +96,34 @@ def test_a_long_run_up_to_this_week_is_a_change_and_says_its_rule() -> None:
     values = [*_STEADY[:44], *[10.2, 11.4, 10.4, 11.2, 10.2, 11.4, 10.4, 11.3, 10.3, 11.4, 10.4, 11.4]]
     found = _judged([one if step < 44 else one + 0.9 for step, one in enumerate(values)])
     assert found.verdict is Verdict.WORSE
-    assert "13 days in a row above the mean up to the end of this week, chance allows 9" in found.reason
+    said = "13 days in a row above the mean (longer), 3 to 15 Nov, up to the end of this week, chance allows 9"
+    assert found.reason == said
 
 
-def test_a_long_run_before_this_week_is_said_as_what_it_is() -> None:
+_HIGH = [11.2, 12.4, 11.4, 12.2, 11.2, 12.4, 11.4, 12.3, 11.3, 12.4, 11.4, 12.4]
+
+
+def test_a_long_run_before_this_week_says_its_side_and_its_days() -> None:
     values = list(_STEADY)
-    values[10:22] = [11.2, 12.4, 11.4, 12.2, 11.2, 12.4, 11.4, 12.3, 11.3, 12.4, 11.4, 12.4]
-    found = _judged(values)
-    assert found.verdict is Verdict.CHANGED and "before this week" in found.reason
+    values[10:22] = _HIGH
+    said = "16 days in a row above the mean (longer), 29 Sep to 14 Oct, ended before this week, chance allows 9"
+    assert _judged(values) == Judged(Verdict.CHANGED, said)
 
 
 def test_a_long_run_that_this_week_broke_is_a_change_and_nothing_better() -> None:
     values = list(_STEADY)
-    values[40:52] = [11.2, 12.4, 11.4, 12.2, 11.2, 12.4, 11.4, 12.3, 11.3, 12.4, 11.4, 12.4]
-    found = _judged(values)
-    assert found.verdict is Verdict.CHANGED and "into this week" in found.reason
+    values[40:52] = [20 - one for one in _HIGH]
+    said = "13 days in a row below the mean (shorter), 31 Oct to 12 Nov, ended this week, chance allows 9"
+    assert _judged(values) == Judged(Verdict.CHANGED, said)
+
+
+def test_of_several_long_runs_the_last_is_told_and_days_on_the_mean_do_not_count() -> None:
+    values = [9.0, 11.0] * 28
+    values[4:18] = [11.0] * 14
+    values[20:34] = [9.0] * 14
+    values[25:27] = [10.0, 8.0]
+    said = "14 days in a row below the mean (shorter), 11 to 25 Oct, ended before this week, chance allows 9"
+    assert _judged(values) == Judged(Verdict.CHANGED, said)
 
 
 def test_days_that_resemble_each_other_are_not_judged_and_the_reason_is_said() -> None:
