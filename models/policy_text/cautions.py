@@ -1,9 +1,12 @@
 """What is allowed in a policy but worth a second look: nobody would be told, one person told twice, too many alarms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from models.event import Site
 from models.policy import Channel, Kind, Ladder, Person, Policy, Severity, SiteProfile
-from models.policy_text.faults import Path, dotted
+from models.policy_text.faults import Path, dotted, written
+from models.policy_text.schema import SHIPPED
 from models.policy_text.telling import everybody
 
 Caution = tuple[Path, str]
@@ -29,19 +32,62 @@ def expected_false_alarms(policy: Policy, site: SiteProfile) -> float:
     return sum((rate.false_alarms_per_month for rate in mine), 0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A declared site; or, of a policy that declares none, any site of a setting: `site` is None then."""
+
+    site: Site | None
+    setting: str
+
+    @property
+    def name(self) -> str:
+        return str(self.site or self.setting)
+
+
 def _nobody_told(policy: Policy) -> Iterator[Caution]:
+    """For the two urgent severities: the places whose signals no ladder takes, those that lack the same kinds together."""
+    places = _places(policy)
     for severity in (Severity.S1, Severity.S2):
-        if not any(_for_all(ladder, severity) for ladder in policy.ladders):
-            yield (
-                (),
-                f"nobody would be told of every {severity.name} signal: they stand on the board only; "
-                f'add a [ladder.NAME] with for = {{ severity = ["{severity.name}"] }}',
-            )
+        lacking: dict[frozenset[Kind], list[_Place]] = {}
+        for place in places:
+            if missing := frozenset(Kind) - _taken(policy, severity, place):
+                lacking.setdefault(missing, []).append(place)
+        for kinds, where in lacking.items():
+            yield (), _untold(severity, kinds, where if len(where) < len(places) else [])
 
 
-def _for_all(ladder: Ladder, severity: Severity) -> bool:
-    narrow = ladder.sites or ladder.settings or ladder.names or (ladder.kinds and len(ladder.kinds) < len(Kind))
-    return not narrow and (not ladder.severities or severity in ladder.severities)
+def _places(policy: Policy) -> list[_Place]:
+    declared = [_Place(site.site, site.setting or "") for site in policy.sites.values()]
+    default = policy.default_site.setting
+    return declared or [_Place(None, setting) for setting in ((default,) if default else SHIPPED)]
+
+
+def _taken(policy: Policy, severity: Severity, place: _Place) -> set[Kind]:
+    """The kinds of signals of that severity and place that go by some ladder, whatever their name."""
+    return {
+        kind
+        for ladder in policy.ladders
+        if not ladder.names
+        and (not ladder.severities or severity in ladder.severities)
+        and (not ladder.sites or place.site in ladder.sites)
+        and (not ladder.settings or place.setting in ladder.settings)
+        for kind in ladder.kinds or Kind
+    }
+
+
+def _untold(severity: Severity, kinds: frozenset[Kind], where: Sequence[_Place]) -> str:
+    """`where` empty: everywhere."""
+    wanted = {"severity": [severity.name]}
+    if len(kinds) < len(Kind):
+        wanted["kind"] = sorted(kinds)
+    if where:
+        wanted["setting" if where[0].site is None else "site"] = [place.name for place in where]
+    of_kinds = f" of kind {' and '.join(wanted['kind'])}" if "kind" in wanted else ""
+    of_places = f" of {' and '.join(place.name for place in where)}" if where else ""
+    return (
+        f"no ladder takes {severity.name} signals{of_kinds}{of_places}: they would stand on the board only;"
+        f" add a [ladder.NAME] with for = {written(wanted)}"
+    )
 
 
 def _told_twice(ladder: Ladder) -> Iterator[Caution]:

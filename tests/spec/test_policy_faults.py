@@ -519,16 +519,43 @@ CAUTIONS = {
         STEPS + 'for = { severity = "S2" }\n',
         None,
         "",
-        "nobody would be told of every S1 signal: they stand on the board only; "
+        "no ladder takes S1 signals: they would stand on the board only; "
         'add a [ladder.NAME] with for = { severity = ["S1"] }',
     ),
-    "nobody told of S2 at every site": (
-        SITE + STEPS + 'for = { severity = "S1" }\n[ladder.mercy]\nfor = { severity = "S2", site = "mercy" }\n'
+    "nobody told of S2 at one of two sites": (
+        SITE
+        + '[site.north]\nsetting = "inpatient"\ntimezone = "UTC"\n'
+        + STEPS
+        + 'for = { severity = "S1" }\n[ladder.mercy]\nfor = { severity = "S2", site = "mercy" }\n'
         'steps = [{ after = "0s", to = ["person:ana"], by = ["inbox"] }]\n',
         None,
         "",
-        "nobody would be told of every S2 signal: they stand on the board only; "
-        'add a [ladder.NAME] with for = { severity = ["S2"] }',
+        "no ladder takes S2 signals of north: they would stand on the board only; "
+        'add a [ladder.NAME] with for = { severity = ["S2"], site = ["north"] }',
+    ),
+    "nobody told of S1 in settings of which no site is declared": (
+        STEPS + 'for = { severity = "S2" }\n[ladder.stat]\nfor = { severity = "S1", setting = "inpatient" }\n'
+        'steps = [{ after = "0s", to = ["person:ana"], by = ["inbox"] }]\n',
+        None,
+        "",
+        "no ladder takes S1 signals of retail and specialty: they would stand on the board only; "
+        'add a [ladder.NAME] with for = { severity = ["S1"], setting = ["retail", "specialty"] }',
+    ),
+    "nobody told of S1 of some kinds": (
+        STEPS + 'for = { severity = "S2" }\n[ladder.stat]\nfor = { severity = "S1", kind = ["clock", "rule"] }\n'
+        'steps = [{ after = "0s", to = ["person:ana"], by = ["inbox"] }]\n',
+        None,
+        "",
+        "no ladder takes S1 signals of kind feed and rate: they would stand on the board only; "
+        'add a [ladder.NAME] with for = { severity = ["S1"], kind = ["feed", "rate"] }',
+    ),
+    "nobody told of S1 but by the name of an entry": (
+        STEPS + 'for = { severity = "S2" }\n[ladder.stat]\nfor = { severity = "S1", name = "stat-verified" }\n'
+        'steps = [{ after = "0s", to = ["person:ana"], by = ["inbox"] }]\n',
+        None,
+        "",
+        "no ladder takes S1 signals: they would stand on the board only; "
+        'add a [ladder.NAME] with for = { severity = ["S1"] }',
     ),
     "two steps at one time to one target": (
         LADDER + "steps = [\n"
@@ -587,8 +614,20 @@ def test_every_fault_of_a_file_is_told_at_once_in_the_order_of_its_lines() -> No
     assert [fault.line for fault in caught.value.faults] == [4, 10]
 
 
-def test_a_file_without_faults_that_tells_somebody_of_everything_has_no_warning() -> None:
-    assert read(ALL, file="site.toml").cautions == ()
+@pytest.mark.parametrize(
+    "text",
+    [
+        ALL,
+        # SITE is of that setting: what is narrow on paper takes all that there is here.
+        SITE + STEPS + 'for = { severity = ["S1", "S2"], setting = "retail" }\n',
+        SITE
+        + STEPS
+        + 'for = { kind = ["clock", "rule"] }\n[ladder.more]\nfor = { kind = ["rate", "feed"], site = "mercy" }\n'
+        'steps = [{ after = "0s", to = ["person:ana"], by = ["inbox"] }]\n',
+    ],
+)
+def test_a_file_without_faults_that_tells_somebody_of_everything_has_no_warning(text: str) -> None:
+    assert read(text, file="site.toml").cautions == ()
 
 
 MANY = """\

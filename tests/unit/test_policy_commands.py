@@ -38,8 +38,8 @@ def test_the_shipped_default_has_no_fault_and_says_that_nobody_would_be_told() -
     found = json.loads(ran.stdout)
     assert (ran.exit_code, found["faults"], found["version"]) == (0, [], shipped_default().policy.version)
     assert [warning["message"].split(":")[0] for warning in found["warnings"]] == [
-        "nobody would be told of every S1 signal",
-        "nobody would be told of every S2 signal",
+        "no ladder takes S1 signals",
+        "no ladder takes S2 signals",
     ]
     assert {one["setting"] for one in found["expected_false_alarms"]} == {"inpatient", "retail", "specialty"}
 
