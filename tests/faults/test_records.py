@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from models.wire import MAX_RECORD, encode
+from models.wire import encode
 from streams.deadletter import ENTIRE
 from tests.faults.feeding import Sent
 from tests.faults.proof import prove
@@ -13,6 +13,8 @@ from tests.faults.trial import Trial
 from tests.live import now, stat
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
+LARGEST = 1 << 20
+"""Bytes of a record at most (`semantics.md` 8)."""
 
 
 def padded(trial: Trial, number: int, size: int) -> Sent:
@@ -20,15 +22,15 @@ def padded(trial: Trial, number: int, size: int) -> Sent:
     whole = stat(number, now())
     record = encode(whole)[:-1] + b',"x":"'
     value = record + b"x" * (size - len(record) - 2) + b'"}'
-    return Sent(whole.subject.encode(), value, whole if size <= MAX_RECORD else None)
+    return Sent(whole.subject.encode(), value, whole if size <= LARGEST else None)
 
 
 def test_the_largest_record_is_taken_and_a_larger_one_put_aside(trial: Trial) -> None:
     trial.hire()
     trial.feed(trial.total // 2)
-    trial.give([padded(trial, 1001, MAX_RECORD), padded(trial, 1002, MAX_RECORD + 1)])
+    trial.give([padded(trial, 1001, LARGEST), padded(trial, 1002, LARGEST + 1)])
     with pytest.raises(AssertionError, match="MSG_SIZE_TOO_LARGE"):
-        trial.produce([(None, trial.chance.randbytes(MAX_RECORD + (8 << 10)), 0)])
+        trial.produce([(None, trial.chance.randbytes(LARGEST + (8 << 10)), 0)])
     trial.settle()
     assert trial.rows("SELECT id FROM cases WHERE id IN ('order/1001', 'order/1002')") == [("order/1001",)]
     prove(trial)
