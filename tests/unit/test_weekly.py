@@ -236,6 +236,12 @@ def test_an_empty_week_says_so_in_every_part() -> None:
         assert said in page
 
 
+def test_signals_that_were_old_news_say_why_nobody_was_told() -> None:
+    why = "267 old news when it became known, so not told. Old news became known only when it was over or had long been true"
+    assert why in render(_report(told=(("old", 267),)))
+    assert "Old news" not in render(_report(told=(("yes", 3), (None, 1))))
+
+
 def test_a_page_stays_below_its_size_however_many_clocks_there_are() -> None:
     many = tuple(row for number in range(120) for row in _turnaround(f"clock-{number}"))
     page = render(_report(turnaround=many))
