@@ -132,7 +132,8 @@ def _stack(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         if part["healthy"]:
             yield Finding(Level.GOOD, f"{part['name']} is healthy")
         else:
-            remedy = f"see {logs}/{part['name']}.log; `rxpulse down` and `rxpulse up` start it again"
+            start = running.start_of(settings.home)
+            remedy = f"see {logs}/{part['name']}.log; `rxpulse down` and `{start}` start it again"
             yield Finding(Level.FAULT, f"{part['name']} is not healthy: {part['detail']}", remedy)
 
 

@@ -23,12 +23,17 @@ def running_state(home: Path) -> StackState | None:
     return state if state is not None and state.running else None
 
 
+def start_of(home: Path) -> str:
+    """The command that starts the stack of `home` again: the demo's is refused to `rxpulse up`."""
+    return "rxpulse demo" if homes.purpose_of(home) is homes.Purpose.DEMO else "rxpulse up"
+
+
 def absence(home: Path) -> str | None:
     """Why no stack runs in `home`, and what to do; None where one does."""
     state = homes.read_state(home)
     if state is not None and state.running:
         return None
-    start = "rxpulse demo" if homes.purpose_of(home) is homes.Purpose.DEMO else "rxpulse up"
+    start = start_of(home)
     if state is None or not state.killed:
         return f"no stack runs in {home}: start it by `{start}`"
     last = homes.last_sign(home)

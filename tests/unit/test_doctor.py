@@ -167,6 +167,22 @@ def test_a_killed_supervisor_is_told_with_its_last_sign_of_life(tmp_path: Path) 
     assert any(one.level is Level.FAULT and "was killed" in one.what for one in found)
 
 
+@pytest.mark.parametrize(
+    ("purpose", "start"), [(homes.Purpose.DEMO, "rxpulse demo"), (homes.Purpose.WORK, "rxpulse up")]
+)
+def test_a_part_that_is_down_is_started_again_by_the_command_that_the_home_takes(
+    tmp_path: Path, purpose: homes.Purpose, start: str
+) -> None:
+    home = tmp_path / "home"
+    homes.open_home(home, purpose)
+    part = homes.PartState(name="worker", phase="stays-down", healthy=False, detail="stopped on purpose")
+    pid = os.getpid()
+    homes.write_state(home, homes.StackState(pid=pid, born=homes.born(pid) or 0.0, base=7400, parts=(part,)))
+    found = examine(Settings(home=home, cache=tmp_path), {})
+    [remedy] = [one.remedy for one in found if one.what == "worker is not healthy: stopped on purpose"]
+    assert remedy.endswith(f"`rxpulse down` and `{start}` start it again")
+
+
 def test_a_site_of_whose_urgent_signals_nobody_would_be_told_is_named() -> None:
     text = 'extends = "none"\n' + MERCY + '[rule.expired-lot]\nseverity = "S1"\n'
     store = replace(WELL, seen={"mercy": frozenset({"rx.adc.vend"}), "elm": frozenset({"rx.adc.vend"})})
