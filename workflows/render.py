@@ -21,11 +21,13 @@ from metrics.wording import day_words, length_words
 from models.policy import Severity
 from workflows.report import (
     Cause,
+    Lengths,
     Measure,
     OpenCase,
     Report,
     State,
     severity_word,
+    share_shown,
     target_words,
 )
 
@@ -77,6 +79,7 @@ def _page(report: Report, measures: list[Measure], charts: list[tuple[Measure, M
         tally={verdict: sum(one.judged.verdict is verdict for one in measures) for verdict in Verdict},
         pareto=Markup(_pareto(report.causes)) if report.causes else None,
         words=_Words(report),
+        shown=share_shown,
         Verdict=Verdict,
         State=State,
         Severity=Severity,
@@ -106,6 +109,9 @@ class _Words:
 
     def share(self, share: float | None) -> str:
         return "–" if share is None else f"{100 * share:.1f}\u00a0%"
+
+    def met(self, measure: Measure, lengths: Lengths | None) -> str:
+        return self.share(share_shown(measure, lengths))
 
     def day(self, one: date) -> str:
         return f"{day_words(one)} {one.year}"

@@ -22,6 +22,8 @@ from models.policy import BusinessDays, ByField, Clock, Kind, Policies, Policy, 
 from models.store.reporting import Facts, Raised, Shifted, StillOpen, Trials, Turnaround
 
 _MINUTE = 60e6
+_AT_ONCE = timedelta(seconds=1)
+"""A target up to this is said as "at once"."""
 
 
 class State(StrEnum):
@@ -242,10 +244,22 @@ def _share(trials: Trials, rate: Rate | None) -> float | None:
     return trials.errors / opportunities if opportunities else None
 
 
+def share_shown(measure: Measure, lengths: Lengths | None) -> float | None:
+    """The share in target as it is told, 0 to 1. None without work, without a due, and for a clock whose target is "at
+    once": all work takes some time, so its share is 0 and says nothing."""
+    if lengths is None or (measure.clock is not None and _at_once(measure.clock)):
+        return None
+    return lengths.in_target
+
+
+def _at_once(clock: Clock) -> bool:
+    return isinstance(clock.target, Within) and clock.target.length <= _AT_ONCE
+
+
 def target_words(clock: Clock | None) -> str:
     """The target of a clock in words; empty where it has none or the policy does not name it."""
     match clock.target if clock else None:
-        case Within(length) if length <= timedelta(seconds=1):
+        case Within(length) if length <= _AT_ONCE:
             return "at once"
         case Within(length):
             return f"within {length_words(length / timedelta(minutes=1))}" + (

@@ -10,12 +10,12 @@ from metrics.wording import length_words
 from models.errors import UsageFault
 from models.event import Site
 from models.period import Week, due_weeks
-from models.policy import Policies, Severity
+from models.policy import Policies, Severity, Within
 from models.store.reporting import Corrections, Facts, Raised, Shifted, StillOpen, Telling, Trials, Turnaround
-from tests.heart import RETURNED, policy
+from tests.heart import RETURNED, clock, policy
 from workflows.publish import file_of
 from workflows.render import LARGEST, render
-from workflows.report import Report, State, assemble
+from workflows.report import Report, State, assemble, share_shown
 
 _W46 = Week(date(2026, 11, 9))
 _STEADY = [10.0, 12.0, 11.0, 9.0, 12.0, 10.0, 8.0] * 8
@@ -187,6 +187,18 @@ def test_the_share_in_target_is_of_those_with_a_due() -> None:
     assert measure.this and measure.before
     assert (measure.this.in_target, measure.before.in_target) == (20 / 30, 21 / 30)
     assert (measure.this.n, measure.this.median) == (35, 10.0)
+
+
+def test_what_is_to_be_done_at_once_shows_no_share() -> None:
+    at_once = Policies.only(policy(clock("alarm", "a", "b", target=Within(timedelta(0))), clock("stat", "a", "b")))
+    facts = _facts(turnaround=(*_turnaround("alarm"), *_turnaround("stat")))
+    report = assemble(Site("mercy"), _W46, facts, at_once, 1)
+    alarm, stat = report.measures
+    assert (share_shown(alarm, alarm.this), share_shown(stat, stat.this)) == (None, 20 / 30)
+    page = render(report)
+    assert "at once" in page
+    # Once in the sentence and once in the table.
+    assert page.count("66.7\u00a0%") == 2
 
 
 def test_errors_that_are_no_opportunities_are_divided_by_the_opportunities() -> None:
