@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from models import policy_text
 from models.event import Site, Source
@@ -93,6 +93,13 @@ def gone_for_nora(story: Story, database_url: str) -> None:
     [key] = contacting.send_test(story.connection, Voice(""), told, "nora", [Channel.WEBHOOK])
     deliveries.refused(story.connection, key, gone_answer(address))
     story.connection.execute("UPDATE deliveries SET last_attempt = now() WHERE key = %s", [key])
+
+
+def newest_in_view(shown: Locator) -> bool:
+    """Whether a chart that is wider than the screen is scrolled to its right end."""
+    box, chart = shown.bounding_box(), shown.locator("svg").bounding_box()
+    assert box is not None and chart is not None and chart["width"] > box["width"]
+    return chart["x"] + chart["width"] <= box["x"] + box["width"] + 1
 
 
 def too_small(page: Page) -> list[str]:
@@ -353,12 +360,15 @@ def test_a_telephone_shows_what_matters_first(board: Open, console: Served, week
     page.get_by_role("link", name="Turnaround").click()
     page.get_by_role("link", name="STAT order verified by a pharmacist").click()
     shown = page.get_by_role("region", name="Chart of Mercy Hospital")
-    box, chart = shown.bounding_box(), shown.locator("svg").bounding_box()
-    assert box is not None and chart is not None and chart["width"] > box["width"]
-    assert chart["x"] + chart["width"] <= box["x"] + box["width"] + 1
+    assert newest_in_view(shown)
     for title in page.locator(".figures .site a").all():
         within = title.bounding_box()
         assert within is not None and within["x"] + within["width"] <= TELEPHONE["width"]
+    [(period,)] = weeks.connection.execute("SELECT period FROM reports WHERE site = 'mercy'").fetchall()
+    for path in ("/charts?site=mercy", f"/reports/week/mercy/{period}"):
+        page.goto(console.url + path)
+        assert newest_in_view(page.get_by_role("region", name=re.compile("^Chart of (?!signals)")).first), path
+        keep(page, f"{named(path)}-telephone-newest")
     weeks.connection.execute(
         "INSERT INTO silences (signal, source, site, since, raised)"
         " SELECT 's', '/elm/pos', 'elm', now() - interval '573 minutes', now()"
