@@ -13,7 +13,7 @@ from rxpulse.home import PartState, StackState
 from rxpulse.keys import ensure
 from rxpulse.plan import PARTS, PROMETHEUS, Plan, decide, question, url
 from rxpulse.running import absence, running_state
-from rxpulse.supervisor import NotReady
+from rxpulse.supervisor import NotReady, Phase
 
 Document = dict[str, Any]
 STOPPED, KILLED = "stopped", "killed"
@@ -119,13 +119,31 @@ async def _parts(plan: Plan, state: StackState) -> list[Document]:
 async def _part(plan: Plan, name: str, known: PartState | None) -> Document:
     """One part, asked now; `known` is None for a server outside the stack."""
     if known is not None and known.pid is None:
-        return _shown(name, False, None, known.url, known.detail or known.phase)
+        return _shown(name, False, None, known.url, _standing(known))
     pid, detail = (known.pid, known.detail) if known else (None, "outside this stack")
     try:
         await question(plan, name)()
     except (OSError, NotReady, CallerFault) as error:
-        return _shown(name, False, pid, url(plan, name), str(error) or detail)
+        answer = str(error) or detail
+        return _shown(name, False, pid, url(plan, name), answer if known is None else _unanswered(known, answer, error))
     return _shown(name, True, pid, url(plan, name), detail)
+
+
+def _unanswered(known: PartState, answer: str, error: Exception) -> str:
+    """Why a part does not answer. Of one that the supervisor is starting its own words say more than that nobody listens
+    yet; what the part itself answers is told in any case."""
+    if known.healthy:
+        return answer
+    return _standing(known) if isinstance(error, OSError) else f"{_standing(known)} ({answer})"
+
+
+def _standing(known: PartState) -> str:
+    """What the supervisor says of a part that is not healthy: the last mishap, and what comes of it."""
+    returns = known.phase in (Phase.STARTING, Phase.PAUSING)
+    coming = "starting" if returns else known.phase
+    if not known.detail:
+        return coming
+    return f"{known.detail}; {coming}" if returns else known.detail
 
 
 def _parts_at_rest(state: StackState | None) -> list[Document]:

@@ -1,11 +1,14 @@
 """The command line: one table, quick help, faults as messages and exit codes."""
 
 import json
+import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -15,8 +18,10 @@ from models.errors import CallerFault, UsageFault
 from models.settings import Settings
 from rxpulse import cli
 from rxpulse.commands.status import for_people, silent
-from rxpulse.home import PartState, Purpose, StackState, open_home, write_state
+from rxpulse.home import PartState, Purpose, StackState, born, open_home, write_state
 from rxpulse.plan import check_only
+from rxpulse.ports import block
+from rxpulse.status import document
 from tests.spec.test_docs import parse
 
 INSTALLED = [name for name in cli.COMMANDS if cli.exists(name)]
@@ -267,3 +272,46 @@ def test_help_reads_no_shell() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("phase", "pid", "detail", "said"),
+    [
+        ("starting", 1, "was ended by SIGKILL", "was ended by SIGKILL; starting"),
+        ("pausing", None, "was ended by SIGKILL", "was ended by SIGKILL; starting"),
+        ("starting", 1, "", "starting"),
+        ("waiting", None, "", "waiting"),
+        ("stays-down", None, "stopped on purpose (exit 3)", "stopped on purpose (exit 3)"),
+    ],
+)
+def test_of_a_part_that_is_being_started_status_says_why_and_not_that_nobody_listens_yet(
+    tmp_path: Path, phase: str, pid: int | None, detail: str, said: str
+) -> None:
+    with socket.socket() as taken:  # bound and not listening: whoever asks there is refused
+        taken.bind(("127.0.0.1", 0))
+        found = shown_of(
+            tmp_path,
+            PartState(name="worker", phase=phase, healthy=False, pid=pid, detail=detail),
+            taken.getsockname()[1],
+        )
+    assert found["detail"] == said and found["healthy"] is False
+
+
+def test_of_a_part_that_was_healthy_status_says_how_it_does_not_answer(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        found = shown_of(
+            tmp_path, PartState(name="worker", phase="healthy", healthy=True, pid=1), taken.getsockname()[1]
+        )
+    assert "Connect call failed" in found["detail"] and found["healthy"] is False
+
+
+def shown_of(folder: Path, part: PartState, port: int) -> dict[str, Any]:
+    """What status shows of `part` of a running stack; its own port is `port`."""
+    home = folder / "home"
+    open_home(home)
+    base = port - block(0)["worker"]
+    pid = os.getpid()
+    write_state(home, StackState(pid=pid, born=born(pid) or 0.0, base=base, parts=(part,)))
+    [found] = document(Settings(home=home, cache=folder), {})["parts"]
+    return found
