@@ -74,6 +74,22 @@ def check_only(given: Settings, only: Sequence[str]) -> None:
             )
 
 
+def check_policy(given: Settings) -> None:
+    """Whether the file of RXPULSE_POLICY can be used, before anything is started with it. Raises UsageFault with every
+    fault of it."""
+    if given.policy is None:
+        return
+    from models.policy_text import PolicyFault, read  # needed once, and the supervisor that imports this lives long
+
+    try:
+        read(given.policy)
+    except PolicyFault as found:
+        count = len(found.faults)
+        raise UsageFault(
+            f"RXPULSE_POLICY has {count} {'fault' if count == 1 else 'faults'}, and nothing was started:\n{found}"
+        ) from found
+
+
 def decide(given: Settings, keys: Keys, base: int, cluster: str | None, environ: Mapping[str, str]) -> Plan:
     """Fills in what a stack provides by itself: the addresses of its own parts and the keys of its home."""
     port = ports.block(base)

@@ -14,6 +14,7 @@ from models.errors import CallerFault
 from models.settings import Settings
 from rxpulse import status
 from rxpulse.output import json_option, print_json, say
+from rxpulse.plan import check_policy
 
 POLICY = Path(models.__file__).parent / "defaults" / "demo.toml"
 
@@ -34,6 +35,7 @@ def demo(seconds: float | None, as_json: bool) -> None:
     from rxpulse.stack import run_stack
 
     settings = Settings.from_env(os.environ)
+    check_policy(settings)
     if settings.policy is None and POLICY.is_file():
         settings = replace(settings, policy=POLICY)
     show = _Show(settings, os.environ, seconds)

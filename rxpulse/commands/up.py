@@ -8,7 +8,7 @@ from models.errors import CallerFault
 from models.settings import Settings
 from rxpulse.home import Purpose, purpose_of
 from rxpulse.output import say
-from rxpulse.plan import PARTS, check_only
+from rxpulse.plan import PARTS, check_only, check_policy
 
 
 @click.command()
@@ -33,6 +33,7 @@ def up(detach: bool, only: tuple[str, ...], in_background: bool, demo_home: bool
     """
     settings = Settings.from_env(os.environ)
     check_only(settings, only)
+    check_policy(settings)
     if demo_home and purpose_of(settings.home) is Purpose.WORK:
         raise CallerFault(
             f"{settings.home} is a home of `rxpulse up`, not of the demo: leave out --demo-home, or set RXPULSE_HOME to"

@@ -274,6 +274,16 @@ def test_help_reads_no_shell() -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.parametrize("words", [["up"], ["up", "--detach"], ["demo"]], ids=" ".join)
+def test_a_faulty_policy_is_told_with_all_its_faults_before_anything_starts(tmp_path: Path, words: list[str]) -> None:
+    file = tmp_path / "mist.toml"
+    file.write_text("".join(f'[clock.c{at}]\nseverity = "S9"\n' for at in range(30)), encoding="utf-8")
+    ran = run(tmp_path, *words, RXPULSE_POLICY=str(file))
+    assert ran.exit_code == 2 and "RXPULSE_POLICY has" in ran.stderr
+    assert all(f"{file}:{2 * at + 2}: clock.c{at}.severity: " in ran.stderr for at in range(30))
+    assert not (tmp_path / "home").exists()
+
+
 @pytest.mark.parametrize(
     ("phase", "pid", "detail", "said"),
     [
