@@ -26,6 +26,7 @@ STYLE = """
 .chart .target { stroke: #14603a; stroke-width: 1.5; stroke-dasharray: 2 3; }
 .chart .now { fill: #eaf1f6; }
 .chart .vital { fill: #134e6f; }
+.chart .tail { fill: #b5cad7; }
 .chart .other { fill: #fff; stroke: #134e6f; stroke-width: 1.5; }
 .chart .sum { stroke: #b84300; stroke-width: 1.5; fill: none; }
 .chart .sum-point { fill: #b84300; }
@@ -74,12 +75,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A bar of a Pareto chart; `cumulative` from 0 to 1."""
+    """A bar of a Pareto chart; `cumulative` from 0 to 1. `tail` counts what belongs to it but is not in `count`."""
 
     label: str
     count: int
     cumulative: float
     vital: bool
+    tail: int = 0
 
 
 def line_chart(
@@ -115,19 +117,25 @@ def line_chart(
 
 def pareto_chart(name: str, title: str, description: str, bars: Sequence[Share]) -> str:
     """Bars lie, so that their names can be read; the count stands at the end of each and the share of all up to there
-    beside it. Raises ValueError for no bars."""
+    beside it. A tail is a pale bar behind, its count after a plus sign. Raises ValueError for no bars."""
     if not bars:
         raise ValueError("a chart of no bars")
-    most, height, begins, room = bars[0].count, _ROW * len(bars) + 8, 300, 300
+    most, height, begins, room = max(bar.count + bar.tail for bar in bars), _ROW * len(bars) + 8, 300, 300
     parts: list[str] = []
     for row, bar in enumerate(bars):
         top = 4 + row * _ROW
         width = max(room * bar.count / most, 2.0)
+        ends = begins + width + room * bar.tail / most
+        counts = f"{bar.count} + {bar.tail}" if bar.tail else f"{bar.count}"
+        tail = (
+            f'<rect class="tail" x="{_n(begins + width)}" y="{top + 3}" width="{_n(ends - begins - width)}"'
+            f' height="{_ROW - 8}"/>'
+        )
         parts.append(
             f'<text class="strong" x="{begins - 8}" y="{top + 16}" text-anchor="end">{escape(_cut(bar.label, 40))}</text>'
             f'<rect class="{"vital" if bar.vital else "other"}" x="{begins}" y="{top + 3}" width="{_n(width)}"'
-            f' height="{_ROW - 8}"><title>{escape(bar.label)}: {bar.count}</title></rect>'
-            f'<text class="strong" x="{_n(begins + width + 6)}" y="{top + 16}">{bar.count}</text>'
+            f' height="{_ROW - 8}"><title>{escape(bar.label)}: {counts}</title></rect>'
+            f'{tail if bar.tail else ""}<text class="strong" x="{_n(ends + 6)}" y="{top + 16}">{counts}</text>'
             f'<text x="{_WIDTH - 4}" y="{top + 16}" text-anchor="end">{bar.cumulative:.0%}</text>'
         )
     return _svg("chart", name, title, description, _WIDTH, height, "".join(parts))

@@ -144,13 +144,16 @@ def _chart(measure: Measure, monday: date) -> str:
 
 
 def _pareto(bars: tuple[Bar[Cause], ...]) -> str:
-    shown = [Share(bar.cause.title, bar.count, bar.cumulative, bar.vital) for bar in bars[:CAUSES]]
-    rest = sum(bar.count for bar in bars[CAUSES:])
+    shown = [Share(bar.cause.title, bar.count, bar.cumulative, bar.vital, bar.cause.warned) for bar in bars[:CAUSES]]
+    rest, tail = sum(bar.count for bar in bars[CAUSES:]), sum(bar.cause.warned for bar in bars[CAUSES:])
     if rest:
-        shown.append(Share(f"{len(bars) - CAUSES} other causes", rest, 1.0, vital=False))
+        shown.append(Share(f"{len(bars) - CAUSES} other causes", rest, 1.0, vital=False, tail=tail))
     total = sum(bar.count for bar in bars)
     most = bars[0]
     words = f"{total} signals of {len(bars)} causes. Most often: {most.cause.title}, {most.count} of {total}."
+    soon = sum(bar.cause.warned for bar in bars)
+    if soon:
+        words += f" Of the same clocks {soon} more were only due soon."
     return svg.pareto_chart("pareto", "Signals of the week by cause", words, shown)
 
 

@@ -80,11 +80,13 @@ class ErrorRate:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What signals were about; counts by severity, S1 first."""
+    """What signals were about; counts by severity, S1 first. `warned` counts those of a clock that were only due soon, in
+    the week at least: they are not among the severities."""
 
     title: str
     kind: Kind
     severities: tuple[int, int, int, int]
+    warned: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ class OpenCase:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One week of one site. `revision` counts from 1; a later one holds facts that became known after the one before."""
+    """One week of one site. `revision` counts from 1; a later one holds facts that became known after the one before.
+    `causes` are those of what went wrong; `only_warned` those of which nothing did, warnings apart, the most warned first."""
 
     site: Site
     site_name: str
@@ -109,6 +112,7 @@ class Report:
     policy: str
     measures: tuple[Measure, ...]
     causes: tuple[Bar[Cause], ...]
+    only_warned: tuple[Cause, ...]
     open_cases: tuple[OpenCase, ...]
     rates: tuple[ErrorRate, ...]
     facts: Facts
@@ -123,6 +127,7 @@ def assemble(site: Site, week: Week, facts: Facts, policies: Policies, revision:
     """The report of a week, from what is known of it. Names and targets are those of the policy in force as it ended."""
     zone = zone_of(policies, site)
     policy = policies.at(week.ends(zone) - timedelta(minutes=1))
+    causes = _causes(facts.raised, policy)
     return Report(
         site=site,
         site_name=policy.site(site).name if site in policy.sites else site,
@@ -132,7 +137,8 @@ def assemble(site: Site, week: Week, facts: Facts, policies: Policies, revision:
         revision=revision,
         policy=policy.version,
         measures=tuple(_measures(facts.turnaround, policy, week)),
-        causes=pareto(_causes(facts.raised, policy)),
+        causes=pareto(causes),
+        only_warned=tuple(sorted((one for one, count in causes.items() if not count), key=lambda one: -one.warned)),
         open_cases=tuple(
             OpenCase(title_of(policy, one.kind, one.name), one, week.ends(zone) - one.raised)
             for one in facts.still_open
@@ -194,15 +200,28 @@ def _lengths(row: Turnaround) -> Lengths:
 
 
 def _causes(raised: Iterable[Raised], policy: Policy) -> dict[Cause, int]:
+    """How often each cause went wrong; 0 for one that only warned."""
     counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    warned: dict[tuple[str, str], int] = defaultdict(int)
     for one in raised:
-        counts[one.kind, one.name][one.severity - 1] += one.count
+        severities = counts[one.kind, one.name]
+        if _only_warned(one, policy):
+            warned[one.kind, one.name] += one.count
+        else:
+            severities[one.severity - 1] += one.count
     causes = {
-        Cause(title_of(policy, kind, name), Kind(kind), (s1, s2, s3, s4)): s1 + s2 + s3 + s4
+        Cause(title_of(policy, kind, name), Kind(kind), (s1, s2, s3, s4), warned[kind, name]): s1 + s2 + s3 + s4
         for (kind, name), (s1, s2, s3, s4) in counts.items()
     }
     # Of equals those of higher severity come first, then the alphabet decides.
     return dict(sorted(causes.items(), key=lambda one: ([-count for count in one[0].severities], one[0].title)))
+
+
+def _only_warned(raised: Raised, policy: Policy) -> bool:
+    """A warning is one severity below its clock's. That of a clock of the least severity has the same, and counts as
+    missed, as it does where people are told of it."""
+    clock = policy.clocks.get(raised.name) if raised.kind == Kind.CLOCK else None
+    return clock is not None and raised.severity > clock.severity
 
 
 def _rates(facts: Facts, policy: Policy, site: Site) -> Iterable[ErrorRate]:

@@ -107,7 +107,9 @@ def test_the_signals_and_errors_counted_are_the_stores(lived: str) -> None:
         "SELECT count(*) FROM signals WHERE raised >= %s AND raised < %s AND reason IS DISTINCT FROM 'disproof'",
         *span,
     )
-    assert sum(bar.count for bar in report.causes) == signals[0] and signals[0]
+    missed = sum(bar.count for bar in report.causes)
+    warned = sum(bar.cause.warned for bar in report.causes) + sum(one.warned for one in report.only_warned)
+    assert missed + warned == signals[0] and missed and warned
     (errors,) = _rows(lived, "SELECT sum(errors + late_errors) FROM outcomes WHERE minute >= %s AND minute < %s", *span)
     assert sum(one.errors for one in report.rates) == errors[0] and errors[0]
 

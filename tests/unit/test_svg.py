@@ -72,6 +72,16 @@ def test_no_points_are_no_chart() -> None:
         pareto_chart("c", "t", "d", [])
 
 
+def test_a_tail_is_drawn_behind_its_bar_to_the_same_scale() -> None:
+    bars = [Share("late", 6, 0.75, True, tail=4), Share("early", 2, 1.0, False)]
+    chart = ET.fromstring(pareto_chart("p", "t", "d", bars))
+    assert _texts(chart) == ["late", "6 + 4", "75%", "early", "2", "100%"]
+    late, tail, early = (
+        (one.get("class"), float(one.get("x") or 0), float(one.get("width") or 0)) for one in chart.iter("rect")
+    )
+    assert (late, tail, early) == (("vital", 300, 180), ("tail", 480, 120), ("other", 300, 60))
+
+
 def test_a_pareto_chart_says_counts_and_shares() -> None:
     chart = ET.fromstring(pareto_chart("p", "t", "d", [Share("late", 6, 0.75, True), Share("early", 2, 1.0, False)]))
     assert _texts(chart) == ["late", "6", "75%", "early", "2", "100%"]

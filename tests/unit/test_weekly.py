@@ -222,12 +222,36 @@ def test_an_open_shift_is_more_often_than_usual_and_a_closed_one_is_over() -> No
 def test_a_cause_counts_over_all_severities() -> None:
     raised = (
         Raised("clock", "stat-verified", 1, 2),
-        Raised("clock", "stat-verified", 3, 5),
+        Raised("clock", "stat-verified", 2, 5),
         Raised("feed", "/a", 2, 1),
     )
     first, second = _report(raised=raised).causes
-    assert (first.cause.title, first.count, first.cause.severities) == ("stat-verified", 7, (2, 0, 5, 0))
+    assert (first.cause.title, first.count, first.cause.severities) == ("stat-verified", 7, (2, 5, 0, 0))
     assert second.cause.title == "Nothing heard from /a"
+
+
+def test_what_was_only_due_soon_is_told_apart_from_what_was_missed_and_does_not_order_it() -> None:
+    """The clocks are S2: S3 is their warning. Of a clock that the policy does not name nobody can tell."""
+    raised = (
+        Raised("clock", "dose-window", 3, 7),
+        Raised("clock", "gone", 3, 2),
+        Raised("clock", "order-to-verified", 2, 5),
+        Raised("clock", "stat-verified", 2, 1),
+        Raised("clock", "stat-verified", 3, 90),
+    )
+    report = _report(raised=raised)
+    found = [(bar.cause.title, bar.count, bar.cause.warned) for bar in report.causes]
+    assert found == [("order-to-verified", 5, 0), ("gone", 2, 0), ("stat-verified", 1, 90)]
+    assert [(one.title, one.warned) for one in report.only_warned] == [("dose-window", 7)]
+    page = render(report)
+    assert "8 signals of 3 causes" in page and "90 more were only due soon" in page
+    assert '<th scope="col">Only due soon</th>' in page and "1 + 90" in page
+
+
+def test_a_week_of_warnings_alone_says_that_nothing_was_missed() -> None:
+    page = render(_report(raised=(Raised("clock", "stat-verified", 3, 4),)))
+    assert "Nothing was missed this week" in page and "<td>0</td><td>4</td>" in page
+    assert "Only due soon" not in render(_report(raised=(Raised("clock", "stat-verified", 2, 4),)))
 
 
 def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
