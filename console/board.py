@@ -233,7 +233,14 @@ def _message(one: InboxMessage) -> dict[str, object]:
     """A message of the inbox: its title stands in the data of what a webhook would have got."""
     data = one.message.get("data")
     title = data.get("title") if isinstance(data, dict) else None
-    return {"at": one.at, "person": one.person, "type": one.type.rpartition(".")[2], "title": title or one.type}
+    return {
+        "at": one.at,
+        "person": one.person,
+        "title": title or one.type,
+        "escalation": one.escalation,
+        "site": one.site,
+        "work": one.work,
+    }
 
 
 def _cautions(policy: Policy | None, now: datetime) -> list[str]:

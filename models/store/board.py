@@ -6,6 +6,7 @@ from typing import Any, LiteralString
 
 from psycopg import Connection
 
+from models.store.briefs import BRIEF, WITH_CASE, Brief, brief
 from models.store.items import ESCALATION, EscalationItem, escalation_item
 from models.store.lists import AT_ONE_OF, CHOSEN, IN_SCOPE, WHAT_IS_CURRENT, Asked, scope
 from models.store.rights import EVERYTHING, Rights
@@ -13,7 +14,9 @@ from models.store.rights import EVERYTHING, Rights
 
 @dataclass(frozen=True, slots=True)
 class InboxMessage:
-    """A message that reached a person here, on the console. `message` is what his webhook would have got."""
+    """A message that reached a person here, on the console. `message` is what his webhook would have got; `escalation` is
+    empty where it is about none, as of a test; `site` and `work`, what the case of that escalation is, are None there, and
+    `work` also where it is about no case or that is gone."""
 
     key: str
     escalation: str
@@ -21,6 +24,8 @@ class InboxMessage:
     type: str
     at: datetime
     message: dict[str, Any]
+    site: str | None = None
+    work: Brief | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,8 @@ def waiting(connection: "Connection[Any]", rights: Rights = EVERYTHING) -> int:
 
 def inbox(connection: "Connection[Any]", limit: int = 20, rights: Rights = EVERYTHING) -> list[InboxMessage]:
     """The latest messages that were accepted by the inbox, newest first."""
-    return [InboxMessage(*row) for row in connection.execute(_INBOX, {"limit": limit, "scope": scope(rights)})]
+    rows = connection.execute(_INBOX, {"limit": limit, "scope": scope(rights)})
+    return [InboxMessage(*row[:-4], work=brief(*row[-4:])) for row in rows]
 
 
 _URGENT: LiteralString = f"""
@@ -59,9 +65,14 @@ FROM ({ESCALATION} WHERE state <> 'resolved' AND {AT_ONE_OF} AND {CHOSEN}) e
 ORDER BY array_position(ARRAY['exhausted', 'open', 'acknowledged'], state), severity, opened, id DESC LIMIT %(limit)s
 """
 _INBOX: LiteralString = f"""
-SELECT key, escalation, person, type, coalesce(last_attempt, made), message FROM deliveries d
-WHERE channel = 'inbox' AND state = 'sent'
-    AND (%(scope)s::text[] IS NULL OR d.escalation = ''
-        OR EXISTS (SELECT FROM escalations e WHERE e.id = d.escalation AND {IN_SCOPE}))
-ORDER BY coalesce(last_attempt, made) DESC, key LIMIT %(limit)s
+WITH latest AS (
+    SELECT key, escalation, person, type, coalesce(last_attempt, made) AS at, message FROM deliveries d
+    WHERE channel = 'inbox' AND state = 'sent'
+        AND (%(scope)s::text[] IS NULL OR d.escalation = ''
+            OR EXISTS (SELECT FROM escalations e WHERE e.id = d.escalation AND {IN_SCOPE}))
+    ORDER BY at DESC, key LIMIT %(limit)s
+)
+SELECT latest.*, e.site, {BRIEF}
+FROM latest LEFT JOIN escalations e ON e.id = latest.escalation {WITH_CASE} ORDER BY latest.at DESC, latest.key
 """
+"""Only of those that are shown the cases are looked up."""

@@ -340,6 +340,26 @@ def test_the_board_shows_the_most_urgent_and_counts_all(console: Served, story: 
     assert "Only the most urgent are shown here" in text
 
 
+def test_messages_of_the_inbox_lead_to_what_they_are_about_and_say_which_case(console: Served, story: Story) -> None:
+    for stage in ("verify", "check"):
+        story.case(f"order/{stage}", stage, "stat", 9, "late")
+    told = [story.signal("stat-verified", 1, id=one, case=one) for one in ("order/verify", "order/check")]
+    story.told()
+    text = console.signed_in().get("/board").text.partition('id="inbox-title"')[2].partition("</section>")[0]
+    for about, said in zip(told, ("STAT · waits for verify", "STAT · waits for check"), strict=True):
+        line = next(one for one in text.split("<li>") if f'href="/escalations/{story.escalation(about)}"' in one)
+        assert said in line and "· began " in line
+
+
+def test_an_inbox_that_is_full_leaves_the_board_small(console: Served, story: Story) -> None:
+    for number in range(60):
+        story.case(f"order/{number}", "verify", "stat", 9, "late")
+        story.signal(f"stat-{number}", 1, id=f"signal-{number}", case=f"order/{number}")
+    story.told()
+    text = console.signed_in().get("/board").text
+    assert text.partition('id="inbox-title"')[2].count('<a href="/escalations/') == 20 and len(text) < 150_000
+
+
 def test_resolved_escalations_are_shown_only_when_asked_for(console: Served, story: Story) -> None:
     escalation = paged(story)
     assert states(console) == ["open"]
