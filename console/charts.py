@@ -193,6 +193,8 @@ def _limits_in_words(one: Followed) -> str:
     limits = one.chart.limits
     mean = f"Mean {length_words(limits.centre)}"
     match limits:
+        case Limits() if one.chart.level:
+            return f"Always {length_words(limits.centre)}, so there are no limits to draw."
         case Limits():
             lower = f"from {length_words(limits.lower)} " if limits.lower > 0 else ""
             trial = " Trial limits: from fewer than 20 days." if limits.trial else ""

@@ -39,7 +39,7 @@ def day_chart(name: str, title: str, days: Sequence[Day], chart: Chart, judged: 
     steps = LOOKED_BACK * 7
     mondays = [(at, _short(first + timedelta(days=at))) for at in range(0, steps, 7)]
     span = Span(steps - 7, steps - 1, "this week")
-    described, lines = _described(days, chart, judged), _lines(chart.limits, size)
+    described, lines = _described(days, chart, judged), _lines(chart, size)
     return svg.line_chart(f"c-{name}", title, described, points, lines, steps=steps, span=span, unit=unit, axis=mondays)
 
 
@@ -56,9 +56,11 @@ def _told(day: Day) -> str:
     return f"{day_words(day.day)}: {length_words(day.median)}, {day.n} done"
 
 
-def _lines(limits: Limits | Refused, size: float) -> list[Line]:
-    match limits:
-        case Limits():
+def _lines(chart: Chart, size: float) -> list[Line]:
+    match chart.limits:
+        case Limits() as limits if chart.level:
+            return [Line("centre", limits.centre / size, f"always {length_words(limits.centre)}")]
+        case Limits() as limits:
             trial = "trial " if limits.trial else ""
             drawn = [
                 Line("centre", limits.centre / size, f"mean {length_words(limits.centre)}"),
@@ -67,12 +69,14 @@ def _lines(limits: Limits | Refused, size: float) -> list[Line]:
             if limits.lower > 0:
                 drawn.append(Line("limit", limits.lower / size, f"{trial}lower {length_words(limits.lower)}"))
             return drawn
-        case Refused():
+        case Refused() as limits:
             return [Line("centre", limits.centre / size, f"mean {length_words(limits.centre)}")]
 
 
 def _described(days: Sequence[Day], chart: Chart, judged: Judged) -> str:
     match chart.limits:
+        case Limits() if chart.level:
+            said = "All are the same, so no limits are drawn."
         case Limits() as limits:
             lower = f"{length_words(limits.lower)} to " if limits.lower > 0 else "up to "
             kind = "Trial limits" if limits.trial else "Limits"

@@ -108,6 +108,11 @@ class Chart:
     runs: Runs
     outside: tuple[bool, ...]
 
+    @property
+    def level(self) -> bool:
+        """Every value is the same, so the limits lie on the centre and say nothing."""
+        return len(set(self.values)) == 1
+
 
 def chart(values: Sequence[float], *, factor: float = LIMIT_FACTOR) -> Chart:
     """The XmR chart for judging, limits refused where they would mislead. Raises ValueError for no values."""
@@ -212,4 +217,5 @@ def mean(values: Sequence[float]) -> float:
     """Raises ValueError for no values."""
     if not values:
         raise ValueError("no mean of no values")
-    return fsum(values) / len(values)
+    # Rounding may carry it past equal values, which would make them look like a shift.
+    return min(max(fsum(values) / len(values), min(values)), max(values))

@@ -56,6 +56,8 @@ def judged(days: Sequence[date], chart: Chart | None, monday: date) -> Judged:
     match chart.limits:
         case Refused() as refused:
             return Judged(Verdict.UNKNOWN, refusal(refused))
+        case Limits() if chart.level:
+            return Judged(Verdict.UNCHANGED, f"always the same, {length_words(chart.values[0])}: nothing to judge")
         case Limits() as limits:
             return _by_limits(days, chart.values, this_week[0], limits, chart.runs)
 

@@ -65,6 +65,14 @@ def test_limits_that_would_mislead_are_refused_with_the_reason(console: Served, 
     assert "no limits." in text and "one day resembles the next too much" in text and 'class="limit"' not in text
 
 
+def test_days_that_are_all_the_same_are_shown_without_limits(console: Served, story: Story) -> None:
+    worked(story, (4.0,) * 22)
+    [found] = charts(console)
+    assert (found["verdict"], found["reason"]) == ("not changed", "always the same, 4 min: nothing to judge")
+    text = console.signed_in().get("/charts", params={"clock": "stat-verified"}).text
+    assert "Always 4 min, so there are no limits to draw." in text and 'class="limit"' not in text
+
+
 def test_the_page_shows_the_days_as_picture_and_table(console: Served, story: Story) -> None:
     worked(story, STEADY)
     browser = console.signed_in()

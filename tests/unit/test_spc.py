@@ -113,6 +113,15 @@ def test_equal_values_give_limits_on_the_centre() -> None:
     assert not any(found.outside) and found.runs.useful == 0 and not found.runs.signal
 
 
+@pytest.mark.parametrize("value", [13 / 60, 26 / 60, 29 / 60, 0.1, 1 / 49])
+def test_equal_values_are_no_shift_however_they_round(value: float) -> None:
+    for count in range(2, 57):
+        found = chart([value] * count)
+        assert isinstance(found.limits, Limits) and found.limits.centre == value, count
+        assert found.level and autocorrelation(found.values) == 0
+    assert not chart([value, value, 2 * value]).level
+
+
 def test_limits_from_fewer_than_twenty_points_are_trial_limits() -> None:
     values = [1.0, 3.0, 2.0, 2.5] * 5
     assert not xmr(values).trial

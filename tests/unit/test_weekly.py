@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from metrics.day_chart import Day, day_chart
 from metrics.spc import chart
 from metrics.verdict import Judged, Verdict, judged
 from metrics.wording import length_words
@@ -133,6 +134,16 @@ def test_days_that_resemble_each_other_are_not_judged_and_the_reason_is_said() -
 
 def test_limits_from_few_days_are_said_to_be_trial_limits() -> None:
     assert "trial limits, from fewer than 20 days" in _judged(_STEADY[:15]).reason
+
+
+def test_days_that_are_all_the_same_have_not_changed_and_are_drawn_without_limits() -> None:
+    found = _judged([4.0] * 56)
+    assert found == Judged(Verdict.UNCHANGED, "always the same, 4 min: nothing to judge")
+    days = [Day(day, 5, 4.0) for day in _DAYS]
+    drawn = day_chart("x", "t", days, chart([4.0] * 56), found, _W46.monday)
+    assert "always 4 min" in drawn and "no limits are drawn" in drawn and 'class="limit"' not in drawn
+    one_off = [*[4.0] * 27, 5.0, *[4.0] * 27, 3.0]
+    assert 'class="limit"' in day_chart("x", "t", days, chart(one_off), _judged(one_off), _W46.monday)
 
 
 def test_fewer_than_ten_days_are_not_judged() -> None:
