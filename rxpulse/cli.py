@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "replay": ("rxpulse.commands.replay", "replay", "Compute the figures of a file of events, without services."),
     "backtest": ("rxpulse.commands.backtest", "backtest", "Say what another policy would have told."),
     "verify": ("rxpulse.commands.verify", "verify", "Recompute from the topic and compare with the store."),
-    "report": ("rxpulse.commands.report", "report", "Write the report of a shift or week."),
+    "report": ("rxpulse.commands.report", "report", "Write the report of a week."),
     "spc": ("rxpulse.commands.spc", "spc", "Control charts of a file of intervals."),
     "mine": ("rxpulse.commands.mine", "mine", "The paths that cases take, and where they wait."),
     "staffing": ("rxpulse.commands.staffing", "staffing", "How many hands each hour needs."),

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import NamedTuple
 
+import msgspec
 from confluent_kafka import Consumer, Message
 
 from models.errors import CallerFault, UsageFault
@@ -106,10 +107,11 @@ def letter_of(message: Message) -> Letter:
 
 @dataclass(slots=True)
 class Overview:
-    """What the topic holds: how many letters, how many of them match and for which reasons, the newest that match (newest
-    first), and how often the content of each came."""
+    """What the topic holds: how many letters, of which reasons, how many of them match and of which, the newest that match
+    (newest first), and how often the content of each came."""
 
     kept: int = 0
+    reasons: Counter[str] = field(default_factory=Counter[str])
     matching: Counter[str] = field(default_factory=Counter[str])
     newest: list[Letter] = field(default_factory=list["Letter"])
     _times: Counter[bytes] = field(default_factory=Counter[bytes])
@@ -125,6 +127,7 @@ def overview(found: Iterable[Letter], wanted: Callable[[Letter], bool], count: i
     newest: deque[Letter] = deque(maxlen=count)
     for letter in found:
         seen.kept += 1
+        seen.reasons[letter.why.reason] += 1
         seen._times[_digest(letter)] += 1
         if wanted(letter):
             seen.matching[letter.why.reason] += 1
@@ -151,9 +154,28 @@ def remedy(letter: Letter, found: Decoded | Rejected) -> str:
     """What to do about a letter of which that is said today, in a sentence."""
     if isinstance(found, Decoded):
         return f"it is in order now: `rxpulse deadletter replay {letter.place}` sends it to {EVENTS} again"
-    return _REMEDIES.get(found.reason, "mend the sender, and let it send this again, mended, under the same id")
+    return _REMEDIES.get(found.reason, _SAME_ID if _has_id(letter.value) else _NO_ID)
 
 
+class _Named(msgspec.Struct):
+    """As much of a record as tells which event it was."""
+
+    id: str
+
+
+def _has_id(value: bytes) -> bool:
+    """Whether the record names an id, be the rest of it as it may."""
+    try:
+        return msgspec.json.decode(value, type=_Named).id != ""
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+_SAME_ID = "mend the sender, and let it send this again, mended, under the same id"
+_NO_ID = (
+    "nobody can tell which event it was, for no id can be read in it: mend the sender, and let it send what it meant as an"
+    " event with an id"
+)
 _REMEDIES = {
     _CUT: "nobody but the sender has it whole: let it send less at once, and this again",
     CROWDED: "its bytes are in order: let the sender give each piece of work a subject of its own from now on",

@@ -26,6 +26,7 @@ from models.escalation import (
     escalation_from_row,
     fold,
 )
+from models.event import Site
 from models.policy import Kind
 from models.store.history import add, announce, history, write
 
@@ -39,13 +40,14 @@ _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What an acknowledgement by `person` led to: who has the escalation now, and until when (None: for good). Who had it
-    before has it still."""
+    before has it still. `site` None: it is one page about several sites."""
 
     escalation: str
     state: str
     acknowledged_by: str
     expires: datetime | None
     person: str
+    site: Site | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def acknowledge(
             return found
         after = found.happens(Acknowledged(at=found.now, person=person), note=note)
     assert after.holder is not None
-    return Standing(escalation, after.status.value, after.holder, after.expires, person)
+    return Standing(escalation, after.status.value, after.holder, after.expires, person, found.escalation.site)
 
 
 def release(

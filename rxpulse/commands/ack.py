@@ -1,12 +1,18 @@
 """`rxpulse ack`: take an escalation on from a terminal."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from models.errors import CallerFault, UsageFault
 from models.policy import Policy
 from models.wire import stamp
+from rxpulse.commands.policy_people import wall
 from rxpulse.enacted import asked, database_url, held, login, operator
 from rxpulse.output import json_option, print_json
+
+if TYPE_CHECKING:
+    from models.store.answering import Standing
 
 EXAMPLE = """Example:
 
@@ -31,7 +37,8 @@ def ack(escalation: str, person: str | None, note: str, as_json: bool) -> None:
 
     url = database_url()
     with asked(lambda: connect(url, "rxpulse ack", autocommit=True)) as connection:
-        who = taker(held(connection), person)
+        policy = held(connection)
+        who = taker(policy, person)
         with connection.transaction():
             answer = acknowledge(connection, escalation, who, note)
             if isinstance(answer, Standing):
@@ -42,15 +49,28 @@ def ack(escalation: str, person: str | None, note: str, as_json: bool) -> None:
         case Over(reason):
             raise CallerFault(f"nothing to take on: {reason}")
         case Standing():
-            until = None if answer.expires is None else stamp(answer.expires)
-            show(answer.escalation, answer.state, answer.acknowledged_by, until, as_json)
+            if as_json:
+                print_json(document(answer))
+            else:
+                click.echo(for_people(answer, policy))
 
 
-def show(escalation: str, state: str, holder: str, expires: str | None, as_json: bool) -> None:
-    if as_json:
-        print_json({"id": escalation, "state": state, "acknowledged_by": holder, "expires": expires})
-    else:
-        click.echo(f"{holder} has it {'for good' if expires is None else f'until {expires}'}")
+def document(answer: "Standing") -> dict[str, str | None]:
+    expires = None if answer.expires is None else stamp(answer.expires)
+    return {
+        "id": answer.escalation,
+        "state": answer.state,
+        "acknowledged_by": answer.acknowledged_by,
+        "expires": expires,
+    }
+
+
+def for_people(answer: "Standing", policy: Policy) -> str:
+    """Who has it and until when, as the clock on the wall of its site shows it."""
+    if answer.expires is None:
+        return f"{answer.acknowledged_by} has it for good"
+    site = policy.default_site if answer.site is None else policy.site(answer.site)
+    return f"{answer.acknowledged_by} has it until {wall(answer.expires, site.working.timezone)}"
 
 
 def taker(policy: Policy, named: str | None) -> str:

@@ -6,7 +6,7 @@ The content of a dead letter may name a patient: a list never shows it, and who 
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -76,6 +76,8 @@ def list_(last: int, reason: str | None, since: str | None, as_json: bool) -> No
     for one in rows:
         click.echo(line(one))
     say(f"{len(rows)} of {matching} shown; rx.deadletter keeps {found.kept}")
+    if reason is not None and found.kept and reason not in found.reasons:
+        say(without(reason, found.reasons))
     for name, count in found.matching.most_common():
         say(f"  {count} {printable(name)}")
 
@@ -168,6 +170,16 @@ def replay(ids: tuple[str, ...], reason: str | None, every: bool, again: bool, y
         print_json({"sent": len(marks), "replayed_before": before, "refused": refused, "before_known": known_before})
     if found.refused:
         raise click.exceptions.Exit(1)
+
+
+def without(reason: str, held: Mapping[str, int]) -> str:
+    """What to ask for where no letter that is kept was put aside for `reason`; `held` are the reasons that there are."""
+    from models.policy_text.faults import near
+    from rxpulse.lettertext import printable
+
+    close = near(reason, held, " ").strip()
+    kept = ", ".join(f'"{name}" ({count})' for name, count in sorted(held.items()))
+    return printable(f'none was put aside for "{reason}"{f"; {close}" if close else "."} The reasons there are: {kept}')
 
 
 def choice(ids: tuple[str, ...], reason: str | None, every: bool) -> "Callable[[Letter], bool]":

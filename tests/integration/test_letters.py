@@ -96,6 +96,8 @@ def test_a_list_and_a_letter_tell_all_but_the_content(live: Live) -> None:
     ]
     plain, piped, none = run(live, "list"), run(live, "show", "0:0"), run(live, "list", "--since", "2100-01-01T00:00Z")
     assert "2 not json" in plain.stderr and "0:1" in plain.stdout and none.stdout == ""
+    typo = run(live, "list", "--reason", "nojson")
+    assert 'did you mean "not json"?' in typo.stderr and typo.stdout == ""
     assert "the record itself is left out" in piped.stderr and "mend the sender" in piped.stdout
     assert NAME not in json.dumps(listed) + plain.output + piped.output
     assert audit(live) == [], "nobody saw a record"

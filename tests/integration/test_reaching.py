@@ -1,6 +1,7 @@
 """`rxpulse contact test` and `rxpulse ack` beside a real dispatcher: the message arrives, the escalation is taken on."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -88,6 +89,8 @@ def test_ack_takes_an_escalation_on_and_stops_the_steps(reached: Any, receiver: 
     assert found["expires"].endswith("Z")
     assert dispatcher.rows("SELECT person, what, ref FROM audit") == [(operator(), "acknowledge", ref_of(name))]
     until(lambda: "rx.escalation.acknowledged" in receiver.types(), "word of who has it")
+    again = run(dispatcher, "ack", name, "--person", "ben")
+    assert re.fullmatch(r"ben has it until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \w+\n", again.stdout)
 
 
 def test_ack_of_what_is_over_or_not_there_or_by_a_stranger_says_so(reached: Any, receiver: Receiver) -> None:

@@ -97,6 +97,13 @@ def test_the_stacks_own_commands_are_not_shown_to_people() -> None:
     assert "_provision" not in shown and "status" in shown
 
 
+def test_the_help_promises_only_the_reports_that_there_are() -> None:
+    report = cli.main.get_command(click.Context(cli.main), "report")
+    assert isinstance(report, click.Group)
+    promised = re.findall(r"[a-z]+", cli.COMMANDS["report"][2].partition(" of ")[2])
+    assert set(promised) - {"a", "or"} == set(report.commands)
+
+
 @pytest.mark.parametrize(("fault", "code"), [(CallerFault("mend this"), 1), (UsageFault("not so"), 2)])
 def test_a_fault_of_the_caller_is_a_message_and_an_exit_code(
     fault: CallerFault, code: int, monkeypatch: pytest.MonkeyPatch

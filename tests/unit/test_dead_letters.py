@@ -13,7 +13,7 @@ from models.policy import Policies
 from models.policy_text import parse
 from models.wire import Decoded, Rejected, encode
 from rxpulse import cli
-from rxpulse.commands.deadletter import beginning
+from rxpulse.commands.deadletter import beginning, without
 from rxpulse.lettertext import content, described, line, printable, row
 from streams.admission import CROWDED
 from streams.aside import Why
@@ -62,6 +62,25 @@ def test_the_policy_and_the_clock_decide_anew() -> None:
     strict = judge(letter(GOOD, reason="unknown site"), NOW, STRICT)
     assert isinstance(strict, Rejected) and strict.reason == "unknown site"
     assert "policy" in remedy(one, strict)
+
+
+@pytest.mark.parametrize("value", [NAME, b"[]", b"{}", b'{"id": 7}'])
+def test_bytes_without_an_id_are_not_asked_for_again_under_the_same_one(value: bytes) -> None:
+    one = letter(value)
+    found = judge(one, NOW, None)
+    assert isinstance(found, Rejected)
+    assert "same id" not in remedy(one, found) and "no id can be read" in remedy(one, found)
+    known = json.loads(GOOD) | {"specversion": "9"}
+    other = letter(json.dumps(known).encode())
+    assert "same id" in remedy(other, judge(other, NOW, None))
+
+
+def test_a_reason_that_no_letter_has_is_answered_with_those_there_are() -> None:
+    found = overview([letter(NAME), letter(b"other", 1, "missing id")], lambda _: False, 2)
+    assert without("nojson", found.reasons) == (
+        'none was put aside for "nojson"; did you mean "not json"? The reasons there are: "missing id" (1), "not json" (1)'
+    )
+    assert without("\x1b", found.reasons).startswith('none was put aside for "\\x1b". The reasons')
 
 
 def test_an_overview_keeps_the_newest_and_counts_how_often_the_same_came() -> None:
