@@ -33,6 +33,7 @@ OLD_SECONDS = 60.0
 """Older than this the board is no longer to be relied on (semantics 18)."""
 _HISTORY = timedelta(hours=1)
 _NOT_YET = "Do not rely on this board yet."
+_NOT_RELY = "Do not rely on this board."
 _OTHER = "other"
 _COLUMNS = ("stat", "now", "urgent", "routine", "prn", _OTHER)
 
@@ -169,6 +170,10 @@ def board_age(freshness: Freshness, words: Words) -> Age:
     """How old the board is, in words."""
     if not freshness.partitions:
         return Age(Look.OLD, "Nothing was read yet: no worker has begun.")
+    away = freshness.away_since()
+    if away is not None:
+        since = words.lately(away, freshness.now)
+        return Age(Look.OLD, f"No worker judges since {since}: what is late goes unnoticed. {_NOT_RELY}")
     read_to = freshness.read_to
     if freshness.behind and read_to is not None and freshness.now - read_to > _HISTORY:
         return Age(Look.OLD, f"Still reading what happened before: up to {words.anywhere(read_to)}. {_NOT_YET}")
@@ -176,7 +181,7 @@ def board_age(freshness: Freshness, words: Words) -> Age:
         return Age(Look.OLD, f"Still reading what happened before: lateness is not judged yet. {_NOT_YET}")
     ago = age(timedelta(seconds=freshness.age_seconds))
     if freshness.age_seconds > OLD_SECONDS:
-        return Age(Look.OLD, f"Not up to date: lateness is judged up to {ago} ago only. Do not rely on this board.")
+        return Age(Look.OLD, f"Not up to date: lateness is judged up to {ago} ago only. {_NOT_RELY}")
     if freshness.behind:
         return Age(Look.BEHIND, f"Catching up: lateness is judged up to {ago} ago only.")
     return Age(Look.FRESH, f"Up to date, {ago} old")

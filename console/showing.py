@@ -53,6 +53,7 @@ DELIVERED = {
     "cancelled": "not sent: no longer needed",
 }
 
+_HALF_A_DAY = timedelta(hours=12)
 _STATIONS = 3
 """The latest of those that had a case in hand: more make a line too long to be read."""
 ROLES = {
@@ -167,6 +168,12 @@ class Words:
     def anywhere(self, instant: datetime) -> str:
         """Day and minute; as `clock_time` for several sites."""
         return self.minute(instant, SEVERAL)
+
+    def lately(self, instant: datetime, now: datetime) -> str:
+        """The second of an instant before `now`, as `clock_time` for several sites; with its day where that is half a day
+        ago or more."""
+        day = "" if now - instant < _HALF_A_DAY else "{0.day} {0:%b} "
+        return self._said(instant, SEVERAL, day + "{0:%H:%M:%S}")
 
     def second(self, instant: datetime) -> str:
         """Day, year and second, as `anywhere`, with the name of the time: `27 Nov 2026 14:05:12 EST`."""

@@ -130,9 +130,10 @@ class Story:
         self.sequence = 0
 
     def read(self, partition: int, judged: datetime | None) -> None:
-        """A partition whose silence was listened to up to `judged`."""
+        """A partition whose silence was listened to up to `judged`, and whose worker lives for as long as a test takes."""
         self.connection.execute(
-            "INSERT INTO positions (partition, cluster, judged, beat) VALUES (%s, 'c', %s, now())", [partition, judged]
+            "INSERT INTO positions (partition, cluster, judged, beat) VALUES (%s, 'c', %s, now() + interval '5 minutes')",
+            [partition, judged],
         )
 
     def case(self, name: str, waits: str | None, priority: str, minutes: float, pace: str, **more: object) -> None:

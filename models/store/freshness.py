@@ -10,6 +10,8 @@ BEHIND = timedelta(seconds=10)
 """A partition whose silence was last listened to longer ago than this has events left to read, or no worker."""
 ALIVE = timedelta(seconds=60)
 """A worker that gave no sign of life for longer reads nothing."""
+AWAY = timedelta(seconds=10)
+"""Where no worker gave a sign of life for longer, none judges: one that works gives several a second."""
 _BETWEEN_TICKS = timedelta(seconds=3)
 """Between listening and writing down that it was listened, on a busy machine."""
 _OLD = timedelta(hours=1)
@@ -48,6 +50,12 @@ class Freshness:
     partitions: tuple[Reading, ...]
     behind: bool = False
     read_to: datetime | None = None
+
+    def away_since(self) -> datetime | None:
+        """The last sign of life of any worker (UTC) where that is more than AWAY ago; None while one works, or before the
+        first."""
+        last = max((one.beat for one in self.partitions if one.beat is not None), default=None)
+        return last if last is not None and self.now - last > AWAY else None
 
 
 def freshness(connection: "Connection[Any]") -> Freshness:

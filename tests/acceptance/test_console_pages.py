@@ -288,11 +288,15 @@ def test_a_screen_that_lost_its_connection_says_so(chromium: Browser, console: S
 
 def test_an_old_board_is_red(board: Open, story: Story) -> None:
     story.connection.execute("UPDATE positions SET judged = now() - interval '12 minutes'")
-    page = board()
+    page, red = board(), "rgb(168, 7, 26)"
     expect(page.get_by_text("Not up to date: lateness is judged up to 12 min ago only")).to_have_css(
-        "background-color", "rgb(168, 7, 26)"
+        "background-color", red
     )
     keep(page, "board-old")
+    story.connection.execute("UPDATE positions SET judged = now() - interval '12 s', beat = now() - interval '12 s'")
+    page.reload()
+    expect(page.get_by_text("No worker judges since")).to_have_css("background-color", red)
+    keep(page, "board-no-worker")
 
 
 PAGES = (

@@ -65,10 +65,19 @@ def test_a_short_delay_is_amber_and_a_long_one_red() -> None:
     assert said(reading(61)).look is Look.OLD
 
 
-def test_a_worker_that_is_gone_reads_nothing() -> None:
-    found = said(reading(720, beat=720, recorded=HISTORY))
-    assert found == Age(
-        Look.OLD, "Not up to date: lateness is judged up to 12 min ago only. Do not rely on this board."
-    )
+def test_a_worker_that_is_gone_is_red_and_not_behind() -> None:
+    away = Age(Look.OLD, "No worker judges since 11:59:48 UTC: what is late goes unnoticed. Do not rely on this board.")
+    assert said(reading(12, beat=12), reading(14, beat=14, partition=1)) == away
+    assert said(reading(12, beat=12, recorded=HISTORY)) == away
+    assert said(reading(None, beat=12)) == away
+    assert said(reading(90_000, beat=90_000)).text.startswith("No worker judges since 27 Nov 11:00:00 UTC:")
+
+
+def test_as_long_as_any_worker_lives_the_others_are_behind() -> None:
+    assert said(reading(12, beat=12), reading(1, partition=1)).look is Look.BEHIND
+    assert said(reading(12, beat=9)).look is Look.BEHIND
+
+
+def test_a_worker_that_never_was_reads_nothing() -> None:
     assert said().text == "Nothing was read yet: no worker has begun."
     assert said(reading(None, recorded=None)).text.startswith("Still reading what happened before: lateness is not")
