@@ -39,6 +39,7 @@ class Unfit(Enum):
     TOO_FEW = "too few points"
     AUTOCORRELATED = "neighbours too alike"
     NOT_ONE_PROCESS = "too many points outside"
+    NO_SPREAD = "most points equal the one before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +128,15 @@ def chart(values: Sequence[float], *, factor: float = LIMIT_FACTOR) -> Chart:
 
 def _fitting(values: Sequence[float], limits: Limits | Refused) -> Limits | Refused:
     """Refuses limits that more than OUTSIDE_LIMIT of their own points lie outside of: a few extreme days move the mean
-    away from where the days are, while their moving ranges are left out."""
+    away from where the days are, while their moving ranges are left out. Where nothing is left of the moving ranges but
+    those of 0, the limits lie on the mean, and that is said instead."""
     if isinstance(limits, Refused):
         return limits
     outside = sum(map(limits.outside, values))
     if outside <= OUTSIDE_LIMIT * len(values):
         return limits
-    return Refused(Unfit.NOT_ONE_PROCESS, limits.centre, len(values), autocorrelation(values), outside)
+    reason = Unfit.NOT_ONE_PROCESS if limits.mean_range else Unfit.NO_SPREAD
+    return Refused(reason, limits.centre, len(values), autocorrelation(values), outside)
 
 
 def guarded(values: Sequence[float], *, factor: float = LIMIT_FACTOR) -> Limits | Refused:

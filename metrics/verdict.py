@@ -132,6 +132,8 @@ def refusal(refused: Refused) -> str:
                 f"limits do not fit: {refused.outside} of {_days(refused.n)} would lie outside, so the days are not of one"
                 " process"
             )
+        case Unfit.NO_SPREAD:
+            return "most days equal the day before, so there is no usual spread to draw limits from"
         case Unfit.TOO_FEW:
             return "a single day gives no limits"
 

@@ -146,6 +146,12 @@ def test_days_that_are_all_the_same_have_not_changed_and_are_drawn_without_limit
     assert 'class="limit"' in day_chart("x", "t", days, chart(one_off), _judged(one_off), _W46.monday)
 
 
+def test_days_almost_all_the_same_are_not_judged_and_not_called_more_than_one_process() -> None:
+    found = _judged([*[4.0] * 20, 5.0, *[4.0] * 35])
+    reason = "most days equal the day before, so there is no usual spread to draw limits from"
+    assert found == Judged(Verdict.UNKNOWN, reason)
+
+
 def test_fewer_than_ten_days_are_not_judged() -> None:
     assert _judged(_STEADY[:9]) == Judged(Verdict.UNKNOWN, "only 9 days of eight weeks have figures, 10 are needed")
 
