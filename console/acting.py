@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from console import auth
 from console.auth import Caller, Door, Refused, SignedIn
-from console.showing import Words
+from console.showing import REASONS, Words
 from models.store.answering import Ended, Free, Moved, NotByHand, Over, Standing, Stranger, Unknown
 from models.store.console import ConsoleStore
 from models.store.rights import Role
@@ -50,9 +50,9 @@ class Passed(Said):
 
 
 class Reasoned(Said):
-    """Why it is over, as a code of 1 to 64 letters, digits or `_ . : / -`."""
+    """Why it is over, as one of five codes."""
 
-    code: str
+    code: Annotated[str, Field(json_schema_extra={"enum": list(REASONS)})]
 
 
 class ReasonedMany(Reasoned):
@@ -142,7 +142,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
 
 class Acts:
     """What is done, for pages and programs alike, after looking at who asks. Every method raises Refused for who may not,
-    and for a person whom nobody knows."""
+    for a person whom nobody knows, and for a reason that is none of REASONS."""
 
     def __init__(self, store: ConsoleStore) -> None:
         self._store = store
@@ -164,12 +164,14 @@ class Acts:
 
     def resolve(self, caller: Caller, escalation: str, person: str | None, code: str, note: str) -> Result:
         who = self._who(caller, Role.SUPERVISOR, escalation, person)
+        _need_reason(code)
         return self._recorded(caller, "resolve", escalation, self._store.resolve(escalation, who, code, note))
 
     def resolve_signal(self, caller: Caller, signal: str, person: str | None, code: str, note: str) -> Result:
         auth.need(caller, Role.SUPERVISOR)
         if not self._store.signals_among([signal], caller.rights):
             raise Refused(HTTPStatus.NOT_FOUND, _NO_SIGNAL)
+        _need_reason(code)
         done = self._store.resolve_signal(signal, self.person(caller, person), code, note)
         return self._recorded(caller, "resolve", signal, done)
 
@@ -178,6 +180,7 @@ class Acts:
     ) -> dict[str, Result]:
         auth.need(caller, Role.SUPERVISOR)
         who = self.person(caller, person)
+        _need_reason(code)
         there = self._store.signals_among(signals, caller.rights)
         done = self._store.resolve_many(there, who, code, note)
         return {one: self._recorded(caller, "resolve", one, done.get(one, Unknown())) for one in dict.fromkeys(signals)}
@@ -223,6 +226,12 @@ def refusal(result: Result) -> tuple[HTTPStatus, str] | None:
             return HTTPStatus.NOT_FOUND, "there is no such thing at the sites that you look after"
         case _:
             assert_never(result)
+
+
+def _need_reason(code: str) -> None:
+    """Raises Refused for a code that is none of REASONS: nobody could count or read it later."""
+    if code not in REASONS:
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"code: give {', '.join(REASONS)}")
 
 
 def _done(result: Result) -> Result:

@@ -36,7 +36,7 @@ REASONS = {
     "duplicate": "the same as another",
     "test": "a test",
 }
-"""The codes that pages offer; programs may give others."""
+"""The codes of why something is over, of pages and programs alike."""
 MESSAGES = {
     "page": "page",
     "remind": "reminder",

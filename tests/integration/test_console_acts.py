@@ -68,6 +68,23 @@ def test_ending_it_wants_a_reason_and_leaves_a_clock_on_the_board(console: Serve
     assert [one["state"] for one in api.get("/api/v1/signals").json()["items"]] == ["open"]
 
 
+@pytest.mark.parametrize("code", ["bogus", "", "Handled"])
+def test_a_reason_that_is_none_ends_nothing_and_says_which_there_are(
+    console: Served, story: Story, escalation: str, code: str
+) -> None:
+    [rule, *_] = broken_rules(story)
+    said, api, browser = {"person": "manager", "code": code}, console.api(), console.signed_in()
+    for path in (f"escalations/{escalation}/resolve", f"signals/{rule}/resolve", "signals/resolve"):
+        answer = api.post(f"/api/v1/{path}", json=said | {"signals": [rule]})
+        assert answer.status_code == 422, path
+        assert answer.json()["detail"].startswith("code: give handled, false_alarm, known, duplicate, test"), path
+    form = said | {"csrf": csrf_of(browser), "signal": rule}
+    for path in (f"/escalations/{escalation}/resolve", "/signals/resolve"):
+        assert browser.post(path, data=form).status_code == 422
+    assert state(console) == "open"
+    assert {one["state"] for one in api.get("/api/v1/signals").json()["items"]} == {"open"}
+
+
 def test_many_signals_of_rules_are_ended_at_once(console: Served, story: Story) -> None:
     rules = broken_rules(story)
     clock = story.signal("stat-verified", 2)
