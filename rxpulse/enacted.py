@@ -2,17 +2,18 @@
 
 import getpass
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from models.errors import CallerFault, UsageFault
+from models.event import Site
 from models.policy import Policy
 from models.policy_text import Fault, Parsed, read, shipped_default
 from models.policy_text.coverage import uncovered
-from models.policy_text.faults import dotted
+from models.policy_text.faults import dotted, near
 from models.settings import Settings
 from rxpulse.output import say
 from rxpulse.running import running_plan, with_running_stack
@@ -122,6 +123,18 @@ def held(connection: Any) -> Policy:
     if policies is None:
         raise CallerFault("the store holds no policy yet: start the stack with `rxpulse up`")
     return policies.latest
+
+
+def undeclared(policy: Policy, sites: Iterable[str]) -> list[str]:
+    """A warning for each site that the policy does not declare: allowed, and most often a typing error. Empty where it
+    declares no site at all, for then nothing is known of any."""
+    strict = policy.strict_sites
+    follows = "its events are refused (strict_sites)" if strict else "it is judged by [site.default]"
+    return [
+        f"warning: no site {site} is declared, so {follows}; {near(site, policy.sites)}"
+        for site in sites
+        if policy.sites and Site(site) not in policy.sites
+    ]
 
 
 def _held(settings: Settings, people: bool) -> Parsed | None:

@@ -18,7 +18,7 @@ from models.policy_text import find
 from models.roster import Turn, gaps, spans
 from models.settings import Settings
 from models.wire import stamp
-from rxpulse.enacted import in_force
+from rxpulse.enacted import in_force, undeclared
 from rxpulse.output import json_option, print_json, say
 
 ON_DUTY_EXAMPLE = """Example:
@@ -125,6 +125,8 @@ def rehearse_story(
     end = instant("--until", until) if until else raised + DAY
     if not raised <= end <= raised + LONGEST:
         raise UsageFault(f"--until {stamp(end)}: give a time from {stamp(raised)} on, at most ten years later")
+    for warning in undeclared(policy, [site]):
+        say(warning)
     told = rehearse(policy, story, end)
     if as_json:
         print_json(document(told))

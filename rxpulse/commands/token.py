@@ -4,6 +4,7 @@
 # ruff: noqa: A005
 import os
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ import click
 from models.errors import UsageFault
 from models.event import Site, Source
 from models.settings import Settings
-from rxpulse.enacted import operator
+from rxpulse.enacted import operator, undeclared
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
 
@@ -55,7 +56,11 @@ def add(name: str, sources: tuple[str, ...], sites: tuple[str, ...], as_json: bo
         frozenset(Source(checked("--source", one, r"[\x21-\x7e]{1,256}")) for one in sources),
         frozenset(Site(checked("--site", one, r"[A-Za-z0-9_.:/-]{1,64}")) for one in sites),
     )
-    text = tokens.add(database_url(), made, by=operator())
+    url = database_url()
+    warnings = unknown_sites(url, sites)
+    text = tokens.add(url, made, by=operator())
+    for warning in warnings:
+        say(warning)
     if as_json:
         print_json({"name": name, "token": text, "sources": sorted(made.sources), "sites": sorted(made.sites)})
         return
@@ -76,6 +81,16 @@ def revoke(name: str, as_json: bool) -> None:
         print_json({"name": name, "revoked": was_good})
     else:
         say(f"{name} is taken back" if was_good else f"{name} had been taken back before")
+
+
+def unknown_sites(url: str, sites: Sequence[str]) -> list[str]:
+    """A warning for each site that the store's policy does not declare."""
+    from models.store.connecting import connect
+    from models.store.policies import read_policies
+
+    with connect(url, "rxpulse token", autocommit=True) as connection:
+        policies = read_policies(connection, None)
+    return [] if policies is None else undeclared(policies.latest, sites)
 
 
 def may(token: "Token") -> str:

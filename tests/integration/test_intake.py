@@ -493,6 +493,16 @@ def test_the_command_gives_a_token_once_and_takes_it_back(intake: Intake, tmp_pa
     wait_until(lambda: intake.post(sent, key=reader.strip()).status_code == 403, 2)
 
 
+def test_a_token_for_a_site_that_nobody_declared_is_given_with_a_warning(database_url: str, tmp_path: Path) -> None:
+    text = '[site.mercy]\nsetting = "inpatient"\ntimezone = "UTC"\n'
+    policies.begin(database_url, policy_text.read(text, file="test"), "a test")
+    environ = {"RXPULSE_HOME": str(tmp_path), "RXPULSE_DATABASE_URL": database_url}
+    words = ["token", "add", "t2", "--site", "mercy", "--site", "mercu", "--json"]
+    done = CliRunner(env=environ).invoke(cli.main, words)
+    assert done.exit_code == 0 and json.loads(done.stdout)["sites"] == ["mercu", "mercy"]
+    assert [line.partition(",")[0] for line in done.stderr.splitlines()] == ["warning: no site mercu is declared"]
+
+
 # What stands behind the door
 
 

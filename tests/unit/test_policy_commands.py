@@ -196,6 +196,32 @@ def test_the_documented_roster_and_ladder_are_tried_as_documented(tmp_path: Path
     assert still["ladder"] == "watch" and still["pages"][0]["person"] == "ben"
 
 
+def test_a_rehearsal_at_a_site_that_nobody_declared_goes_on_with_a_warning(tmp_path: Path) -> None:
+    first, _, people, ladder, *_ = block("toml")
+    text = "\n".join((first.partition("[person.ana]")[0], people, ladder))
+    words = [
+        "rehearse",
+        "--kind",
+        "feed",
+        "--name",
+        "/a",
+        "--severity",
+        "S1",
+        "--at",
+        "2026-12-01T03:00-05:00",
+        "--site",
+    ]
+    typo = run(*words, "mercu", policy=written(tmp_path, text))
+    assert typo.stderr == (
+        'warning: no site mercu is declared, so it is judged by [site.default]; did you mean "mercy"?\n'
+    )
+    assert typo.exit_code == 0 and typo.stdout.startswith("ladder urgent\n")
+    assert "warning" not in run(*words, "mercy", policy=written(tmp_path, text)).stderr
+    strict = run(*words, "mercu", policy=written(tmp_path, f"strict_sites = true\n{text}"))
+    assert "its events are refused (strict_sites)" in strict.stderr
+    assert "warning" not in run(*words, "mercu", policy=written(tmp_path, people + ladder)).stderr
+
+
 def test_every_definition_of_the_schema_is_described() -> None:
     lacking = [name for name, one in json_schema()["$defs"].items() if len(one.get("description", "")) < 10]
     assert lacking == []
