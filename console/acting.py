@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from console import auth
 from console.auth import Caller, Door, Refused, SignedIn
 from console.showing import REASONS, Words
-from models.store.answering import Ended, Free, Moved, NotByHand, Over, Standing, Stranger, Unknown
+from models.store.answering import Ended, Free, Has, Moved, NotByHand, Over, Standing, Stranger, Unknown
 from models.store.console import ConsoleStore
 from models.store.rights import Role
 
@@ -31,7 +31,7 @@ RESPONSES: dict[int | str, dict[str, object]] = {
     404: {"description": "There is no such thing at your sites."},
     409: {"description": "It is over, or cannot be done now; the detail says why."},
 }
-Result = Standing | Moved | Ended | Free | Stranger | NotByHand | Over | Unknown
+Result = Standing | Moved | Ended | Free | Stranger | Has | NotByHand | Over | Unknown
 _Note = Annotated[str, Field(max_length=LONGEST_NOTE, pattern="^[^\\x00]*$")]
 _Id = Annotated[str, Path(max_length=200)]
 
@@ -220,6 +220,8 @@ def refusal(result: Result) -> tuple[HTTPStatus, str] | None:
             return HTTPStatus.CONFLICT, "nobody has it, so there is nothing to give back"
         case Stranger(person):
             return HTTPStatus.UNPROCESSABLE_ENTITY, f"there is no person '{person}' in the policy"
+        case Has(person):
+            return HTTPStatus.CONFLICT, f"{person} has it already; pass it on to somebody else, or to the next step"
         case NotByHand(reason) | Over(reason):
             return HTTPStatus.CONFLICT, reason
         case Unknown():

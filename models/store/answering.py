@@ -81,6 +81,13 @@ class Stranger:
 
 
 @dataclass(frozen=True, slots=True)
+class Has:
+    """He has it already: passed on to him it would only end his acknowledgement and page him."""
+
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotByHand:
     """A signal that a person cannot clear, because of what it is about."""
 
@@ -131,14 +138,16 @@ def pass_on(
     to: str | None,
     people: Collection[str],
     note: str = "",
-) -> Moved | Stranger | Over | Unknown:
-    """`person` sends an escalation on: to the next step, or there to the person `to`, one of the policy's `people`. It
-    ends an acknowledgement and is none."""
+) -> Moved | Stranger | Has | Over | Unknown:
+    """`person` sends an escalation on: to the next step, or there to the person `to`, one of the policy's `people` and
+    nobody who has it. It ends an acknowledgement and is none."""
     if to is not None and to not in people:
         return Stranger(to)
     with _running(connection, escalation) as found:
         if not isinstance(found, Running):
             return found
+        if to is not None and found.state().holder == to:
+            return Has(to)
         after = found.happens(PassedOn(at=found.now, person=person, to=to), note=note)
     return Moved(escalation, after.status.value)
 

@@ -58,6 +58,20 @@ def test_it_is_passed_on_to_a_person(console: Served, escalation: str) -> None:
     assert "passed it on to Pharmacy manager" in console.signed_in().get(f"/escalations/{escalation}").text
 
 
+def test_it_is_not_passed_on_to_who_has_it(console: Served, escalation: str) -> None:
+    api, browser, path = console.api(), console.signed_in(), f"/api/v1/escalations/{escalation}"
+    to_him = '<option value="manager">to '
+    assert to_him in browser.get(f"/escalations/{escalation}").text
+    api.post(f"{path}/ack", json={"person": "manager"})
+    assert to_him not in browser.get(f"/escalations/{escalation}").text
+    answer = api.post(f"{path}/pass-on", json={"person": "manager", "to": "manager"})
+    assert answer.status_code == 409 and answer.json()["detail"].startswith("manager has it already")
+    form = {"csrf": csrf_of(browser), "person": "manager", "to": "manager"}
+    assert browser.post(f"/escalations/{escalation}/pass-on", data=form).status_code == 409
+    assert state(console) == "acknowledged"
+    assert api.post(f"{path}/pass-on", json={"person": "manager"}).json()["state"] == "open"
+
+
 def test_ending_it_wants_a_reason_and_leaves_a_clock_on_the_board(console: Served, escalation: str) -> None:
     api = console.api()
     path = f"/api/v1/escalations/{escalation}/resolve"

@@ -29,7 +29,7 @@ class Answering(PolicyStore):
 
     def pass_on(
         self, escalation: str, person: str, to: str | None, note: str
-    ) -> answering.Moved | answering.Stranger | answering.Over | answering.Unknown:
+    ) -> answering.Moved | answering.Stranger | answering.Has | answering.Over | answering.Unknown:
         """As `answering.pass_on`, to people of the latest policy."""
         policy = self.policy()
         people = policy.people if policy else ()
