@@ -11,15 +11,17 @@ from pathlib import Path
 from models.policy import Policy
 from models.policy_text.building import Built, build, undump
 from models.policy_text.cautions import cautions, expected_false_alarms, warnings
-from models.policy_text.explaining import explain, find
+from models.policy_text.explaining import explain, find, told
 from models.policy_text.faults import Fault, PolicyFault, Table
 from models.policy_text.faults import Path as Place
 from models.policy_text.merging import Merged, Source, merge, overlay, read_file, read_toml
 from models.policy_text.schema import json_schema
 from models.policy_text.shape import check_shape
+from models.policy_text.switched_off import Judging, everything_on, judging, switched_off
 
 __all__ = [
     "Fault",
+    "Judging",
     "Parsed",
     "PolicyFault",
     "changed",
@@ -27,11 +29,15 @@ __all__ = [
     "explain",
     "find",
     "json_schema",
+    "judging",
     "load",
     "parse",
     "parse_dump",
     "read",
     "shipped_default",
+    "shipped_in_full",
+    "switched_off",
+    "told",
     "warnings",
 ]
 
@@ -70,6 +76,12 @@ def read(source: Path | str, *, file: str = "policy") -> Parsed:
 def shipped_default() -> Parsed:
     """What a stack starts with where no file is given."""
     return read("", file="shipped default")
+
+
+@cache
+def shipped_in_full() -> Policy:
+    """The shipped default with all that it holds switched off switched on: what there is to choose from."""
+    return parse(everything_on(), file="shipped default")
 
 
 def parse_dump(text: str) -> Policy:

@@ -1,21 +1,22 @@
 """What an entry of the policy does, in plain words, with its figures and where they come from."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from models.cusum import errors_in_a_row, expected_delay
 from models.errors import UsageFault
 from models.policy import Applies, BusinessDays, ByField, Clock, Policy, Rate, Rule, RuleName, Target, Within
 from models.policy_text.durations import counted, said
+from models.policy_text.switched_off import Judging
 from models.rates import design_of
 
 _OFFERED = 5
 
 
-def find(policy: Policy, name: str) -> Clock | Rule | Rate:
-    """The clock, rule or rate of that name, also written `clock.NAME`. Raises UsageFault for a name that the policy does
-    not have."""
+def find(policy: Policy, name: str, off: Mapping[str, Judging] | None = None) -> Judging:
+    """The clock, rule or rate of that name, also written `clock.NAME`; `off` are entries switched off that will do, too.
+    Raises UsageFault for a name that is in neither."""
     name = re.sub(r"^(clock|rule|rate)\.", "", name)
     if name in policy.clocks:
         return policy.clocks[name]
@@ -23,9 +24,10 @@ def find(policy: Policy, name: str) -> Clock | Rule | Rate:
         return policy.rates[name]
     if name in set(RuleName) and RuleName(name) in policy.rules:
         return policy.rules[RuleName(name)]
-    known = sorted((*policy.clocks, *policy.rules, *policy.rates))
-    close = alike(name, known)
-    remedy = f"did you mean {' or '.join(close)}?" if close else f"it has: {', '.join(known)}"
+    if off and name in off:
+        return off[name]
+    close = alike(name, sorted((*policy.clocks, *policy.rules, *policy.rates, *(off or ()))))
+    remedy = f"did you mean {' or '.join(close)}?" if close else "`rxpulse policy explain` lists all that there are"
     raise UsageFault(f"the policy has no clock, rule or rate called {name}, or it is switched off; {remedy}")
 
 
@@ -37,7 +39,12 @@ def alike(name: str, known: Sequence[str]) -> list[str]:
 
 def explain(policy: Policy, name: str) -> str:
     """A few sentences on a clock, rule or rate. Raises UsageFault as `find` does."""
-    match find(policy, name):
+    return told(find(policy, name))
+
+
+def told(entry: Judging) -> str:
+    """The same of an entry at hand."""
+    match entry:
         case Clock() as clock:
             return " ".join(_clock(clock))
         case Rule() as rule:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +14,16 @@ from models.cusum import errors_in_a_row, expected_delay
 from models.policy import Clock, Policy, Rate, Rule, SiteProfile
 from models.policy_text import (
     Fault,
+    Judging,
     Parsed,
     PolicyFault,
     expected_false_alarms,
-    explain,
     find,
     json_schema,
+    judging,
+    shipped_in_full,
+    switched_off,
+    told,
 )
 from models.policy_text.schema import SHIPPED
 from models.rates import design_of
@@ -94,17 +99,53 @@ def schema() -> None:
 
 
 @policy.command("explain", epilog=EXPLAIN_EXAMPLE)
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--policy", "file", type=FILE, help="Of this policy file; default as for `check`.")
 @json_option
-def explain_entry(name: str, file: Path | None, as_json: bool) -> None:
-    """Say in plain words what the clock, rule or rate NAME does and where its figure comes from."""
-    parsed = chosen(file)
-    text = explain(parsed.policy, name)
+def explain_entry(name: str | None, file: Path | None, as_json: bool) -> None:
+    """Say in plain words what the clock, rule or rate NAME does and where its figure comes from. Without NAME: list them."""
+    found = chosen(file).policy
+    off = switched_off(found, shipped_in_full())
+    if name is None:
+        groups = grouped(found, off)
+        if as_json:
+            print_json({**groups, "version": found.version})
+        else:
+            click.echo(listing(groups))
+        return
+    entry = find(found, name, off)
+    is_off = off.get(str(entry.name)) is entry
+    switch = f" Switched off; enabled = true switches it on, in [{kind_of(entry)}.{entry.name}]." if is_off else ""
+    text = told(entry) + switch
     if as_json:
-        print_json(described(find(parsed.policy, name)) | {"text": text, "version": parsed.policy.version})
+        print_json(described(entry) | {"enabled": not is_off, "text": text, "version": found.version})
     else:
         click.echo(text)
+
+
+def grouped(found: Policy, off: Mapping[str, Judging]) -> dict[str, list[dict[str, str]]]:
+    """The entries by what they are, those switched off apart."""
+    groups: dict[str, list[dict[str, str]]] = {"clocks": [], "rules": [], "rates": [], "switched_off": []}
+    for entry in judging(found):
+        groups[f"{kind_of(entry)}s"].append({"name": str(entry.name), "title": entry.title})
+    groups["switched_off"] = [{"name": name, "title": entry.title} for name, entry in off.items()]
+    return groups
+
+
+def listing(groups: Mapping[str, Sequence[Mapping[str, str]]]) -> str:
+    """The groups for people; one that is empty is left out."""
+    wide = max((len(one["name"]) for rows in groups.values() for one in rows), default=0)
+    lines: list[str] = []
+    for group, rows in groups.items():
+        if rows:
+            lines.append(f"{group.replace('_', ' ').capitalize()}:")
+            lines.extend(f"  {one['name']:<{wide}}  {one['title']}" for one in rows)
+    return "\n".join(lines) or "the policy has no clock, rule or rate"
+
+
+def kind_of(entry: Judging) -> str:
+    """The name of its table in the file."""
+    return type(entry).__name__.lower()
 
 
 def chosen(file: Path | None) -> Parsed:

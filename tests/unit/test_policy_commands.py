@@ -127,7 +127,36 @@ def test_an_unknown_name_is_a_wrong_use_and_the_nearest_one_is_offered() -> None
     assert "did you mean stat-verified?" in ran.stderr
     assert "did you mean stat-administered or stat-dispensed or stat-verified?" in run("explain", "STAT").stderr
     assert run("explain", "clock.stat-verified").stdout == run("explain", "stat-verified").stdout
-    assert "; it has: " in run("explain", "zzzzzzzzz").stderr
+    assert "`rxpulse policy explain` lists all" in run("explain", "zzzzzzzzz").stderr
+    assert "did you mean error-" in run("explain", "california").stderr
+
+
+def test_without_a_name_every_entry_is_listed_under_what_it_is() -> None:
+    found, policy = json.loads(run("explain", "--json").stdout), load(None)
+    for group, held in (("clocks", policy.clocks), ("rules", policy.rules), ("rates", policy.rates)):
+        assert [(one["name"], one["title"]) for one in found[group]] == [(str(k), one.title) for k, one in held.items()]
+    assert {"error-reported-california", "error-investigated-california"} <= {
+        one["name"] for one in found["switched_off"]
+    }
+    lines = run("explain").stdout.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == ["Clocks:", "Rules:", "Rates:", "Switched off:"]
+    assert any(re.fullmatch(r"  stat-verified +STAT order verified by a pharmacist", line) for line in lines)
+
+
+def test_an_entry_that_ships_switched_off_is_explained_with_how_to_switch_it_on(tmp_path: Path) -> None:
+    said = "Switched off; enabled = true switches it on, in [clock.error-reported-california]."
+    ran = run("explain", "error-reported-california")
+    assert ran.exit_code == 0 and "14 days" in ran.stdout and said in ran.stdout
+    assert json.loads(run("explain", "error-reported-california", "--json").stdout)["enabled"] is False
+    on = written(tmp_path, "[clock.error-reported-california]\nenabled = true\n")
+    assert "Switched off" not in run("explain", "error-reported-california", "--policy", str(on)).stdout
+    own = written(tmp_path, "[clock.stat-verified]\nenabled = false\n")
+    assert "in [clock.stat-verified]." in run("explain", "stat-verified", "--policy", str(own)).stdout
+
+
+def test_what_a_policy_does_not_extend_is_not_called_switched_off(tmp_path: Path) -> None:
+    ran = run("explain", "stat-verified", "--policy", str(written(tmp_path, 'extends = "retail"\n')))
+    assert ran.exit_code == 2 and "no clock, rule or rate called stat-verified" in ran.stderr
 
 
 @pytest.mark.parametrize("words", [["check"], ["explain", "stat-verified", "--policy"]])
@@ -154,7 +183,7 @@ def test_the_documented_commands_run_on_the_documented_policy(tmp_path: Path, mo
     written(tmp_path, f"{text}\n{mail}")
     monkeypatch.chdir(tmp_path)
     commands = [line for lines in block("sh") for line in lines.splitlines()]
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         program, group, *words = shlex.split(command)
         assert (program, group) == ("rxpulse", "policy")
