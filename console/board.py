@@ -5,14 +5,14 @@ The page works without JavaScript, reloading itself; with it, the parts that cha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from itertools import groupby
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from console.ageing import board_age
 from console.auth import Caller, Door
 from console.choosing import STAGES, BoardChoice, Chosen, controls, in_words
 from console.offering import offered
@@ -29,11 +29,6 @@ from models.store.freshness import Freshness
 from models.store.queues import Queue
 from models.store.rights import Role
 
-OLD_SECONDS = 60.0
-"""Older than this the board is no longer to be relied on (semantics 18)."""
-_HISTORY = timedelta(hours=1)
-_NOT_YET = "Do not rely on this board yet."
-_NOT_RELY = "Do not rely on this board."
 _OTHER = "other"
 _COLUMNS = ("stat", "now", "urgent", "routine", "prn", _OTHER)
 
@@ -44,22 +39,6 @@ class BoardAnswer:
 
     freshness: Freshness
     queues: list[Queue]
-
-
-class Look(StrEnum):
-    """The colours of the bar: green, amber, red."""
-
-    FRESH = "fresh"
-    BEHIND = "behind"
-    OLD = "old"
-
-
-@dataclass(frozen=True, slots=True)
-class Age:
-    """How old the board is, in words. `look` is how it is shown: OLD, not to be relied on, BEHIND or FRESH."""
-
-    look: Look
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,27 +143,6 @@ def said(view: BoardView, policy: Policy | None) -> dict[str, object]:
         "states": STATES,
         "told": TOLD,
     }
-
-
-def board_age(freshness: Freshness, words: Words) -> Age:
-    """How old the board is, in words."""
-    if not freshness.partitions:
-        return Age(Look.OLD, "Nothing was read yet: no worker has begun.")
-    away = freshness.away_since()
-    if away is not None:
-        since = words.lately(away, freshness.now)
-        return Age(Look.OLD, f"No worker judges since {since}: what is late goes unnoticed. {_NOT_RELY}")
-    read_to = freshness.read_to
-    if freshness.behind and read_to is not None and freshness.now - read_to > _HISTORY:
-        return Age(Look.OLD, f"Still reading what happened before: up to {words.anywhere(read_to)}. {_NOT_YET}")
-    if freshness.judged is None or freshness.age_seconds is None:
-        return Age(Look.OLD, f"Still reading what happened before: lateness is not judged yet. {_NOT_YET}")
-    ago = age(timedelta(seconds=freshness.age_seconds))
-    if freshness.age_seconds > OLD_SECONDS:
-        return Age(Look.OLD, f"Not up to date: lateness is judged up to {ago} ago only. {_NOT_RELY}")
-    if freshness.behind:
-        return Age(Look.BEHIND, f"Catching up: lateness is judged up to {ago} ago only.")
-    return Age(Look.FRESH, f"Up to date, {ago} old")
 
 
 def queue_table(queues: Sequence[Queue], now: datetime, words: Words) -> QueueTable:

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from console.ageing import page_age
 from console.auth import Caller, Door
 from console.listing import UNAUTHORIZED
 from console.pages import page
@@ -134,6 +135,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
             found=found,
             charts=[_shown(one, words) for one in drawn],
             marks=MARKS,
+            how_old=page_age(store, words),
             words=words,
             session=who.session,
         )

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse
 
+from console.ageing import page_age
 from console.auth import Caller, Door
 from console.choosing import priority_control
 from console.offering import offered
@@ -106,8 +107,11 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         who = door.signed_in(request)
         found = store.signals(chosen.asked(who.rights), _ROWS, after)
         told = _listed(store, who.rights, chosen, "/signals", found.next)
-        may = offered(who, Words(store.policy()))
-        return page("signals.html", items=found.items, may=may, reasons=REASONS, **told, session=who.session)
+        words = Words(store.policy())
+        may, how_old = offered(who, words), page_age(store, words)
+        return page(
+            "signals.html", items=found.items, may=may, reasons=REASONS, how_old=how_old, **told, session=who.session
+        )
 
     @routes.get("/escalations", include_in_schema=False)
     def show_escalations(request: Request, chosen: Chosen, after: str | None = None) -> HTMLResponse:

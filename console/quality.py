@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import HTMLResponse
 
+from console.ageing import page_age
 from console.auth import Caller, Door
 from console.listing import UNAUTHORIZED
 from console.pages import page
@@ -28,6 +29,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
             "quality.html",
             found=found,
             many=MANY,
+            how_old=page_age(store, words),
             words=words,
             since=lambda instant: age(found.now - instant),
             session=who.session,

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse, Response
 
+from console.ageing import board_age, reads_history
 from console.auth import Caller, Door
 from console.listing import UNAUTHORIZED
 from console.pages import notice, page
@@ -77,7 +78,16 @@ def router(store: ConsoleStore, door: Door, folder: Path) -> APIRouter:
         who = door.signed_in(request)
         items = map(_item, store.published(who.rights))
         lines = {site: [Line(one, days(one.period)) for one in found] for site, found in groupby(items, _site)}
-        return page("reports.html", sites=lines, words=Words(store.policy()), session=who.session)
+        words = Words(store.policy())
+        freshness = store.freshness()
+        return page(
+            "reports.html",
+            sites=lines,
+            how_old=board_age(freshness, words, "this list"),
+            reading=reads_history(freshness),
+            words=words,
+            session=who.session,
+        )
 
     @routes.get("/reports/{kind}/{site:path}/{period}", include_in_schema=False)
     def open_one(kind: str, site: str, period: str, request: Request) -> Response:

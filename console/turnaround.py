@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from console.ageing import page_age
 from console.auth import Caller, Door
 from console.listing import UNAUTHORIZED
 from console.pages import page
@@ -67,6 +68,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
             clocks=[(name, [one for one in found if one.clock == name]) for name in known],
             clock=clock if clock in known else "",
             charts=[_chart(clock, site, days, policy, words) for site, days in by_site.items()],
+            how_old=page_age(store, words),
             words=words,
             session=who.session,
         )

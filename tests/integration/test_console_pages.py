@@ -119,6 +119,23 @@ def test_the_lists_show_what_is_chosen(console: Served, story: Story) -> None:
             assert {one["name"] for one in found} == names, (path, asked)
 
 
+AS_OF = {
+    "": "judged = now() + interval '5 minutes'",
+    'class="age old" role="status">Not up to date: lateness': "judged = now() - interval '12 minutes'",
+    'class="age old" role="status">No worker judges since': "beat = now() - interval '12 s'",
+    'class="age old" role="status">Still reading what happened before': "judged = NULL, beat = now() + interval '5 minutes'",
+}
+
+
+@pytest.mark.parametrize("path", ["/turnaround", "/charts", "/reports", "/signals", "/quality"])
+def test_every_page_of_figures_says_when_they_are_not_of_now(console: Served, story: Story, path: str) -> None:
+    browser = console.signed_in()
+    for said, state in AS_OF.items():
+        story.connection.execute(f"UPDATE positions SET {state}")  # type: ignore[arg-type]
+        text = browser.get(path).text
+        assert said in text and ('class="age' in text) is bool(said), said
+
+
 @pytest.mark.parametrize("path", ["/signals", "/escalations"])
 def test_a_page_of_a_list_remembers_what_was_chosen(console: Served, story: Story, path: str) -> None:
     story.signal("sold-before-final-check", 2, kind="rule", site="elm", case="fill/2")

@@ -94,8 +94,17 @@ def test_a_site_whose_name_is_a_path_has_its_report(console: Served, story: Stor
     assert console.signed_in().get(item["link"]).text == HTML
 
 
-def test_before_the_first_report_the_page_says_when_it_comes(console: Served) -> None:
-    assert "No report was written yet" in console.signed_in().get("/reports").text
+def test_before_the_first_report_the_page_says_when_it_comes(console: Served, story: Story) -> None:
+    browser, first, reading = (
+        console.signed_in(),
+        "The first one is written on a Monday",
+        "The history is still being read",
+    )
+    text = browser.get("/reports").text
+    assert "No report was written yet" in text and first in text and reading not in text
+    story.read(0, None)
+    text = browser.get("/reports").text
+    assert "No report was written yet" in text and reading in text and first not in text
 
 
 @pytest.mark.parametrize(

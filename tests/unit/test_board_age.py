@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from console.board import Age, Look, board_age
+from console.ageing import Age, Look, board_age
 from console.showing import Words
 from models import policy_text
 from models.store.freshness import Reading, read_so_far

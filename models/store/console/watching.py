@@ -66,6 +66,11 @@ class Watching(PolicyStore):
             found = queues.queues(connection, sites, of.kinds, rights, of.priorities, of.stages)
             return freshness.freshness(connection), found
 
+    def freshness(self) -> freshness.Freshness:
+        """As `freshness.freshness`."""
+        with self._connection() as connection:
+            return freshness.freshness(connection)
+
     def signals(self, asked: lists.Asked, limit: int, after: str | None) -> lists.Page[items.SignalItem]:
         """As `lists.signals`."""
         with self._connection() as connection:
