@@ -42,9 +42,9 @@ def reads_history(freshness: Freshness) -> bool:
     return loading or freshness.judged is None
 
 
-def page_age(store: ConsoleStore, words: Words) -> Age:
-    """How old the figures of a page beside the board are."""
-    return board_age(store.freshness(), words, "these figures")
+def page_age(store: ConsoleStore, words: Words, shown: str = "these figures") -> Age:
+    """How old what is `shown` on a page beside the board is."""
+    return board_age(store.freshness(), words, shown)
 
 
 def board_age(freshness: Freshness, words: Words, shown: str = "this board") -> Age:

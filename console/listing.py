@@ -108,7 +108,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         found = store.signals(chosen.asked(who.rights), _ROWS, after)
         told = _listed(store, who.rights, chosen, "/signals", found.next)
         words = Words(store.policy())
-        may, how_old = offered(who, words), page_age(store, words)
+        may, how_old = offered(who, words), page_age(store, words, "this list")
         return page(
             "signals.html", items=found.items, may=may, reasons=REASONS, how_old=how_old, **told, session=who.session
         )
