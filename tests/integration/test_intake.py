@@ -40,7 +40,7 @@ from streams.admission import dropped_before
 from streams.confirming import Confirming
 from streams.intake.http import MAX_BATCH, Behind, create_app
 from streams.intake.pseudonym import actor, pseudonym
-from streams.intake.reception import Unconfirmed
+from streams.intake.reception import Cleaned, Unconfirmed
 
 KEY = "an-api-key-of-24-characters-or-more"
 PSEUDONYMS = "a key that is long enough to be one"
@@ -576,7 +576,7 @@ def test_a_kafka_that_is_away_is_said_and_the_sender_keeps_his_events(intake: In
 def test_a_broker_that_nobody_reaches_is_unconfirmed_and_not_ready(intake: Intake) -> None:
     nobody = Confirming(replace(intake.settings, kafka="127.0.0.1:1"))
     with pytest.raises(Unconfirmed):
-        nobody.deliver([("order/1", b"{}")])
+        nobody.deliver([Cleaned("order/1", b"{}", 0)])
     assert nobody.missing() == "Kafka does not answer"
 
 
@@ -589,7 +589,7 @@ class Broken:
         Broken.made += 1
         self.first = True
 
-    def produce(self, *_: object, on_delivery: Callable[[KafkaError, None], None]) -> None:
+    def produce(self, *_: object, headers: object, on_delivery: Callable[[KafkaError, None], None]) -> None:
         fatal = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "out of order", True)
         if not self.first:
             raise KafkaException(fatal)
@@ -606,7 +606,7 @@ def test_after_a_fatal_error_there_is_a_new_producer(
     monkeypatch.setattr("streams.confirming.Producer", Broken)
     broken, made = Confirming(intake.settings), Broken.made
     with pytest.raises(Unconfirmed, match=f"0 of {records} events are confirmed: .*out of order"):
-        broken.deliver([("order/1", b"{}")] * records)
+        broken.deliver([Cleaned("order/1", b"{}", 0)] * records)
     assert Broken.made == made + 1
 
 
