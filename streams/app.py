@@ -35,6 +35,7 @@ from streams.connection import confluent
 from streams.deadletter import DeadLetters, TooManyDeadLetters
 from streams.lag import ends
 from streams.laps import Laps
+from streams.living import living
 from streams.outcomes import Judge
 from streams.ownership import Ownership
 from streams.producing import producer_settings
@@ -202,7 +203,7 @@ def create_app(settings: Settings, watch: Watch, ledger: Ledger | None = None) -
 
         async def on_start(self) -> None:
             loop, judge = await asyncio.to_thread(_built, settings, watch, ledger)
-            thread = Thread(target=_run, args=(loop,), name="loop", daemon=True)
+            thread = living("loop", loop.run, end)
             self.running = loop, thread, judge
             thread.start()
             if judge is not None:
@@ -226,13 +227,6 @@ def _built(settings: Settings, watch: Watch, ledger: Ledger | None) -> tuple[Loo
     except BaseException as fault:  # Faust would go on without its service
         end(fault)
         raise
-
-
-def _run(loop: Loop) -> None:
-    try:
-        loop.run()
-    except BaseException as fault:  # whatever it was, a worker without its loop is none
-        end(fault)
 
 
 def _credentials(settings: Settings) -> object:

@@ -7,7 +7,6 @@ ends the process: nothing is half done, and the next worker goes on where the la
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Event as Flag
-from threading import Thread
 from time import monotonic
 
 from metrics.logbook import correlate
@@ -18,6 +17,7 @@ from streams.deadletter import DeadLetters
 from streams.draft import Draft
 from streams.faultpoints import reached
 from streams.laps import Doing, Laps
+from streams.living import living
 from streams.relay import Relay
 
 _LONGEST = 60.0
@@ -56,7 +56,7 @@ class Committer:
 
     def start(self) -> None:
         """Starts the thread; it ends with the process."""
-        Thread(target=self._run, name="committer", daemon=True).start()
+        living("committer", self._run, self._failed).start()
 
     def give(self, draft: Draft, policies: Policies) -> None:
         """Hands a draft over; `idle` must be set."""
@@ -72,11 +72,8 @@ class Committer:
             )
 
     def _run(self) -> None:
-        try:
-            while True:
-                self._write(*self._queue.get())
-        except BaseException as fault:  # the thread's last word, whatever it was
-            self._failed(fault)
+        while True:
+            self._write(*self._queue.get())
 
     def _write(self, draft: Draft, policies: Policies) -> None:
         begun = monotonic()

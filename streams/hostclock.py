@@ -8,10 +8,10 @@ ends itself, and its supervisor starts it again within a second. A step forward 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from threading import Thread
 from time import monotonic, sleep, time
 
 from models.errors import OurFault
+from streams.living import living
 
 BACK = 2.0
 """Seconds by which a clock may be set back between two looks: a wait may last so much longer without harm."""
@@ -48,14 +48,7 @@ def watch(looks: Iterable[Look]) -> None:
 
 def start(failed: Callable[[BaseException], None]) -> None:
     """Watches this host's clock in a thread that ends with the process; `failed` is called with whatever ends it."""
-    Thread(target=_watched, args=(failed,), name="host clock", daemon=True).start()
-
-
-def _watched(failed: Callable[[BaseException], None]) -> None:
-    try:
-        watch(_looks())
-    except BaseException as fault:  # the thread's last word, whatever it was
-        failed(fault)
+    living("host clock", lambda: watch(_looks()), failed).start()
 
 
 def _looks() -> Iterator[Look]:

@@ -7,10 +7,10 @@ history is read there is much to follow: then it takes longer breaths, so that r
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Event as Flag
-from threading import Thread
 from time import monotonic
 
 from models.store.seat import PARTITION, Elsewhere, Round, Seat
+from streams.living import living
 from streams.relay import Relay
 
 _EVERY, _LONGEST = 1.0, 3.0
@@ -39,10 +39,9 @@ class Judge:
         self._relay = relay
         self._ahead = ahead
         self._seen = seen
-        self._failed = failed
         self._seated = False
         self._stopping = Flag()
-        self._thread = Thread(target=self._run, name="judge", daemon=True)
+        self._thread = living("judge", self._run, failed)
 
     def start(self) -> None:
         """Begins to judge."""
@@ -75,8 +74,5 @@ class Judge:
         return min(max(_BREATHS * (monotonic() - begun), _EVERY), _LONGEST)
 
     def _run(self) -> None:
-        try:
-            while not self._stopping.wait(self.judge()):
-                pass
-        except BaseException as fault:  # the thread's last word, whatever it was
-            self._failed(fault)
+        while not self._stopping.wait(self.judge()):
+            pass
