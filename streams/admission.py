@@ -7,7 +7,7 @@ the topic comes to the same answer as the worker did.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -77,12 +77,6 @@ def dropped_before(headers: Iterable[tuple[str, bytes | None]]) -> int:
 @lru_cache(maxsize=64)
 def _strict(policies: Policies) -> bool:
     return any(policy.strict_sites for policy in policies.versions)
-
-
-@lru_cache(maxsize=1 << 10)
-def received_at(milliseconds: int) -> datetime:
-    """The instant of a record's time of receipt, which many of a backlog share."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def misplaced(record: Record, case: CaseId, held_in: int | None, partitions: int) -> bool:

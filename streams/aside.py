@@ -7,13 +7,13 @@ twice.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from confluent_kafka import Consumer, Message
 
 from models.settings import Settings
 from streams.deadletter import Origin
-from streams.feed import extent, partitions, ranged, reader
+from streams.feed import extent, partitions, ranged, reader, received
 from streams.ownership import Extent
 from streams.topics import DEADLETTER
 
@@ -41,7 +41,7 @@ def why_aside(letter: Message) -> Why | None:
         return None
     names = ("reason", "detail", "topic", "partition", "offset")
     said = [(headers.get(name) or b"not said").decode(errors="backslashreplace") for name in names]
-    return Why(_at(letter), *said)
+    return Why(received(letter), *said)
 
 
 def put_aside(settings: Settings, positions: Mapping[int, int], *, entire: bool) -> dict[Origin, datetime]:
@@ -69,7 +69,3 @@ def _origins(letters: Iterator[Message]) -> Iterator[tuple[Origin, datetime]]:
         why = why_aside(letter)
         if why is not None and why.partition.isdigit() and why.offset.isdigit():
             yield Origin(int(why.partition), int(why.offset)), why.at
-
-
-def _at(letter: Message) -> datetime:
-    return datetime.fromtimestamp(letter.timestamp()[1] / 1000, UTC)

@@ -24,17 +24,16 @@ from streams.admission import (
     Misplaced,
     Record,
     crowded,
-    dropped_before,
     examine,
     home,
     misplaced,
-    received_at,
 )
 from streams.cases import Cases, unseen
 from streams.commit import Committer
 from streams.deadletter import DeadLetters, Origin
 from streams.draft import Draft, Held, Partition
 from streams.faultpoints import reached
+from streams.feed import record_of
 from streams.laps import Doing, Laps
 from streams.ownership import Ownership
 from streams.reconsidering import reconsider, unheard
@@ -231,13 +230,7 @@ class Loop:
         if fault is not None:
             self._end(message, fault)
             return None
-        _, milliseconds = message.timestamp()
-        received = received_at(milliseconds)
-        partition, offset = message.partition(), message.offset()
-        assert partition is not None and offset is not None
-        headers = message.headers()
-        dropped = dropped_before(headers) if headers else 0
-        return Record(partition, offset, message.key(), message.value() or b"", received, dropped)
+        return record_of(message)
 
     def _end(self, message: Message, fault: KafkaError) -> None:
         """The end of a partition was reached; any other fault ends the worker."""

@@ -1,13 +1,13 @@
 """What the topics hold now, for whoever looks after a stack: whose cluster it is, what is kept, what was put aside."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from confluent_kafka import Consumer
 
 from models.settings import Settings
 from streams.aside import why_aside
-from streams.feed import extent, partitions, ranged, reader
+from streams.feed import extent, partitions, ranged, reader, received
 from streams.ownership import Extent
 from streams.topics import DEADLETTER, EVENTS
 
@@ -46,7 +46,6 @@ def condition(settings: Settings) -> Condition:
 
 def _last(consumer: Consumer, partition: int, held: Extent) -> PutAside | None:
     for message in ranged(consumer, DEADLETTER, partition, Extent(max(held.low, held.high - 1), held.high)):
-        at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
         why = why_aside(message)
-        return PutAside("not said" if why is None else why.reason, at, message.offset() or 0)
+        return PutAside("not said" if why is None else why.reason, received(message), message.offset() or 0)
     return None

@@ -7,13 +7,15 @@ These readers belong to no group and move nobody's offsets.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from models.errors import CallerFault, UsageFault
 from models.settings import Settings
-from streams.admission import Record, received_at
+from streams.admission import Record, dropped_before
 from streams.connection import confluent
 from streams.ownership import Extent
 
@@ -165,11 +167,21 @@ def _flow(consumer: Consumer, open_ends: set[int], follow: bool) -> Iterator[Mes
 
 def record_of(message: Message) -> Record:
     """A record as the worker sees it."""
-    _, milliseconds = message.timestamp()
     partition = message.partition()
     assert partition is not None
-    received = received_at(milliseconds)
-    return Record(partition, _offset(message), message.key(), message.value() or b"", received)
+    headers = message.headers()
+    dropped = dropped_before(headers) if headers else 0
+    return Record(partition, _offset(message), message.key(), message.value() or b"", received(message), dropped)
+
+
+def received(message: Message) -> datetime:
+    """When the broker received a record, UTC: an instant that many of a backlog share."""
+    return _instant(message.timestamp()[1])
+
+
+@lru_cache(maxsize=1 << 10)
+def _instant(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _batches(consumer: Consumer) -> Iterator[Message]:

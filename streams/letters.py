@@ -9,7 +9,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from models.policy import Policies
 from models.wire import Decoded, Rejected
 from streams.admission import CROWDED, Record, examine
 from streams.aside import Why, why_aside
-from streams.feed import extent, partitions, ranged
+from streams.feed import extent, partitions, ranged, received
 from streams.ownership import Extent
 from streams.topics import DEADLETTER, EVENTS
 
@@ -98,8 +98,9 @@ def _extents(held: Mapping[int, Extent]) -> str:
 
 def letter_of(message: Message) -> Letter:
     """A record of the topic of dead letters. What somebody else put there may not say why."""
-    at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
-    why = why_aside(message) or Why(at, _NOT_SAID, "whoever put it there did not say why", *[_NOT_SAID] * 3)
+    why = why_aside(message) or Why(
+        received(message), _NOT_SAID, "whoever put it there did not say why", *[_NOT_SAID] * 3
+    )
     cut = dict(message.headers() or []).get("cut-from-bytes")
     place = Place(message.partition() or 0, message.offset() or 0)
     return Letter(place, why, message.key(), message.value() or b"", int(cut) if cut and cut.isdigit() else None)
