@@ -91,8 +91,11 @@ def admit(evidence: Evidence, event: Event) -> tuple[Evidence, Admission]:
     """The evidence with one more record. NEWEST: it stands after all others, so what was folded so far may be carried
     on; LATE and ID_REUSED: fold again, if the evidence is another object than before."""
     further, count = append(evidence, (event,))
-    if count:
-        return further, Admission.NEWEST
+    return (further, Admission.NEWEST) if count else insert(evidence, event)
+
+
+def insert(evidence: Evidence, event: Event) -> tuple[Evidence, Admission]:
+    """The evidence with one more record, which does not stand after all others: `append` has found that."""
     for known in evidence.events:
         if known.id == event.id and known.source == event.source:
             return _rival(evidence, known, event)

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from models.case import Admission, Evidence, admit, append
+from models.case import Admission, Evidence, append, insert
 from models.event import Event, kind_of
 from models.event_types import VOIDED
 from models.policy import Kind, Policies
@@ -59,8 +59,6 @@ def track_all(case: Watched, events: Sequence[Event], policies: Policies) -> Ste
     """Events of one case arrived in this order: what they lead to is what they would lead to one by one. Only what they
     say together is issued, so an order entered and verified among them has its turnaround time, and no more."""
     case = _folded(case, policies)
-    if len(events) == 1:
-        return _arrived(case, events, policies)
     steps: list[Step] = []
     while events:
         steps.append(_arrived(case, events, policies))
@@ -89,7 +87,7 @@ def _may_disprove(case: Watched, event: Event) -> bool:
 
 
 def _reconsidered(case: Watched, event: Event, policies: Policies) -> Step:
-    evidence, admission = admit(case.evidence, event)
+    evidence, admission = insert(case.evidence, event)
     if evidence is case.evidence:
         return Step(case, (admission,), (), (), (), case.look)
     outcomes = recounted(kind_of(case.id), case.evidence.standing, evidence.standing, policies)
