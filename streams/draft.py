@@ -16,6 +16,7 @@ from models.policy import BEGINNING
 from models.rates import Outcome
 from models.store.ledger import (
     DEAD_LETTER,
+    TALLIED,
     Advance,
     Batch,
     Claim,
@@ -112,17 +113,13 @@ class _Part:
     sequence: int
     counts: dict[str, int] = field(default_factory=dict[str, int])
     feeds: dict[tuple[Source, Site], _Feed] = field(default_factory=dict[tuple[Source, Site], _Feed])
-    recorded: datetime | None = None
     judged: datetime | None = None
 
     def heard(self, found: Sequence[Decoded], admissions: Sequence[Admission]) -> None:
         """Events of one case were taken."""
         for admission, number in Counter(admissions).items():
-            what = _TALLIED[admission]
+            what = TALLIED[admission]
             self.counts[what] = self.counts.get(what, 0) + number
-        latest = max([event.recorded for event, _ in found])
-        if self.recorded is None or latest > self.recorded:
-            self.recorded = latest
         source = site = feed = None
         for (event, dropped), admission in zip(found, admissions, strict=True):
             if feed is None or event.source != source or event.site != site:
@@ -144,14 +141,6 @@ class Held:
     partition: int
     case: Watched
     look: datetime | None
-
-
-_TALLIED = {
-    Admission.NEWEST: "accepted",
-    Admission.LATE: "accepted",
-    Admission.DUPLICATE: "duplicates",
-    Admission.ID_REUSED: "id_reused",
-}
 
 
 class Draft:
@@ -287,6 +276,6 @@ def _advance(part: _Part, published: int) -> Advance:
         part.sequence,
         published,
         Tally(**part.counts),
-        part.recorded,
+        max((feed.last_recorded for feed in part.feeds.values()), default=None),
         part.judged,
     )

@@ -10,16 +10,13 @@ from dataclasses import asdict
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 
-from models.case import Admission
 from models.event import CaseId
 from models.policy import Policies
 from models.rates import Outcome
-from models.store.ledger import OutcomeCount, OutcomeKey, Tally
+from models.store.ledger import TALLIED, OutcomeCount, OutcomeKey, Tally
 from models.tracking import Step, Watched, tick, track
 from models.wire import Decoded, Rejected
 from streams.admission import Record, crowded, examine, misplaced
-
-_TALLIED = {Admission.DUPLICATE: "duplicates", Admission.ID_REUSED: "id_reused"}
 
 
 class Recomputed:
@@ -74,7 +71,7 @@ class Recomputed:
             self._tally["rejected"] += 1
             return
         step = track(case, found.event, self._policies)
-        self._tally[_TALLIED.get(step.admissions[0], "accepted")] += 1
+        self._tally[TALLIED[step.admissions[0]]] += 1
         self._keep(step)
         self._count(step.outcomes)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from models.case import Admission
 from models.errors import CallerFault, OurFault
 from models.event import CaseId
 from models.policy import Kind, Policies
@@ -59,6 +60,15 @@ class Tally:
     id_reused: int = 0
     rejected: int = 0
     rerouted: int = 0
+
+
+TALLIED: Mapping[Admission, str] = {
+    Admission.NEWEST: "accepted",
+    Admission.LATE: "accepted",
+    Admission.DUPLICATE: "duplicates",
+    Admission.ID_REUSED: "id_reused",
+}
+"""As what a tally counts an event that a case was given."""
 
 
 @dataclass(frozen=True, slots=True)
