@@ -1,7 +1,7 @@
 """`rxpulse policy apply` and `history`: the next version of the policy, and who made which one when."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -108,15 +108,32 @@ def tell(held: Recorded, before: Policy, wanted: Parsed, changes: Sequence[Chang
     say(f"against version {held.latest.number}, made by {held.latest.author} at {said(held.latest.made)}:")
     for change in changes:
         say(f"  {change}")
-    for kind, name in sorted(narrowed(before, wanted.policy)):
-        say(f"  {kind} {name}: where it no longer judges, what runs ends then and its signals are cleared")
-    for site, (was, now) in resettled(before, wanted.policy).items():
-        say(
-            f"  site {site}: judged as {_setting(now)}, until now as {_setting(was)}; what runs there of clocks and rules"
-        )
-        say("    that do not judge it any more ends then, and their signals are cleared")
+    for line in endings(before, wanted.policy):
+        say(f"  {line}")
     for warning in wanted.warnings:
         say(f"  warning: {warning}")
+
+
+def endings(before: Policy, after: Policy) -> Iterator[str]:
+    """Where something that runs would end, in lines: each sentence once, with all that it holds of."""
+    gone: dict[str, list[str]] = {}
+    for kind, name in sorted(narrowed(before, after)):
+        gone.setdefault(kind, []).append(name)
+    for kind, names in gone.items():
+        each = "it no longer judges" if len(names) == 1 else "one no longer judges"
+        yield f"{named_all(kind, names)}: where {each}, what runs ends then and its signals are cleared"
+    turned: dict[tuple[str | None, str | None], list[str]] = {}
+    for site, pair in resettled(before, after).items():
+        turned.setdefault(pair, []).append(site)
+    for (was, now), sites in turned.items():
+        yield f"{named_all('site', sites)}: judged as {_setting(now)}, until now as {_setting(was)}"
+    if turned:
+        yield "  what runs there of clocks and rules that do not judge it any more ends then, and their signals are cleared"
+
+
+def named_all(what: str, names: Sequence[str]) -> str:
+    """`clock a`, or `clocks a, b`."""
+    return f"{what}{'s' if len(names) > 1 else ''} {', '.join(names)}"
 
 
 def _setting(setting: str | None) -> str:

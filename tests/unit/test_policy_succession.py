@@ -12,6 +12,7 @@ from models.signals import Cleared
 from models.store.policies import checked
 from models.tracking import Watched, tick, track
 from models.tracking.ending import changed_from, ended, narrowed, resettled
+from rxpulse.commands.policy_versions import endings
 from tests.heart import at, event, policy
 
 BASE = 'extends = "inpatient"\n'
@@ -111,6 +112,23 @@ def test_only_entries_that_judge_less_and_sites_that_are_judged_otherwise_are_to
     assert narrowed(declared, narrow) == {(Kind.CLOCK, "stat-verified")}
     assert narrowed(narrow, declared) == frozenset()
     assert narrowed(plain, read('extends = ["inpatient", "retail"]\n').policy) == frozenset()
+
+
+def test_what_ends_is_said_once_for_all_that_it_holds_of() -> None:
+    before = read(BASE).policy
+    off = "".join(
+        f"[{entry}]\nenabled = false\n"
+        for entry in ("clock.stat-verified", "clock.dose-within-window", "rule.expired-lot")
+    )
+    sites = "".join(f'[site.{name}]\nsetting = "inpatient"\ntimezone = "UTC"\n' for name in ("elm", "oak"))
+    assert list(endings(before, read(BASE + off + sites).policy)) == [
+        "clocks dose-within-window, stat-verified: where one no longer judges, what runs ends then and its signals are"
+        " cleared",
+        "rule expired-lot: where it no longer judges, what runs ends then and its signals are cleared",
+        "sites elm, oak: judged as inpatient, until now as each case says",
+        "  what runs there of clocks and rules that do not judge it any more ends then, and their signals are cleared",
+    ]
+    assert list(endings(before, before)) == []
 
 
 def test_the_order_of_ladders_is_a_change() -> None:
