@@ -20,9 +20,9 @@ from rxpulse.destination import Destination, DryRun, ToFile, ToKafka, carry, cho
 from rxpulse.eventfile import reading, records
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
+from streams.intake.map_reading import read_map
 from streams.intake.mimic import Import
 from streams.intake.tabular import Table
-from streams.intake.tabular_map import read_map
 from streams.intake.tally import Refusal, Tally
 
 EXAMPLE = """Example:

@@ -37,7 +37,7 @@ def test_an_example_of_the_page_is_imported_whole(
 
 def test_the_maps_of_the_page_show_every_key() -> None:
     long, wide = (tomllib.loads(text) for text in MAPS)
-    assert long.keys() | wide.keys() == tabular_map._KEYS
+    assert long.keys() | wide.keys() == tabular_map.KEYS
     assert long["time"].keys() == {"format", "timezone", "ambiguous"}
     assert long["type"].keys() == {"column", "time", "codes"}
     assert all(one.keys() == {"type", "time", "actor"} for one in wide["event"])

@@ -13,8 +13,8 @@ from models.errors import CallerFault, UsageFault
 from models.event import Event
 from models.wire import Decoded, decode
 from rxpulse import cli
+from streams.intake.map_reading import read_map
 from streams.intake.tabular import REMEDIES, Refusal, Table
-from streams.intake.tabular_map import read_map
 
 KEY = "a key that is long enough to be one"
 HEAD = """
@@ -230,15 +230,54 @@ def test_a_site_that_nobody_names_is_asked_for_and_may_be_given_from_outside() -
         ("source =", "sorce =", "sorce: no such key"),
         ('"data.setting" = "inpatient"', '"data.actor" = "jdoe"', "a person or number is no constant"),
         ("%m/%d/%Y", "%m/%d", "no year"),
-        ("type =", "[[event]]\nx =", "event.x: no such key"),
+        ("type =", "[[event]]\nx =", "event[1].x: no such key"),
         ("case =", 'delimiter = ";;"\ncase =', "delimiter: give one character"),
         ("type =", "kind =", "kind: no such key"),
     ],
 )
 def test_a_map_with_a_mistake_is_refused_with_its_key(old: str, new: str, message: str) -> None:
-    with pytest.raises(UsageFault, match=r"map\.toml: ") as refused:
+    with pytest.raises(UsageFault, match=r"^map\.toml(:\d+)?: ") as refused:
         read_map(LONG.replace(old, new), "map.toml")
     assert message in str(refused.value)
+
+
+def test_every_mistake_of_a_map_is_named_at_once_with_its_line() -> None:
+    wrong = (
+        LONG.replace("source =", "sorce =")
+        .replace('"data.drug.code"', '"data.drug.name"')
+        .replace('S = "stat"', "S = 1")
+        .replace("America/New_York", "America/New_Yorck")
+        .replace('"earlier"', '"sooner"')
+        .replace("rx.order.verified", "rx.sold")
+    )
+    with pytest.raises(UsageFault) as refused:
+        read_map(wrong, "map.toml")
+    assert [line.partition(": ")[0] for line in str(refused.value).splitlines()[:-1]] == [
+        "map.toml",
+        "map.toml:2",
+        "map.toml:4",
+        "map.toml:6",
+        "map.toml:7",
+        "map.toml:7",
+        "map.toml:8",
+    ]
+    assert [line.split(": ")[1] for line in str(refused.value).splitlines()[:-1]] == [
+        "source",
+        "sorce",
+        'columns."data.drug.name"',
+        'codes."data.priority".S',
+        "time.ambiguous",
+        "time.timezone",
+        "type.codes.V",
+    ]
+    assert str(refused.value).endswith("\n7 faults: this map cannot be used")
+
+
+def test_a_mistake_in_the_second_event_of_a_wide_map_is_found_by_its_line() -> None:
+    with pytest.raises(
+        UsageFault, match=r"^map\.toml:14: event\[2\]\.type: rx\.sold is no event of a case of kind order"
+    ):
+        read_map(WIDE.replace("rx.order.verified", "rx.sold"), "map.toml")
 
 
 @pytest.fixture
