@@ -42,7 +42,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "ack": ("rxpulse.commands.ack", "ack", "Acknowledge an escalation."),
     "deadletter": ("rxpulse.commands.deadletter", "deadletter", "List, show and replay what could not be read."),
     "user": ("rxpulse.commands.user", "user", "Add, list and disable accounts of the console."),
-    "token": ("rxpulse.commands.token", "token", "Add and revoke tokens of feeds and scripts."),
+    "token": ("rxpulse.commands.token", "token", "Add, list and revoke tokens of feeds and scripts."),
     "contact": ("rxpulse.commands.contact", "contact", "Send a person a test message."),
     "pseudonym": ("rxpulse.commands.pseudonym", "pseudonym", "Turn own numbers into pseudonyms."),
     "bench": ("rxpulse.commands.bench", "bench", "Measure speed and size on this machine."),

@@ -12,12 +12,13 @@ import click
 from models.errors import UsageFault
 from models.event import Site, Source
 from models.settings import Settings
+from models.wire import stamp
 from rxpulse.enacted import operator, undeclared
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
 
 if TYPE_CHECKING:
-    from models.store.tokens import Token
+    from models.store.tokens import Kept, Token
 
 ADD_EXAMPLE = """Example:
 
@@ -28,6 +29,11 @@ REVOKE_EXAMPLE = """Example:
 
 \b
     rxpulse token revoke mercy-pis
+"""
+LIST_EXAMPLE = """Example:
+
+\b
+    rxpulse token list
 """
 
 
@@ -81,6 +87,47 @@ def revoke(name: str, as_json: bool) -> None:
         print_json({"name": name, "revoked": was_good})
     else:
         say(f"{name} is taken back" if was_good else f"{name} had been taken back before")
+
+
+@token.command("list", epilog=LIST_EXAMPLE)
+@json_option
+def list_(as_json: bool) -> None:
+    """List every token that was given out: what it may do, since when, and whether it was taken back. Never its text.
+
+    A token holds until it is taken back.
+    """
+    from models.store import tokens
+    from models.store.connecting import connect
+
+    with connect(database_url(), "rxpulse token", autocommit=True) as connection:
+        found = tokens.listed(connection)
+    if as_json:
+        print_json([document(one) for one in found])
+        return
+    wide = max((len(one.token.name) for one in found), default=0)
+    for one in found:
+        click.echo(f"{one.token.name:<{wide}}  {held(one)}: {may(one.token)}")
+    if not found:
+        say("no token was ever given out: `rxpulse token add` makes one")
+    say("not among them: RXPULSE_API_KEY, the key of this installation, which opens everything")
+
+
+def document(one: "Kept") -> dict[str, object]:
+    """A token as it is kept, without its hash: that is of no use to anybody, and looks like a secret."""
+    return {
+        "name": one.token.name,
+        "sources": sorted(one.token.sources),
+        "sites": sorted(one.token.sites),
+        "made": stamp(one.made),
+        "revoked": None if one.revoked is None else stamp(one.revoked),
+    }
+
+
+def held(one: "Kept") -> str:
+    """From when on it holds, or held until when; days in UTC, for whoever reads it may sit anywhere."""
+    if one.revoked is None:
+        return f"since {one.made:%Y-%m-%d %H:%MZ}"
+    return f"TAKEN BACK {one.revoked:%Y-%m-%d %H:%MZ}, made {one.made:%Y-%m-%d %H:%MZ}"
 
 
 def unknown_sites(url: str, sites: Sequence[str]) -> list[str]:

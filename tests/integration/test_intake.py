@@ -493,6 +493,33 @@ def test_the_command_gives_a_token_once_and_takes_it_back(intake: Intake, tmp_pa
     wait_until(lambda: intake.post(sent, key=reader.strip()).status_code == 403, 2)
 
 
+def test_the_list_of_tokens_says_what_each_may_and_since_when_and_never_its_text(
+    database_url: str, tmp_path: Path
+) -> None:
+    environ = {"RXPULSE_HOME": str(tmp_path), "RXPULSE_DATABASE_URL": database_url}
+
+    def run(*words: str) -> tuple[str, str]:
+        done = CliRunner(env=environ).invoke(cli.main, ["token", *words])
+        assert done.exit_code == 0, done.output
+        return done.stdout, done.stderr
+
+    assert run("list")[0] == "" and "no token was ever given out" in run("list")[1]
+    texts = [run("add", "wall", "--site", "oak")[0], run("add", "pis", "--source", "/oak/pms", "--site", "oak")[0]]
+    run("revoke", "wall")
+    shown, remark = run("list")
+    [pis, wall] = shown.splitlines()
+    assert re.fullmatch(r"pis   since [-\d]+ [:\d]+Z: reads the console at oak and sends events of /oak/pms .*", pis)
+    assert re.fullmatch(r"wall  TAKEN BACK [-\d]+ [:\d]+Z, made [-\d]+ [:\d]+Z: .* and sends nothing", wall)
+    assert "RXPULSE_API_KEY" in remark
+    listed = run("list", "--json")[0]
+    [pis, wall] = json.loads(listed)
+    assert (pis["name"], pis["sources"], pis["sites"], pis["revoked"]) == ("pis", ["/oak/pms"], ["oak"], None)
+    assert pis["made"] <= wall["revoked"]
+    with psycopg.connect(database_url) as connection:
+        hashes = [text for (text,) in connection.execute("SELECT hash FROM tokens")]
+    assert not any(secret.strip() in shown + listed for secret in (*texts, *hashes))
+
+
 def test_a_token_for_a_site_that_nobody_declared_is_given_with_a_warning(database_url: str, tmp_path: Path) -> None:
     text = '[site.mercy]\nsetting = "inpatient"\ntimezone = "UTC"\n'
     policies.begin(database_url, policy_text.read(text, file="test"), "a test")
