@@ -14,6 +14,7 @@ from console.listing import UNAUTHORIZED
 from console.pages import page
 from console.showing import Words, age
 from metrics.svg import Line, Point, line_chart
+from metrics.targets import share_shown
 from models.policy import Policy, Within
 from models.store.console import ConsoleStore
 from models.store.turnarounds import DAYS, Day, Taken, Turnaround
@@ -68,6 +69,7 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
             clocks=[(name, [one for one in found if one.clock == name]) for name in known],
             clock=clock if clock in known else "",
             charts=[_chart(clock, site, days, policy, words) for site, days in by_site.items()],
+            shown=lambda name, taken: _shown(name, taken, policy),
             how_old=page_age(store, words),
             words=words,
             session=who.session,
@@ -79,6 +81,11 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         return [_answer(one) for one in store.turnarounds(caller.rights)[1]]
 
     return routes
+
+
+def _shown(clock: str, taken: Taken | None, policy: Policy | None) -> float | None:
+    """The share in target as it is told, 0 to 1; None where there is none to tell."""
+    return share_shown(policy.clocks.get(clock) if policy else None, taken.in_target if taken else None)
 
 
 def _chart(clock: str, site: str, days: list[Day], policy: Policy | None, words: Words) -> Chart:

@@ -16,6 +16,7 @@ from metrics import svg
 from metrics.day_chart import day_chart
 from metrics.pareto import Bar
 from metrics.svg import Share
+from metrics.targets import share_shown, target_words
 from metrics.verdict import FEWEST_DAYS, MARKS, Verdict
 from metrics.wording import day_words, length_words
 from models.policy import Severity
@@ -27,8 +28,6 @@ from workflows.report import (
     Report,
     State,
     severity_word,
-    share_shown,
-    target_words,
 )
 
 LARGEST = 200_000
@@ -79,7 +78,7 @@ def _page(report: Report, measures: list[Measure], charts: list[tuple[Measure, M
         tally={verdict: sum(one.judged.verdict is verdict for one in measures) for verdict in Verdict},
         pareto=Markup(_pareto(report.causes)) if report.causes else None,
         words=_Words(report),
-        shown=share_shown,
+        shown=_shown,
         Verdict=Verdict,
         State=State,
         Severity=Severity,
@@ -88,6 +87,11 @@ def _page(report: Report, measures: list[Measure], charts: list[tuple[Measure, M
         doubts=DOUBTS,
         fewest_days=FEWEST_DAYS,
     )
+
+
+def _shown(measure: Measure, lengths: Lengths | None) -> float | None:
+    """The share in target as it is told, 0 to 1; None where there is none to tell."""
+    return share_shown(measure.clock, lengths.in_target if lengths else None)
 
 
 class _Words:
@@ -111,7 +115,7 @@ class _Words:
         return "–" if share is None else f"{100 * share:.1f}\u00a0%"
 
     def met(self, measure: Measure, lengths: Lengths | None) -> str:
-        return self.share(share_shown(measure, lengths))
+        return self.share(_shown(measure, lengths))
 
     def day(self, one: date) -> str:
         return f"{day_words(one)} {one.year}"

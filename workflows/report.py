@@ -15,15 +15,12 @@ from metrics.day_chart import Day
 from metrics.pareto import Bar, pareto
 from metrics.spc import Chart, chart
 from metrics.verdict import Judged, judged
-from metrics.wording import length_words
 from models.event import Site
 from models.period import LOOKED_BACK, Week
-from models.policy import BusinessDays, ByField, Clock, Kind, Policies, Policy, Rate, Severity, Within
+from models.policy import Clock, Kind, Policies, Policy, Rate, Severity
 from models.store.reporting import Facts, Raised, Shifted, StillOpen, Trials, Turnaround
 
 _MINUTE = 60e6
-_AT_ONCE = timedelta(seconds=1)
-"""A target up to this is said as "at once"."""
 
 
 class State(StrEnum):
@@ -261,36 +258,6 @@ def _opportunities(trials: Trials, rate: Rate | None) -> int:
 def _share(trials: Trials, rate: Rate | None) -> float | None:
     opportunities = _opportunities(trials, rate)
     return trials.errors / opportunities if opportunities else None
-
-
-def share_shown(measure: Measure, lengths: Lengths | None) -> float | None:
-    """The share in target as it is told, 0 to 1. None without work, without a due, and for a clock whose target is "at
-    once": all work takes some time, so its share is 0 and says nothing."""
-    if lengths is None or (measure.clock is not None and _at_once(measure.clock)):
-        return None
-    return lengths.in_target
-
-
-def _at_once(clock: Clock) -> bool:
-    return isinstance(clock.target, Within) and clock.target.length <= _AT_ONCE
-
-
-def target_words(clock: Clock | None) -> str:
-    """The target of a clock in words; empty where it has none or the policy does not name it."""
-    match clock.target if clock else None:
-        case Within(length) if length <= _AT_ONCE:
-            return "at once"
-        case Within(length):
-            return f"within {length_words(length / timedelta(minutes=1))}" + (
-                " open time" if clock and clock.open_hours else ""
-            )
-        case BusinessDays(days):
-            return f"within {days} business day{'s' if days > 1 else ''}"
-        case ByField(name, plus):
-            later = f" plus {length_words(plus / timedelta(minutes=1))}" if plus else ""
-            return f"by the time {name.replace('_', ' ')}{later}"
-        case None:
-            return ""
 
 
 def severity_word(severity: Severity) -> str:

@@ -1,5 +1,6 @@
 """The pages of figures over a real database: turnaround and data quality."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def test_the_page_of_a_clock_shows_its_days_as_picture_and_table(console: Served
     assert "<svg" in text and "<desc" in text and text.count("5 min</td>") >= 3
     assert "<svg" not in browser.get("/turnaround").text
     assert "STAT order verified by a pharmacist" in browser.get("/turnaround", params={"clock": "nonsense"}).text
+
+
+def test_a_clock_that_wants_it_at_once_shows_no_share_of_what_was_in_target(console: Served, story: Story) -> None:
+    for clock in ("excursion-over", "stat-verified"):
+        story.interval(clock, 0.1, 20)
+    browser = console.signed_in()
+    rows = re.findall(r'/turnaround\?clock=([\w-]+)".*?<td>(.*?) <small>', browser.get("/turnaround").text, re.DOTALL)
+    assert dict(rows) == {"excursion-over": '<span class="none">–</span>', "stat-verified": "0 %"}
+    days = browser.get("/turnaround", params={"clock": "excursion-over"}).text.partition("</table>")[0]
+    assert '<td><span class="none">–</span></td></tr>' in days
 
 
 def test_a_store_without_intervals_says_so(console: Served) -> None:
