@@ -46,12 +46,17 @@ def known(settings: Settings) -> Known:
     return found
 
 
-def looked(settings: Settings, mark: str) -> None:
-    """Records in the audit who looked at the content of a letter; says where that could not be recorded."""
+def warning(what: str) -> str:
+    """What whoever sees the content of dead letters is told before."""
+    return f"warning: {what} may name a patient; show it to nobody who need not see it, and keep no copy"
+
+
+def looked(settings: Settings, marks: Sequence[str]) -> None:
+    """Records in the audit who looked at the content of these letters; says where that could not be recorded."""
     from models.store.putaside import SHOWN, note
 
-    if not _asked(settings, lambda url: note(url, operator(), SHOWN, [mark])):
-        say("the audit could not be reached: that you looked at it is not recorded")
+    if not _asked(settings, lambda url: note(url, operator(), SHOWN, marks)):
+        say("the audit could not be reached: that you looked is not recorded")
 
 
 def sent(settings: Settings, marks: Sequence[str]) -> None:

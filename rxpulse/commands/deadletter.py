@@ -105,8 +105,8 @@ def show(letter: str, raw: bool, as_json: bool) -> None:
     known = letterbook.known(settings)
     shown = row(found, judge(found, datetime.now(UTC), known.policies), known.replayed(found.mark))
     if visible := raw or sys.stdout.isatty():
-        say("warning: this record may name a patient; show it to nobody who need not see it, and keep no copy")
-        letterbook.looked(settings, found.mark)
+        say(letterbook.warning("this record"))
+        letterbook.looked(settings, [found.mark])
         shown |= {"key": None if found.key is None else content(found.key), "content": content(found.value)}
     if as_json:
         print_json(shown)

@@ -2,18 +2,25 @@
 
 import json
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from models.errors import UsageFault
 from models.settings import Settings
+from rxpulse import letterbook
 from rxpulse.output import json_option, print_json, say
 from rxpulse.running import with_running_stack
 
 if TYPE_CHECKING:
     from streams.aside import Why
     from streams.feed import Start
+
+T = TypeVar("T")
+_TOGETHER = 500
+"""Dead letters that the audit is told of at once, before they are shown."""
 
 
 @click.group()
@@ -70,7 +77,8 @@ def types(as_json: bool) -> None:
 def tail(topic: str, follow: bool, last: int | None, whence: str | None) -> None:
     """Print the records of a topic, one a line, as they lie there.
 
-    What was put aside (rx.deadletter) comes with when and why, and with the place in rx.events that it came from.
+    What was put aside (rx.deadletter) comes with when and why, and with the place in rx.events that it came from. It may
+    name a patient: the audit keeps who looked at which, as of `rxpulse deadletter show`.
 
     \b
     Example: rxpulse topics tail rx.deadletter -n 20
@@ -79,19 +87,33 @@ def tail(topic: str, follow: bool, last: int | None, whence: str | None) -> None
     from streams.aside import why_aside
     from streams.feed import beyond, reader
     from streams.feed import tail as records
+    from streams.letters import letter_of
+    from streams.topics import DEADLETTER
 
     start = beginning(last, whence, follow)
-    with reader(with_running_stack(Settings.from_env(os.environ), os.environ)) as consumer:
+    settings = with_running_stack(Settings.from_env(os.environ), os.environ)
+    with reader(settings) as consumer:
         try:
+            if topic == DEADLETTER:
+                say(letterbook.warning("what was put aside"))
             if (end := beyond(consumer, topic, start)) is not None:
                 say(
                     f"{topic} ends at offset {end}: nothing lies at {whence} or beyond; give a smaller offset, or -n 20"
                 )
-            for message in records(consumer, topic, start, follow):
-                click.echo(line(message.value() or b"", why_aside(message)))
+            for some in together(records(consumer, topic, start, follow), 1 if follow else _TOGETHER):
+                if topic == DEADLETTER:
+                    letterbook.looked(settings, [letter_of(message).mark for message in some])
+                for message in some:
+                    click.echo(line(message.value() or b"", why_aside(message)))
         except KeyboardInterrupt:
             # How one stops following is no fault.
             return
+
+
+def together(records: Iterator[T], most: int) -> Iterator[list[T]]:
+    """The records in groups of so many, the last one smaller."""
+    while some := list(islice(records, most)):
+        yield some
 
 
 def beginning(last: int | None, whence: str | None, follow: bool) -> "Start":

@@ -114,6 +114,21 @@ def test_who_sees_a_record_is_warned_and_recorded(live: Live) -> None:
     assert away.exit_code == 0 and "is not recorded" in away.stderr
 
 
+def test_who_reads_the_topic_of_dead_letters_is_warned_and_recorded_too(live: Live) -> None:
+    put_aside(live, (BAD, "not json"), (BAD, "not json"), (encode(GOOD), "bad subject"))
+
+    def tail(*words: str, **env: str) -> Result:
+        return CliRunner(env=live.env | env).invoke(cli.main, ["topics", "tail", *words])
+
+    some = tail("rx.deadletter", "-n", "2")
+    assert some.stdout.count(NAME) == 1 and "may name a patient" in some.stderr
+    assert audit(live) == [("dead letter shown", mark(live, one)) for one in ("0:1", "0:2")]
+    away = tail("rx.deadletter", "-n", "1", RXPULSE_DATABASE_URL="postgresql://a:b@127.0.0.1:9/none")
+    assert away.exit_code == 0 and "is not recorded" in away.stderr
+    other = tail("rx.events")
+    assert "patient" not in other.stderr and len(audit(live)) == 2
+
+
 def test_at_a_terminal_the_record_is_shown_and_can_give_it_no_orders(live: Live) -> None:
     put_aside(live, (BAD + b"\x1b[2J", "not json"))
     leader, terminal = pty.openpty()
