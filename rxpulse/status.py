@@ -56,6 +56,7 @@ def store_figures(database_url: Secret | None, kafka: Settings | None = None) ->
     return {
         "feed": [
             {"source": f.source, "site": f.site, "last_event": stamp(f.last_event), "silent_s": round(f.silent_s, 1)}
+            | {"alarm": f.alarm}
             for f in found.feeds
         ],
         "lag_events": None if kafka is None else _lag(kafka, found.positions),

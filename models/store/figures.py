@@ -6,16 +6,18 @@ from typing import Any
 
 from models.store.connecting import connect
 from models.store.reporting import Written, all_written
+from models.store.silences import silent_feeds
 
 
 @dataclass(frozen=True, slots=True)
 class FeedFigure:
-    """`silent_s` counts from the latest `recorded`."""
+    """`silent_s` counts from the latest `recorded`. `alarm`: it is silent for longer than it may be, and a signal says so."""
 
     source: str
     site: str
     last_event: datetime
     silent_s: float
+    alarm: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def figures(database_url: str) -> Figures | None:
             "SELECT source, site, max(last_time), extract(epoch FROM now() - max(last_recorded))::float8 FROM feeds"
             " GROUP BY source, site ORDER BY source, site"
         )
+        silent = silent_feeds(connection)
         cases = rows(
             "SELECT kind, count(*) FILTER (WHERE finished IS NULL), count(*) FILTER (WHERE finished IS NULL AND pace ="
             " 'late'), count(*) FROM cases GROUP BY kind ORDER BY kind"
@@ -73,7 +76,10 @@ def figures(database_url: str) -> Figures | None:
     return Figures(
         positions={partition: position for partition, position, _ in positions},
         events_total=sum(accepted for *_, accepted in positions),
-        feeds=[FeedFigure(source, site, last, max(silent, 0.0)) for source, site, last, silent in feeds],
+        feeds=[
+            FeedFigure(source, site, last, max(since, 0.0), (source, site) in silent)
+            for source, site, last, since in feeds
+        ],
         cases={kind: CaseFigure(opened, late, total) for kind, opened, late, total in cases},
         signals_open=signals[0],
         signals_raised=signals[1],

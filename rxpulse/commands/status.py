@@ -45,7 +45,8 @@ def for_people(document: figures.Document) -> str:
         lines.append(loading(lag, document["feed"]))
     else:
         lines.extend(
-            f"feed {feed['source']} at {feed['site']}: {silent(feed['silent_s'])}" for feed in document["feed"]
+            f"feed {feed['source']} at {feed['site']}: {heard(feed['silent_s'], alarm=feed['alarm'])}"
+            for feed in document["feed"]
         )
     lines.append(f"{document['events_total']} events, {'unknown how many' if lag is None else lag} not yet read")
     for kind, cases in document["cases"].items():
@@ -67,16 +68,24 @@ def loading(lag: int, feeds: list[dict[str, str]]) -> str:
     return f"history loads: {lag} events to read{upto}"
 
 
-def silent(seconds: float) -> str:
-    """How long nothing came, in words: the two largest units that say anything."""
+def heard(seconds: float, *, alarm: bool) -> str:
+    """When a feed was last heard of; an alarm only where that is longer ago than it may be, for at night or in closed hours
+    many a feed says nothing for long."""
+    if alarm:
+        return f"ALARM: silent for {lasting(seconds)}, longer than it may be"
+    return f"last heard of {lasting(seconds)} ago"
+
+
+def lasting(seconds: float) -> str:
+    """A length in words: the two largest units that say anything."""
     minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
     if minutes < 1:
-        return "heard less than a minute ago"
+        return "less than a minute"
     if hours < 1:
-        return f"silent for {minutes} min"
+        return f"{minutes} min"
     if days < 1:
-        return f"silent for {hours} h {minutes % 60} min"
-    return f"silent for {days} d {hours % 24} h"
+        return f"{hours} h {minutes % 60} min"
+    return f"{days} d {hours % 24} h"
 
 
 def _at_rest(detail: str) -> str:

@@ -26,6 +26,7 @@ from models.signals import Cleared, Signal
 from models.store import policies as versions
 from models.store import seat as seats
 from models.store.changes import ATTENTION
+from models.store.figures import figures
 from models.store.judging import expected_shifts, unjudged
 from models.store.ledger import Advance, Batch, OutcomeCount, OutcomeKey, SignalFact
 from models.store.memory import Memory as MemoryStore
@@ -572,9 +573,17 @@ def test_a_feed_is_silent_from_the_instant_at_which_its_policy_allows_no_more(ea
     with psycopg.connect(ear.url) as connection:
         assert silent_feeds(connection) == {PIS: ear.at(0)}
         assert connection.execute("SELECT told, attention FROM signals").fetchall() == [(None, True)]
+    assert alarms(ear) == {PIS: True}
     ear.until(22)
     ear.hear()
     assert ear.judge() == []
+
+
+def alarms(ear: Ear) -> dict[tuple[str, str], bool]:
+    """What `rxpulse status` says of each feed."""
+    found = figures(ear.url)
+    assert found is not None
+    return {(one.source, one.site): one.alarm for one in found.feeds}
 
 
 def test_a_silent_feed_is_cleared_by_its_next_event_and_the_next_silence_is_another_signal(ear: Ear) -> None:
@@ -587,6 +596,7 @@ def test_a_silent_feed_is_cleared_by_its_next_event_and_the_next_silence_is_anot
     assert ear.judge() == [replace(silent, cleared=ear.at(25), reason=Cleared.SPOKE, revision=2)]
     with psycopg.connect(ear.url) as connection:
         assert silent_feeds(connection) == {}
+    assert alarms(ear) == {PIS: False}
     ear.until(46)
     ear.hear()
     [again] = ear.judge()

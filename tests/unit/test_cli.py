@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from models.errors import CallerFault, UsageFault
 from models.settings import Settings
 from rxpulse import cli
-from rxpulse.commands.status import for_people, silent
+from rxpulse.commands.status import for_people, lasting
 from rxpulse.home import PartState, Purpose, StackState, born, open_home, write_state
 from rxpulse.plan import check_only
 from rxpulse.ports import block
@@ -219,14 +219,18 @@ def test_a_home_of_work_is_none_of_the_demo(tmp_path: Path) -> None:
 
 
 def test_while_history_loads_status_says_how_much_and_calls_no_feed_silent() -> None:
-    feed = {"source": "/s", "site": "mercy", "last_event": "2026-10-12T14:03:00Z", "silent_s": 4e6}
+    feed = {"source": "/s", "site": "mercy", "last_event": "2026-10-12T14:03:00Z", "silent_s": 4e6, "alarm": False}
     figures = {"cases": {}, "signals": dict.fromkeys(("open", "raised_total"), 0), "reports": [], "parts": []}
     told = dict.fromkeys(("open", "unacknowledged", "delivered_total", "failed_total"), 0)
     document = figures | {"running": True, "feed": [feed], "escalations": told, "events_total": 5, "lag_events": 42_000}
     lines = for_people(document).splitlines()
     assert lines[0] == "history loads: 42000 events to read, read up to 12 Oct 14:03Z"
     assert not any("silent" in line for line in lines)
-    assert "silent for" in for_people(document | {"lag_events": 3})
+    assert "last heard of 46 d" in for_people(document | {"lag_events": 3})
+    alarm = for_people(document | {"lag_events": 3, "feed": [feed, feed | {"source": "/t", "alarm": True}]})
+    assert [line for line in alarm.splitlines() if "ALARM" in line] == [
+        "feed /t at mercy: ALARM: silent for 46 d 7 h, longer than it may be"
+    ]
 
 
 def test_reset_refuses_before_it_asks(tmp_path: Path) -> None:
@@ -258,15 +262,15 @@ def test_a_stopped_stack_shows_no_figures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (12.4, "heard less than a minute ago"),
-        (60, "silent for 1 min"),
-        (3599, "silent for 59 min"),
-        (7260, "silent for 2 h 1 min"),
-        (266400, "silent for 3 d 2 h"),
+        (12.4, "less than a minute"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (7260, "2 h 1 min"),
+        (266400, "3 d 2 h"),
     ],
 )
-def test_silence_is_told_in_words(seconds: float, words: str) -> None:
-    assert silent(seconds) == words
+def test_lengths_are_told_in_words(seconds: float, words: str) -> None:
+    assert lasting(seconds) == words
 
 
 def test_help_reads_no_shell() -> None:
