@@ -4,10 +4,14 @@ A deadline passes without an event, so somebody has to look. That is only honest
 now: twice a second the worker asks the database for the time and Kafka for the ends of its partitions, and once a
 partition's position has reached the end asked for, its silence up to that time (less a margin for evidence that is still
 on its way) is judged. A worker that is behind judges nothing.
+
+Silence is judged in the order in which it became due, a limited number of cases at a time: after a long stop it may
+concern a million of them, and neither the memory nor the events that come meanwhile may suffer from that.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -31,6 +35,14 @@ EVERY = 0.5
 _TRUSTED = 5.0
 """Seconds for which the answer to a question may be used."""
 _ASKED_WITHIN = 5.0
+AT_ONCE = 500
+"""Cases of which silence is judged in one go, over all partitions."""
+_LEAST = 50
+"""And in each of them at least."""
+_WRITTEN_FIRST = 5 * AT_ONCE
+"""Cases that wait to be written, from which on nothing more is judged until they are."""
+_RESOLUTION = timedelta(microseconds=1)
+"""Of every instant, here and in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,12 @@ def caught_up(question: Question, partitions: Iterable[Partition], now: float) -
 
 def _reached(partition: Partition) -> int:
     return max(partition.position, partition.end)
+
+
+def horizon(due: Sequence[tuple[datetime, CaseId]], most: int, until: datetime) -> datetime:
+    """The instant up to which silence can be judged by cases that are due before `until`, those longest due first, of
+    which the store was asked for so many: where there may be more, only up to those left out."""
+    return until if len(due) < most else min(due[-1][0] + _RESOLUTION, until)
 
 
 class Ticker:
@@ -81,11 +99,12 @@ class Ticker:
         self._next = 0.0
         self._open: Question | None = None
         self._apart = timedelta()
+        self._more = False
 
     @property
     def wait(self) -> float:
-        """Seconds until the next question."""
-        return max(self._next - monotonic(), 0.0)
+        """Seconds until there is something to do again."""
+        return 0.0 if self._more else max(self._next - monotonic(), 0.0)
 
     def judge(
         self, partitions: Mapping[int, Partition], drafts: Iterable[Draft], into: Draft, policies: Policies
@@ -97,14 +116,16 @@ class Ticker:
             self._open = self._ask(partitions)
             if self._open is not None:
                 self._behind(self._backlog.look(self._open.now, self._open.ends, partitions.values()))
-        if self._open is None or abs(self._apart) > APART:
+        self._more = False
+        if self._open is None or abs(self._apart) > APART or len(into.cases) >= _WRITTEN_FIRST:
             return
         ready = caught_up(self._open, partitions.values(), monotonic())
         if ready:
             until = self._open.now - self._margin
-            left = {p: end for p, end in self._open.ends.items() if p not in {one.number for one in ready}}
+            whole = self._listen({one.number: one for one in ready}, until, drafts, into, policies)
+            self._more = len(whole) < len(ready)
+            left = {p: end for p, end in self._open.ends.items() if p not in whole}
             self._open = Question(self._open.now, left, self._open.asked) if left else None
-            self._listen({one.number: one for one in ready}, until, drafts, into, policies)
 
     def _ask(self, partitions: Iterable[int]) -> Question | None:
         """None where Kafka does not answer: then silence is not judged, and the worker lives on until it does."""
@@ -134,18 +155,26 @@ class Ticker:
         drafts: Iterable[Draft],
         into: Draft,
         policies: Policies,
-    ) -> None:
+    ) -> set[int]:
+        """Judges silence up to `until`, or as far as that can be done in one go, and gives the partitions of which all of
+        it is judged."""
         unwritten = _unwritten(drafts)
-        due = {case: partition for partition, case in self._ledger.due(list(ready), until)}
-        due |= {case: held.partition for case, held in unwritten.items() if held.partition in ready}
-        self._cases.bring(due.items(), policies)
+        # The store knows nothing yet of those unwritten: as many more are asked for as may be answered in vain.
+        in_vain = max(Counter(held.partition for held in unwritten.values()).values(), default=0)
+        most = max(AT_ONCE // len(ready), _LEAST) + in_vain
+        due = self._ledger.due(list(ready), until, most)
+        horizons = {number: horizon(due.get(number, ()), most, until) for number in ready}
+        concerned = {case: number for number, found in due.items() for _, case in found}
+        concerned |= {case: held.partition for case, held in unwritten.items() if held.partition in ready}
+        self._cases.bring(concerned.items(), policies)
         by_partition: dict[int, list[Held]] = {number: [] for number in ready}
-        for case, partition in due.items():
+        for case, number in concerned.items():
             held = self._cases.get(case)
-            if held is not None and held.look is not None and held.look < until:
-                by_partition[partition].append(held)
+            if held is not None and held.look is not None and held.look < horizons[number]:
+                by_partition[number].append(held)
         for number, cases in by_partition.items():
-            self._tick(ready[number], cases, until, into, policies)
+            self._tick(ready[number], cases, horizons[number], into, policies)
+        return {number for number, judged in horizons.items() if judged == until}
 
     def _tick(
         self, partition: Partition, cases: Iterable[Held], until: datetime, into: Draft, policies: Policies

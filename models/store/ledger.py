@@ -227,9 +227,10 @@ class Ledger(Protocol):
         """The cases among these that the store knows, each with its next look."""
         ...
 
-    def due(self, partitions: Sequence[int], until: datetime) -> list[tuple[int, CaseId]]:
-        """The cases of these partitions, with the partition, of which silence up to `until` says something new, those
-        longest due first."""
+    def due(self, partitions: Sequence[int], until: datetime, most: int) -> dict[int, list[tuple[datetime, CaseId]]]:
+        """The cases of which silence up to `until` says something new, each with its next look; of every partition those
+        longest due, in order: at most so many, and whichever are due at the same instant as the last of these. A partition
+        without one is left out."""
         ...
 
     def worried(self, partitions: Sequence[int], about: Collection[tuple[Kind, str]]) -> list[tuple[int, CaseId]]:

@@ -104,10 +104,12 @@ class MemoryLedger:
     def policies(self, known: Policies | None) -> Policies | None:
         return None if known is not None else self._memory.policies
 
-    def due(self, partitions: Sequence[int], until: datetime) -> list[tuple[int, CaseId]]:
-        rows = (row for row in self._memory.cases.values() if row.partition in partitions)
-        due = sorted((row.look, row.id, row.partition) for row in rows if row.look is not None and row.look < until)
-        return [(partition, name) for _, name, partition in due]
+    def due(self, partitions: Sequence[int], until: datetime, most: int) -> dict[int, list[tuple[datetime, CaseId]]]:
+        found: dict[int, list[tuple[datetime, CaseId]]] = {}
+        for row in self._memory.cases.values():
+            if row.partition in partitions and row.look is not None and row.look < until:
+                found.setdefault(row.partition, []).append((row.look, row.id))
+        return {partition: _longest(sorted(due), most) for partition, due in found.items()}
 
     def worried(self, partitions: Sequence[int], about: Collection[tuple[Kind, str]]) -> list[tuple[int, CaseId]]:
         latest = {fact.signal.id: fact for fact in self._memory.facts if isinstance(fact, SignalFact)}
@@ -144,6 +146,11 @@ class MemoryLedger:
         return sorted(found, key=lambda fact: fact.sequence)
 
 
+def _longest(due: "list[tuple[datetime, CaseId]]", most: int) -> "list[tuple[datetime, CaseId]]":
+    """The first so many, and those due at the same instant as the last of these."""
+    return due[:most] + [one for one in due[most:] if one[0] == due[most - 1][0]]
+
+
 def _check(held: _Held | None, advance: Advance) -> None:
     if held is None or (held.claim.epoch, held.claim.position) != (advance.epoch, advance.was):
         raise Fenced(f"partition {advance.partition} is no longer this worker's, at the position it knows")
@@ -155,7 +162,7 @@ def _move(held: _Held, advance: Advance) -> None:
         position=advance.position,
         sequence=advance.sequence,
         published=advance.published,
-        judged=advance.judged or held.claim.judged,
+        judged=max((at for at in (held.claim.judged, advance.judged) if at is not None), default=None),
     )
     held.tally = Tally(
         held.tally.accepted + advance.tally.accepted,

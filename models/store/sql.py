@@ -92,12 +92,11 @@ class SqlLedger:
     def policies(self, known: Policies | None) -> Policies | None:
         return read_policies(self._reader, known)
 
-    def due(self, partitions: Sequence[int], until: datetime) -> list[tuple[int, CaseId]]:
-        rows = self._reader.execute(
-            "SELECT partition, id FROM cases WHERE partition = ANY(%s) AND look < %s ORDER BY look, id",
-            [list(partitions), until],
-        )
-        return [(partition, CaseId(name)) for partition, name in rows]
+    def due(self, partitions: Sequence[int], until: datetime, most: int) -> dict[int, list[tuple[datetime, CaseId]]]:
+        found: dict[int, list[tuple[datetime, CaseId]]] = {}
+        for partition, look, name in self._reader.execute(_DUE, [list(partitions), until, most]):
+            found.setdefault(partition, []).append((look, CaseId(name)))
+        return found
 
     def worried(self, partitions: Sequence[int], about: Collection[tuple[Kind, str]]) -> list[tuple[int, CaseId]]:
         rows = self._reader.execute(
@@ -156,9 +155,15 @@ _CLAIM = """
 UPDATE positions SET epoch = epoch + 1, owner = %s, backend = %s WHERE partition = ANY(%s)
 RETURNING partition, epoch, position, sequence, published, judged
 """
+_DUE = """
+SELECT p, look, id FROM unnest(%s::smallint[]) p CROSS JOIN LATERAL (
+    SELECT look, id FROM cases WHERE partition = p AND look < %s ORDER BY look FETCH FIRST (%s) ROWS WITH TIES) c
+ORDER BY p, look, id
+"""
+"""Each partition by itself: so its part of the index is read from the beginning, and no further than needed."""
 _ADVANCE = """
 UPDATE positions p SET position = v.position, sequence = v.sequence, published = v.published, beat = now(),
-    recorded = greatest(p.recorded, v.recorded), judged = coalesce(v.judged, p.judged),
+    recorded = greatest(p.recorded, v.recorded), judged = greatest(p.judged, v.judged),
     accepted = p.accepted + v.accepted, duplicates = p.duplicates + v.duplicates,
     id_reused = p.id_reused + v.id_reused, rejected = p.rejected + v.rejected, rerouted = p.rerouted + v.rerouted
 FROM unnest(%s::int2[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::timestamptz[],

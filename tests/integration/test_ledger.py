@@ -23,12 +23,13 @@ from models.store.ledger import (
     Tally,
 )
 from models.store.memory import Memory, MemoryLedger
-from models.store.records import case_row
+from models.store.records import CaseRow, case_row
 from models.store.sql import SqlLedger
 from models.tracking import Watched, tick, track
 from tests.heart import event
 
 CLUSTER = "a-cluster"
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 POLICIES = Policies.only(policy_text.shipped_default().policy)
 Open = Callable[[str], Ledger]
 
@@ -148,20 +149,41 @@ def test_of_another_cluster_it_is_the_cluster_that_is_refused(ledgers: Open) -> 
         ledger.claim("another", [0], "w0")
 
 
+def looking(number: int, look: datetime | None, partition: int = 0) -> CaseRow:
+    case = Watched(CaseId(f"order/{number}"))
+    return case_row(track(case, event("order.entered", 0, case=case.id), POLICIES).case, partition, look)
+
+
 def test_cases_are_due_in_the_order_of_their_looks(ledgers: Open) -> None:
     ledger = ledgers("w0")
     ledger.claim(CLUSTER, [0], "w0")
-    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    rows = []
-    for number, minutes in ((1, 5), (2, 1), (3, None)):
-        case = track(
-            Watched(CaseId(f"order/{number}")), event("order.entered", 0, case=f"order/{number}"), POLICIES
-        ).case
-        rows.append(case_row(case, 0, None if minutes is None else noon + timedelta(minutes=minutes)))
+    first, second = NOON + timedelta(minutes=1), NOON + timedelta(minutes=5)
+    rows = [looking(number, look) for number, look in ((1, second), (2, first), (3, None))]
     ledger.commit(Batch([advance()], cases=rows))
-    assert ledger.due([0], noon + timedelta(minutes=1)) == []
-    assert ledger.due([0, 1], noon + timedelta(minutes=6)) == [(0, "order/2"), (0, "order/1")]
-    assert ledger.due([1], noon + timedelta(hours=1)) == []
+    assert ledger.due([0], first, 9) == {}
+    assert ledger.due([0, 1], NOON + timedelta(minutes=6), 9) == {0: [(first, "order/2"), (second, "order/1")]}
+    assert ledger.due([1], NOON + timedelta(hours=1), 9) == {}
+
+
+def test_of_each_partition_only_so_many_are_due_and_those_of_the_same_instant(ledgers: Open) -> None:
+    ledger = ledgers("w0")
+    ledger.claim(CLUSTER, [0, 1], "w0")
+    first, second = NOON + timedelta(minutes=1), NOON + timedelta(minutes=2)
+    looks = (first, second, second, second + timedelta(minutes=1))
+    rows = [looking(number, look) for number, look in enumerate(looks)] + [looking(9, second, partition=1)]
+    ledger.commit(Batch([advance()], cases=rows))
+    until = NOON + timedelta(hours=1)
+    assert ledger.due([0, 1], until, 1) == {0: [(first, "order/0")], 1: [(second, "order/9")]}
+    assert [name for _, name in ledger.due([0], until, 2)[0]] == ["order/0", "order/1", "order/2"]
+
+
+def test_what_was_listened_to_is_not_taken_back_by_older_silence_of_late_cases(ledgers: Open) -> None:
+    ledger = ledgers("w0")
+    ledger.claim(CLUSTER, [0], "w0")
+    for was, judged in ((0, NOON), (1, NOON - timedelta(days=1))):
+        ledger.commit(Batch([advance(was=was, position=was + 1, judged=judged)]))
+    [claim] = ledger.claim(CLUSTER, [0], "w0")
+    assert claim.judged == NOON
 
 
 def test_a_case_read_back_is_the_case_that_was_watched(ledgers: Open) -> None:

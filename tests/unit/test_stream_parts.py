@@ -1,7 +1,8 @@
 """The decisions inside the worker, each by itself: where to begin, what is caught up, when to stop, what was published."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -11,18 +12,20 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from models.case import Admission
 from models.errors import CallerFault
+from models.event import CaseId
 from models.settings import Settings
 from models.store.ledger import FeedCount, FeedKey, HourKey, SignalFact
 from models.store.memory import Memory, MemoryLedger
-from models.tracking import Step, Watched
+from models.store.records import case_row, unpack
+from models.tracking import Step, Watched, tick, track
 from models.wire import Decoded, Rejected
 from streams.batch import AT_ONCE, LARGEST, ripe
 from streams.cases import Cases
 from streams.deadletter import ENTIRE, DeadLetters, Origin, Undelivered
-from streams.draft import Draft, Partition
+from streams.draft import Draft, Held, Partition
 from streams.ownership import Extent, TopicTooShort, beginning
 from streams.relay import Relay
-from streams.ticks import Question, Ticker, caught_up
+from streams.ticks import Question, Ticker, caught_up, horizon
 from tests.heart import NOON, ONE, at, event
 from tests.integration.test_desk import LATE
 
@@ -128,6 +131,53 @@ def test_one_client_asks_for_as_long_as_it_is_answered(monkeypatch: pytest.Monke
     for _ in range(3):
         ticker.judge({0: Partition(0, 1, 5, 0, 5)}, [draft], draft, ONE)
     assert len(connected) == 1
+
+
+@pytest.mark.parametrize(("most", "judged"), [(3, at(10)), (2, at(7) + timedelta(microseconds=1))])
+def test_silence_is_judged_as_far_as_all_cases_due_by_then_are_known(most: int, judged: datetime) -> None:
+    due = [(at(6), CaseId("order/1")), (at(7), CaseId("order/2"))]
+    assert horizon(due, most, at(10)) == judged
+
+
+def test_of_many_missed_deadlines_the_longest_missed_come_first_and_all_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.ticks.AT_ONCE", 4)
+    monkeypatch.setattr("streams.ticks._LEAST", 1)
+    monkeypatch.setattr("streams.ticks.EVERY", 1000.0)
+    memory = Memory(ONE)
+    for number in range(20):
+        step = track(Watched(CaseId(f"order/{number}")), event("order.entered", number, case=f"order/{number}"), ONE)
+        assert step.look is not None
+        memory.cases[step.case.id] = case_row(step.case, number % 2, step.look)
+    ledger, draft = MemoryLedger(memory), Draft()
+    ticker = Ticker(ledger, lambda: Answering(5), Cases(ledger), timedelta(), ledger.now, lambda _: None)  # type: ignore[arg-type]
+    partitions = {number: Partition(number, 1, 5, 0, 5) for number in (0, 1)}
+    found: list[set[CaseId]] = []
+    while not found or ticker.wait == 0.0:
+        before = set(draft.cases)
+        ticker.judge(partitions, [draft], draft, ONE)
+        found.append(set(draft.cases) - before)
+    assert found[0] == {f"order/{number}" for number in range(4)}
+    assert max(map(len, found)) <= 4 + 2 and set().union(*found) == memory.cases.keys()
+    told = {fact.signal.id: fact.signal for fact in draft.facts if isinstance(fact, SignalFact)}
+    at_once = [tick(unpack(row.id, row.body, ONE)[0], ONE, ledger.now()) for row in memory.cases.values()]
+    assert {replace(one, revision=0) for one in told.values()} == {
+        replace(signal, revision=0) for step in at_once for signal in step.signals
+    }
+
+
+def test_while_much_waits_to_be_written_no_more_silence_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.ticks._WRITTEN_FIRST", 1)
+    monkeypatch.setattr("streams.ticks.EVERY", 0.0)
+    ledger, draft = MemoryLedger(Memory(ONE)), Draft()
+    ticker = Ticker(ledger, lambda: Answering(5), Cases(ledger), timedelta(), ledger.now, lambda _: None)  # type: ignore[arg-type]
+    case = track(Watched(CaseId("order/1")), event("order.entered", 0), ONE).case
+    draft.cases[case.id] = Held(0, case, None)
+    ticker.judge({0: Partition(0, 1, 5, 0, 5)}, [draft], draft, ONE)
+    assert draft.empty
+    ticker.judge({0: Partition(0, 1, 5, 0, 5)}, [later := Draft()], later, ONE)
+    assert not later.empty
 
 
 def dead_letters(broker: Broker, limit: int, window: int) -> DeadLetters:
