@@ -4,13 +4,23 @@ Questions are asked many times a second while the store is at work, so each is a
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, LiteralString, cast
 
 from models.store.changes import ATTENTION
 from models.store.connecting import connect
 
 RAISED_CHANNEL: str = ATTENTION
 """What PostgreSQL announces, at the commit, when a signal that somebody may have to be told is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with the bytes on the disk, indexes and parts included."""
+
+    name: str
+    rows: int
+    bytes: int
 
 
 class Gauge:
@@ -40,7 +50,37 @@ class Gauge:
         query = "SELECT id, name, case_id FROM signals WHERE case_id = ANY(%s)"
         return self._connection.execute(query, [list(cases)]).fetchall()
 
+    def overdue(self) -> int:
+        """Of how many cases silence has still to be judged, though its time has passed."""
+        return int(self._one(_OVERDUE)[0])
+
+    def tables(self) -> list[Table]:
+        """Every table that holds something, the largest first."""
+        found = self._connection.execute(_SIZES).fetchall()
+        return [Table(name, self._count(name), size) for name, size in found if size]
+
+    def log_bytes(self) -> int:
+        """How much was ever written ahead: what a backup or a second server would have to take over."""
+        return int(self._one("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8")[0])
+
+    def _count(self, table: str) -> int:
+        # The name comes from the catalogue.
+        return int(self._one(cast("LiteralString", f'SELECT count(*) FROM "{table}"'))[0])
+
     def _one(self, query: Any) -> tuple[Any, ...]:
         row = self._connection.execute(query).fetchone()
         assert row is not None
         return row
+
+
+_OVERDUE = """
+SELECT coalesce(sum(d.cases), 0)::int8 FROM positions p CROSS JOIN LATERAL (
+    SELECT count(*) AS cases FROM cases c WHERE c.partition = p.partition AND c.look < now() - interval '5 s') d
+"""
+"""Five seconds: the margin of the ticks, and some time to write what they say."""
+_SIZES = """
+SELECT c.relname, (pg_total_relation_size(c.oid) + coalesce(
+    (SELECT sum(pg_total_relation_size(i.inhrelid)) FROM pg_inherits i WHERE i.inhparent = c.oid), 0))::int8 AS size
+FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+ORDER BY size DESC
+"""

@@ -45,14 +45,26 @@ Record = tuple[str, bytes]
 
 def made(wish: Wish, cache: Path, say: Say) -> list[Record]:
     """The events of a wish, from the cache or made now and kept there. Raises CallerFault for a damaged file."""
+    return list(streamed(kept(wish, cache, say)))
+
+
+def kept(wish: Wish, cache: Path, say: Say) -> Path:
+    """The file in the cache that holds the events of a wish, made now where there is none."""
     folder = cache / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{wish.name}-{_key(wish)}.ndjson.gz"
     if not file.exists():
         say(f"  making {file.name} (once)")
         _write(wish, file)
+    return file
+
+
+def streamed(file: Path) -> Iterator[Record]:
+    """The events of a file one after the other, for more of them than the memory holds. Raises CallerFault where it is
+    damaged."""
     with reading(file) as stream:
-        return [(subject_of(record), record) for _, record in records(stream)]
+        for _, record in records(stream):
+            yield subject_of(record), record
 
 
 def subject_of(record: bytes) -> str:

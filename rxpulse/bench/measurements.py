@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from models.errors import UsageFault
-from rxpulse.bench import offline, peer_programs, peers, throughput, whole
+from rxpulse.bench import crowd, offline, peer_programs, peers, scale, throughput, whole
 from rxpulse.bench.rows import Row, Sense, Wanted, cpu_ratios, middle, ratios, shown, warm_ratios
 from rxpulse.bench.usage import Elsewhere
 from rxpulse.output import Say
@@ -46,9 +46,32 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "help": _at_most("rxpulse --help", "wall_s", 0.3),
 }
 """The rows of RxPulse itself, in the order in which they are shown."""
-EVERY: Mapping[str, Measurement] = MEASUREMENTS | {
-    peer.name: Measurement(peer.meaning, "events_per_s") for peer in peers.PEERS
+SCALE: Mapping[str, Measurement] = {
+    **{
+        shape.name: Measurement(f"workers: {shape.workers}, partitions: {shape.partitions}", "events_per_s")
+        for shape in scale.SHARED
+    },
+    **{
+        stage.open: Measurement(f"events to {stage.cases:,} open cases", "events_per_s")
+        for stage in crowd.STAGES
+        if stage.open
+    },
+    **{
+        stage.start: Measurement(f"a worker's start to its first commit, {stage.cases:,} open cases", "wall_s")
+        for stage in crowd.STAGES
+        if stage.start
+    },
+    crowd.DUE: Measurement(f"{crowd.DUE_CASES:,} deadlines missed at once, until all are judged", "wall_s"),
+    "replay-year": Measurement(
+        "a hospital's year read again: 36 million events in 20 minutes",
+        "events_per_s",
+        Wanted("events_per_s", Sense.AT_LEAST, scale.YEAR / 1200),
+    ),
 }
+"""How it grows: asked for by name or all together, for they take long."""
+EVERY: Mapping[str, Measurement] = (
+    MEASUREMENTS | SCALE | {peer.name: Measurement(peer.meaning, "events_per_s") for peer in peers.PEERS}
+)
 """And after them those of its peers."""
 BESIDE_PEERS = ("durable", "durable-full", "no-store")
 """What peers are measured beside where no row is named."""
@@ -57,9 +80,10 @@ BESIDE_PEERS = ("durable", "durable-full", "no-store")
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How much: `events` of each throughput row, `samples` of each latency, how many `rounds`; `live_seconds`
-    of events at each rate for the latencies of `durable` and its peer, 0 for none."""
+    of events at each rate for the latencies of `durable` and its peer, 0 for none; `replayed` events of `replay-year`."""
 
     events: int = 200_000
+    replayed: int = 5_000_000
     samples: int = 60
     rounds: int = 1
     live_seconds: float = 0.0
@@ -71,15 +95,20 @@ LIVE_SECONDS = 15.0
 _LIVE = "durable"
 
 
-def chosen(names: Sequence[str], environ: Mapping[str, str], with_peers: bool = False) -> list[str]:
-    """The rows to measure, in order; none named: all of RxPulse itself that can be. `with_peers`: all peers too, and with
-    them, where none is named, only what they are compared with. Raises UsageFault for an unknown row, and for one that
+def chosen(
+    names: Sequence[str], environ: Mapping[str, str], with_peers: bool = False, with_scale: bool = False
+) -> list[str]:
+    """The rows to measure, in order; none named: all of RxPulse itself that can be, those of SCALE left out. `with_peers`:
+    all peers too, and with them, where none is named, only what they are compared with. `with_scale`: those of SCALE too,
+    where none is named only they. Raises UsageFault for an unknown row, and for one that
     needs data or sources which are not there."""
     unknown = [name for name in names if name not in EVERY]
     if unknown:
         raise UsageFault(f"nothing is called {unknown[0]}: there are {', '.join(EVERY)}")
     if with_peers:
         names = [*(names or BESIDE_PEERS), *peers.NAMES]
+    if with_scale:
+        names = [*names, *SCALE]
     if set(peers.NAMES) & set(names):
         peer_programs.source()
     data = offline.real_data(environ)
@@ -132,6 +161,7 @@ def _round(names: Collection[str], environ: Mapping[str, str], cache: Path, effo
     for peer in peers.PEERS:
         if peer.name in names:
             yield from _said(say, [peer.name], lambda peer=peer: [peers.measure(peer, setting, say)])
+    yield from _scale(names, environ, cache, effort, say)
     if "stack-start" in names:
         yield from _said(say, ["stack-start"], lambda: [whole.start(environ)])
     together = [name for name in names if name in whole.TOGETHER]
@@ -144,6 +174,22 @@ def _round(names: Collection[str], environ: Mapping[str, str], cache: Path, effo
         yield from _said(say, ["replay-mimic"], lambda: [offline.replay_mimic(environ, data)])
     if "help" in names:
         yield from _said(say, ["help"], lambda: [offline.help_row(environ)])
+
+
+def _scale(names: Collection[str], environ: Mapping[str, str], cache: Path, effort: Effort, say: Say) -> Iterator[Row]:
+    for shape in scale.SHARED:
+        if shape.name in names:
+            yield from _said(
+                say, [shape.name], lambda shape=shape: [scale.shared(shape, effort.events, environ, cache, say)]
+            )
+    stages = crowd.chosen(names)
+    if stages:
+        about = [name for name in crowd.NAMES if name in names and name != crowd.DUE]
+        yield from _said(say, about, lambda: crowd.measure(stages, environ, say))
+    if crowd.DUE in names:
+        yield from _said(say, [crowd.DUE], lambda: [crowd.due(crowd.DUE_CASES, environ, say)])
+    if "replay-year" in names:
+        yield from _said(say, ["replay-year"], lambda: [scale.replay(effort.replayed, environ, cache, say)])
 
 
 def _said(say: Say, names: Sequence[str], measure: Callable[[], list[Row]]) -> list[Row]:

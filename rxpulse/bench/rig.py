@@ -50,11 +50,12 @@ class Rig:
         """The environment of a role of this stack."""
         return role_environment(self.plan) | more
 
-    def run(self, *arguments: str) -> None:
-        """One of RxPulse's own commands, to its end. Raises CallerFault with what it said where it fails."""
+    def run(self, *arguments: str, **more: str) -> None:
+        """One of RxPulse's own commands, with `more` in its environment, to its end. Raises CallerFault with what it said
+        where it fails."""
         done = subprocess.run(
             [sys.executable, "-m", "rxpulse", *arguments],
-            env=self.environment(),
+            env=self.environment(**more),
             capture_output=True,
             text=True,
             check=False,

@@ -39,7 +39,10 @@ class Row:
     CPU seconds by process for each million events; `rss_mib` the resident memory of what the row is about at its
     highest; `elsewhere` the share of the machine's processors that other processes had meanwhile (0 to 1). Where a row has
     a rate of events its latencies hold at 5,000 events a second, `..._at_500` at 500. `warm_...` is the second half alone;
-    `reason` says why there is no figure at all. None: the row has no such figure."""
+    `reason` says why there is no figure at all. `ready_s` are the seconds from the start of a process until it holds its
+    partitions, and `cpu_s` CPU seconds that are of no events. `bytes_per_event` says what the events left on the disk, by
+    topic (`kafka/...`) and table with its indexes (`postgres/...`; `postgres/log` is what was written ahead), and
+    `rows_per_event` how many rows. None or empty: the row has no such figure."""
 
     name: str
     events: int | None = None
@@ -57,6 +60,10 @@ class Row:
     warm_events_per_s: float | None = None
     warm_cpu_s_per_million: Mapping[str, float] = field(default_factory=dict[str, float])
     reason: str | None = None
+    ready_s: float | None = None
+    cpu_s: Mapping[str, float] = field(default_factory=dict[str, float])
+    bytes_per_event: Mapping[str, float] = field(default_factory=dict[str, float])
+    rows_per_event: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 def throughput(name: str, events: int, seconds: float, cpu: Mapping[str, float], rss_bytes: int | None = None) -> Row:
@@ -143,10 +150,14 @@ def _judged(row: Row, wanted: Wanted) -> dict[str, Any]:
 
 
 def _rounded(row: Row) -> Row:
-    figures = {one.name: round(value, 3) for one in fields(row) if isinstance(value := getattr(row, one.name), float)}
-    cpu = {process: round(used, 3) for process, used in row.cpu_s_per_million.items()}
-    warm = {process: round(used, 3) for process, used in row.warm_cpu_s_per_million.items()}
-    return replace(row, cpu_s_per_million=cpu, warm_cpu_s_per_million=warm, **figures)
+    held = {one.name: getattr(row, one.name) for one in fields(row)}
+    figures = {name: round(value, 3) for name, value in held.items() if isinstance(value, float)}
+    several = {name: _each_rounded(value) for name, value in held.items() if isinstance(value, Mapping)}
+    return replace(row, **figures, **several)
+
+
+def _each_rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in figures.items()}
 
 
 def _rounded_to(digits: int, value: float | None) -> float | None:

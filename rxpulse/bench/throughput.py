@@ -6,16 +6,10 @@ with a memory in the place of PostgreSQL, which shows what the database costs. T
 its partitions to the last commit, so that the start of the process is in none of them.
 """
 
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import httpx
 
 from models.errors import CallerFault
 from rxpulse.bench.files import Record, Wish, made
@@ -23,15 +17,14 @@ from rxpulse.bench.live import with_latencies
 from rxpulse.bench.rig import Rig, standing
 from rxpulse.bench.rows import Row, throughput
 from rxpulse.bench.usage import cpu_by_name, resident_bytes, used
+from rxpulse.bench.working import NO_STORE, STORE, Worker, applied, at_work, until_assigned
 from rxpulse.output import Say
-from rxpulse.process import last_lines, tether
 
 ONE_CLOCK = Path(__file__).with_name("one_clock.toml")
 INPATIENT = Path(__file__).with_name("inpatient.toml")
-_FIRST_SECONDS = 120.0
 _STILL_SECONDS = 60.0
-_WAIT, _BETWEEN = 0.01, 0.1
-"""Seconds between two looks: before it begins, and while it runs, when a look takes time from the worker."""
+_BETWEEN = 0.1
+"""Seconds between two looks, each of which takes time from the worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +42,17 @@ def fills_of(events: int) -> Wish:
     return Wish("retail-fills", "retail", sites=8, kind="fill", events=events)
 
 
+def hospital_of(events: int) -> Wish:
+    """The hospital that `durable-full` reads."""
+    return Wish("hospital", "inpatient", sites=4, events=events)
+
+
 def jobs(events: int) -> tuple[Job, ...]:
     """The three rows, each over so many events."""
     fills = fills_of(events)
-    hospital = Wish("hospital", "inpatient", sites=4, events=events)
     return (
         Job("durable", fills, ONE_CLOCK, True),
-        Job("durable-full", hospital, INPATIENT, True),
+        Job("durable-full", hospital_of(events), INPATIENT, True),
         Job("no-store", fills, ONE_CLOCK, False),
     )
 
@@ -69,65 +66,24 @@ def measure(job: Job, environ: Mapping[str, str], cache: Path, say: Say, live_se
             rig.run("_migrate")
         rig.run("topics", "create")
         feed(rig, records)
-        with _worker(rig, job.store) as worker:
+        with at_work(rig, STORE if job.store else NO_STORE) as worker:
             row = _watched(job, rig, worker, len(records))
             return with_latencies(row, rig, live_seconds, say)
 
 
-def feed(rig: Rig, records: list[Record]) -> None:
-    """Puts all records into the topic of events and waits until the broker has confirmed them."""
+def feed(rig: Rig, records: Iterable[Record]) -> int:
+    """Puts all records into the topic of events, waits until the broker has confirmed them, and says how many they are."""
     from streams.producing import Feeding
 
     feeding = Feeding(rig.settings)
     for subject, record in records:
         feeding.send_record(subject, record)
-    feeding.finish()
+    return feeding.finish()
 
 
-@dataclass(frozen=True, slots=True)
-class _Worker:
-    process: "subprocess.Popen[bytes]"
-    port: int
-    log: Path
-
-    def figures(self) -> dict[str, float] | None:
-        """What `/metrics` says now; None before it answers. Raises CallerFault where the worker has ended."""
-        if self.process.poll() is not None:
-            raise CallerFault(f"the worker ended with {self.process.returncode}:\n" + "\n".join(last_lines(self.log)))
-        try:
-            return samples(httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=10).text)
-        except httpx.TransportError:
-            return None
-
-
-def samples(text: str) -> dict[str, float]:
-    """The series of Prometheus' text format with their values; labels stay part of the name."""
-    lines = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
-    return {name: float(value) for name, _, value in lines}
-
-
-@contextmanager
-def _worker(rig: Rig, store: bool) -> Iterator[_Worker]:
-    port, log = rig.plan.ports["worker"], rig.plan.home / "logs" / "worker.log"
-    module = ("rxpulse", "worker") if store else ("rxpulse.bench.no_store",)
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *module],
-            env=rig.environment(RXPULSE_PORT=str(port)),
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            preexec_fn=tether(signal.SIGKILL),
-        )
-    try:
-        yield _Worker(process, port, log)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _watched(job: Job, rig: Rig, worker: _Worker, events: int) -> Row:
+def _watched(job: Job, rig: Rig, worker: Worker, events: int) -> Row:
     pids = {"worker": worker.process.pid} | {name: pid for name, pid in rig.parts().items() if name in _COUNTED}
-    _until_assigned(worker)
+    until_assigned([worker])
     began, before = time.monotonic(), cpu_by_name(pids)
     rss, done, moved = 0, 0.0, began
     while done < events:
@@ -146,20 +102,7 @@ def _watched(job: Job, rig: Rig, worker: _Worker, events: int) -> Row:
 _COUNTED = ("kafka", "postgres")
 
 
-def _until_assigned(worker: _Worker) -> None:
-    give_up = time.monotonic() + _FIRST_SECONDS
-    while not (worker.figures() or {}).get("rxpulse_worker_partitions"):
-        if time.monotonic() > give_up:
-            raise CallerFault(f"the worker got no partitions within {_FIRST_SECONDS:g} s")
-        time.sleep(_WAIT)
-
-
-def applied(figures: Mapping[str, float]) -> float:
-    """Records applied by now, whatever became of them."""
-    return sum(value for name, value in figures.items() if name.startswith("rxpulse_worker_events_total{"))
-
-
-def _hold(job: Job, rig: Rig, worker: _Worker, events: int) -> None:
+def _hold(job: Job, rig: Rig, worker: Worker, events: int) -> None:
     """A fast worker that lost something would be no figure. Raises CallerFault where not every event was accepted, and,
     with a store, is in it."""
     found = (worker.figures() or {}).get('rxpulse_worker_events_total{outcome="accepted"}', 0)

@@ -25,7 +25,8 @@ _QUIET = 0.05
 @click.argument("names", nargs=-1)
 @click.option("--rounds", type=click.IntRange(1, 20), default=1, show_default=True, help="The middle one is shown.")
 @click.option("--long", "thorough", is_flag=True, help="A million events and 300 pages of each sort.")
-@click.option("--events", type=click.IntRange(1000), help="Events of durable, durable-full and no-store.")
+@click.option("--events", type=click.IntRange(1000), help="Events of durable, durable-full, no-store and --scale.")
+@click.option("--scale", is_flag=True, help="More workers, partitions, open cases, and a year: half an hour.")
 @click.option("--peers", is_flag=True, help="Other ways to do the job of durable too; from a checkout only.")
 @click.option("--samples", type=click.IntRange(1), help="Samples of each latency.")
 @json_option
@@ -34,6 +35,7 @@ def bench(
     rounds: int,
     thorough: bool,
     events: int | None,
+    scale: bool,
     peers: bool,
     samples: int | None,
     as_json: bool,
@@ -44,17 +46,21 @@ def bench(
     no-store, history-load, signal-latency, page-latency, deadline-page, stack-start, stack-memory, help, and
     replay-mimic where RXPULSE_TEST_DATA names the folder with the real data. With --peers the rows durable,
     durable-full and no-store, or those named, and beside them faust-idiomatic, faust-agent, quixstreams, bytewax,
-    kafka-streams-eos and loop; some of these can be named instead.
+    kafka-streams-eos and loop; some of these can be named instead. With --scale how it grows: w1-p8 to w4-p128
+    (workers and partitions), open-10k, open-100k, open-1m and open-2m (open cases), start-1m, due-1m and replay-year.
     """
     from rxpulse.bench.measurements import LIVE_SECONDS, LONG, Effort, chosen, report
 
     effort = LONG if thorough else Effort()
     effort = replace(effort, rounds=rounds, events=events or effort.events, samples=samples or effort.samples)
+    if events:
+        effort = replace(effort, replayed=events)
     if peers:
         effort = replace(effort, live_seconds=LIVE_SECONDS)
     # Whoever stops a measurement stops its stack with it.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    document = report(chosen(names, os.environ, peers), os.environ, Settings.from_env(os.environ).cache, effort, say)
+    wanted = chosen(names, os.environ, peers, scale)
+    document = report(wanted, os.environ, Settings.from_env(os.environ).cache, effort, say)
     if as_json:
         print_json(document)
     else:
@@ -93,7 +99,13 @@ def _more(row: Mapping[str, Any]) -> list[str]:
     if row["cpu_s_per_million"]:
         used = ", ".join(f"{process} {seconds:.1f}" for process, seconds in row["cpu_s_per_million"].items())
         lines.append(f"{row['events']:,} events; CPU s per million: {used}")
-    if row["events_per_s"] is not None:
+    if row["ready_s"] is not None:
+        used = ", ".join(f"{process} {seconds:.1f}" for process, seconds in row["cpu_s"].items())
+        lines.append(f"ready after {row['ready_s']:.2f} s; CPU s: {used}; resident {row['rss_mib']:.0f} MiB")
+    if row["bytes_per_event"]:
+        found = row["bytes_per_event"].items()
+        lines.append("bytes an event: " + ", ".join(f"{name} {size:.0f}" for name, size in found if size >= 1))
+    if row["events_per_s"] is not None and row["max_ms"] is None:
         for rate, at in (("500", "_at_500"), ("5,000", "")):
             if row["p50_ms" + at] is not None:
                 p50, p99 = row["p50_ms" + at], row["p99_ms" + at]

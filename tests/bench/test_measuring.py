@@ -15,8 +15,9 @@ from rxpulse.bench import telling
 from rxpulse.bench.files import Wish, made
 from rxpulse.bench.rig import own_environment
 from rxpulse.bench.telling import DEADLINE, RULE, Heard, Sample, note
-from rxpulse.bench.throughput import INPATIENT, ONE_CLOCK, applied, samples
+from rxpulse.bench.throughput import INPATIENT, ONE_CLOCK
 from rxpulse.bench.usage import Elsewhere, Watcher, cpu_seconds, resident_bytes
+from rxpulse.bench.working import applied, samples
 
 FILLS = Wish("fills", "retail", kind="fill", events=500)
 BUSY = """
