@@ -50,7 +50,8 @@ SHARED = tuple(Shared(workers, partitions) for workers in (1, 2, 4) for partitio
 
 def year_of(events: int) -> Wish:
     """The first events of a year of a large hospital: seven houses, about 100,000 events a day together."""
-    return Wish("year", "inpatient", sites=7, events=events)
+    # Named by its length: a short one would take the place of one that took minutes to make.
+    return Wish(f"year-{events}", "inpatient", sites=7, events=events)
 
 
 def shared(shape: Shared, events: int, environ: Mapping[str, str], cache: Path, say: Say) -> Row:
