@@ -10,6 +10,8 @@ from typing import Any, LiteralString, cast
 from models.store.changes import ATTENTION
 from models.store.connecting import connect
 
+LATE_SECONDS = 5.0
+"""After which what silence says should be written: the margin of the ticks, and some time."""
 RAISED_CHANNEL: str = ATTENTION
 """What PostgreSQL announces, at the commit, when a signal that somebody may have to be told is written."""
 
@@ -51,8 +53,8 @@ class Gauge:
         return self._connection.execute(query, [list(cases)]).fetchall()
 
     def overdue(self) -> int:
-        """Of how many cases silence has still to be judged, though its time has passed."""
-        return int(self._one(_OVERDUE)[0])
+        """Of how many cases silence has still to be judged, though its time passed LATE_SECONDS ago."""
+        return int(self._one(_OVERDUE, [LATE_SECONDS])[0])
 
     def tables(self) -> list[Table]:
         """Every table that holds something, the largest first."""
@@ -67,17 +69,16 @@ class Gauge:
         # The name comes from the catalogue.
         return int(self._one(cast("LiteralString", f'SELECT count(*) FROM "{table}"'))[0])
 
-    def _one(self, query: Any) -> tuple[Any, ...]:
-        row = self._connection.execute(query).fetchone()
+    def _one(self, query: Any, values: Sequence[object] = ()) -> tuple[Any, ...]:
+        row = self._connection.execute(query, values).fetchone()
         assert row is not None
         return row
 
 
 _OVERDUE = """
 SELECT coalesce(sum(d.cases), 0)::int8 FROM positions p CROSS JOIN LATERAL (
-    SELECT count(*) AS cases FROM cases c WHERE c.partition = p.partition AND c.look < now() - interval '5 s') d
+    SELECT count(*) AS cases FROM cases c WHERE c.partition = p.partition AND c.look < now() - %s * interval '1 s') d
 """
-"""Five seconds: the margin of the ticks, and some time to write what they say."""
 _SIZES = """
 SELECT c.relname, (pg_total_relation_size(c.oid) + coalesce(
     (SELECT sum(pg_total_relation_size(i.inhrelid)) FROM pg_inherits i WHERE i.inhparent = c.oid), 0))::int8 AS size

@@ -19,7 +19,7 @@ from functools import partial
 from models.errors import CallerFault
 from models.policy import Policies
 from models.policy_text import load
-from models.store.measuring import Gauge
+from models.store.measuring import LATE_SECONDS, Gauge
 from models.tracking import Watched, track
 from models.wire import Decoded, decode
 from rxpulse.bench.files import SEED, START, Record
@@ -104,7 +104,7 @@ def due(cases: int, environ: Mapping[str, str], say: Say) -> Row:
             until_assigned([worker])
             missed_at = _fill_until(cases, rig, worker, say)
             worker.stop()
-        wait = (missed_at - datetime.now(UTC)).total_seconds()
+        wait = (missed_at - datetime.now(UTC)).total_seconds() + LATE_SECONDS
         say(f"  waiting {max(wait, 0):.0f} s for the deadlines")
         time.sleep(max(wait, 0.0))
         with gauging(rig) as gauge:

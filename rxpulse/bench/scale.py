@@ -72,7 +72,7 @@ def replay(events: int, environ: Mapping[str, str], cache: Path, say: Say) -> Ro
             until_assigned([worker])
             with gauging(rig) as gauge:
                 log = gauge.log_bytes()
-            row = watched("replay-year", rig, [worker], lambda: sent)
+            row = watched("replay-year", rig, [worker], lambda: sent, first=0)
             return left_behind(row, rig, log)
 
 
@@ -104,12 +104,15 @@ class _Mark:
     cpu: Mapping[str, float]
 
 
-def watched(name: str, rig: Rig, workers: Sequence[Worker], send: Callable[[], int]) -> Row:
+def watched(name: str, rig: Rig, workers: Sequence[Worker], send: Callable[[], int], first: int | None = None) -> Row:
     """What it takes from the call of `send`, which produces records and says how many, to their last commit; the second
-    half also by itself. Raises CallerFault where the workers stand still or not every event was accepted."""
+    half also by itself. `first` records were applied and accepted before, None: whatever is by now. Raises CallerFault
+    where the workers stand still or not every event was accepted."""
     with gauging(rig) as gauge:
-        first, accepted = gauge.applied(), gauge.accepted()
         begin = _mark(rig, workers, gauge)
+        accepted = gauge.accepted() if first is None else first
+        begin = begin if first is None else replace(begin, applied=first)
+        first = begin.applied
         count = send()
         half, rss = begin, 0
         done, moved = first, time.monotonic()
