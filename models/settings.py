@@ -9,6 +9,7 @@ of the machine would see it. What a pharmacy decides (clocks, rules, who is told
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from models.errors import CallerFault
+from models.keeping import FEWEST_DAYS
 
 PREFIX = "RXPULSE_"
 DEFAULT_PORT_BASE = 7400
@@ -60,7 +62,8 @@ class Settings:
     `kafka_heap_mib` is the memory of the stack's own broker, with the flags of a server from 1024 on.
     `tick_margin_seconds` is `semantics.md` 18; while the worker is further behind than `intake_max_lag_seconds`, the intake
     takes nothing (0: it takes whatever comes); more than `deadletter_limit` dead letters among the last
-    `deadletter_window` records stop the worker; `partitions` and `retention_days` hold when topics are created."""
+    `deadletter_window` records stop the worker; `partitions` and `retention_days` hold when topics are created.
+    Turnaround times leave the store `keep_facts_days` after their clocks stopped, never where it is None."""
 
     home: Path
     cache: Path
@@ -97,6 +100,7 @@ class Settings:
     deadletter_window: int = 1000
     partitions: int = 8
     retention_days: int = 400
+    keep_facts_days: int | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], home: Path | None = None) -> "Settings":
@@ -141,9 +145,15 @@ class Settings:
             deadletter_window=read.whole("DEADLETTER_WINDOW", 1000, 1, 1_000_000),
             partitions=read.whole("PARTITIONS", 8, 1, 1000),
             retention_days=read.whole("RETENTION_DAYS", 400, 1, 36500),
+            keep_facts_days=read.keep_facts_days(),
         )
         _check_together(settings)
         return settings
+
+    @property
+    def keep_facts(self) -> timedelta | None:
+        """How long turnaround times are kept; None: for ever."""
+        return None if self.keep_facts_days is None else timedelta(days=self.keep_facts_days)
 
     @property
     def beyond_loopback(self) -> bool:
@@ -325,6 +335,16 @@ class _Reader:
         value = self.secret("PREFECT_AUTH")
         if value is not None and ":" not in value:
             raise CallerFault(f"{PREFIX}PREFECT_AUTH: give user:password")
+        return value
+
+    def keep_facts_days(self) -> int | None:
+        value = self.optional_whole("KEEP_FACTS_DAYS", 0, 36500)
+        if value is not None and value < FEWEST_DAYS:
+            raise CallerFault(
+                f"{PREFIX}KEEP_FACTS_DAYS is {value}: give at least {FEWEST_DAYS}, for records of controlled substances are"
+                " kept two years (21 CFR 1304.04), and your state or HIPAA (six years, 2192) may ask for more; unset it to"
+                " keep turnaround times for ever"
+            )
         return value
 
     def long_secret(self, name: str) -> Secret | None:

@@ -84,8 +84,8 @@ def _late(policy: Policy, site: str, trials: list[Trials]) -> Iterator[tuple[str
         shares = "; ".join(_shares(policy, one) for one in trials if one.late)
         yield (
             "",
-            f"{late / total:.0%} of the outcomes of {site} became known too late for the test of its rates ({shares});"
-            " see why the feed is slow, or give these rates a longer late_after",
+            f"{late / total:.0%} of the outcomes of {site} in the last eight weeks became known too late for the test of its"
+            f" rates ({shares}); see why the feed is slow, or give these rates a longer late_after",
         )
 
 

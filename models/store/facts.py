@@ -18,6 +18,7 @@ from models.signals import Cleared, Signal
 from models.store.connecting import connect
 from models.store.judging import expected_shifts, unjudged
 from models.store.ledger import OutcomeCount, OutcomeKey, Tally
+from models.store.months import kept_since
 from models.store.policies import read_policies
 from models.store.records import CaseRow
 from models.store.rows import interval_of, signal_of
@@ -109,6 +110,10 @@ class Facts:
         )
         for name, number, site, kind, priority, waits, since, opened, finished, look, pace, body in rows:
             yield CaseRow(name, number, site, kind, priority, waits, since, opened, finished, look, Pace(pace), body)
+
+    def kept_since(self) -> datetime | None:
+        """From when on turnaround times are kept; None: from the beginning on."""
+        return kept_since(self._connection)
 
     def intervals(self, partition: int | None = None, *, all_revisions: bool = False) -> Iterator[Interval]:
         """The latest revision of each interval that is not retracted, by id; or all there ever were. `partition` None:

@@ -125,6 +125,7 @@ class MemoryLedger:
         with memory.lock:
             for advance in batch.advances:
                 _check(memory.positions.get(advance.partition), advance)
+                _check_numbers(memory.positions[advance.partition], advance, batch)
             for advance in batch.advances:
                 _move(memory.positions[advance.partition], advance)
             memory.cases.update({row.id: row for row in batch.cases})
@@ -154,6 +155,12 @@ def _longest(due: "list[tuple[datetime, CaseId]]", most: int) -> "list[tuple[dat
 def _check(held: _Held | None, advance: Advance) -> None:
     if held is None or (held.claim.epoch, held.claim.position) != (advance.epoch, advance.was):
         raise Fenced(f"partition {advance.partition} is no longer this worker's, at the position it knows")
+
+
+def _check_numbers(held: _Held, advance: Advance, batch: Batch) -> None:
+    facts = (fact for fact in (*batch.intervals, *batch.signals) if fact.partition == advance.partition)
+    if not all(held.claim.sequence <= fact.sequence < advance.sequence for fact in facts):
+        raise Fenced(f"facts of partition {advance.partition} have numbers that were given, or will be given again")
 
 
 def _move(held: _Held, advance: Advance) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from models.store.connecting import connect
+from models.store.months import make_months
 
 HERE = Path(__file__).parent / "migrations"
 _LOCK = 0x52785075
@@ -18,8 +19,8 @@ _LOCK = 0x52785075
 
 
 def migrate(database_url: str) -> None:
-    """Brings the database to this release's tables. `database_url` is `postgresql://...` without a driver. Raises
-    DatabaseAway."""
+    """Brings the database to this release's tables, and makes the months that facts will lie in. `database_url` is
+    `postgresql://...` without a driver, of the owner of the tables. Raises DatabaseAway, CallerFault."""
     # Whether the server answers is asked first, since SQLAlchemy's own word of it is a page long.
     connect(database_url, "rxpulse migrate").close()
     engine = create_engine(driver_url(database_url), poolclass=NullPool)
@@ -27,6 +28,7 @@ def migrate(database_url: str) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         command.upgrade(configuration(connection), "head")
     engine.dispose()
+    make_months(database_url)
 
 
 def configuration(connection: Connection) -> Config:

@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 from psycopg import Connection
 
 from models.store.ledger import DEAD_LETTER
+from models.store.months import kept_since
 from models.store.rights import Rights
 
 
@@ -34,7 +35,7 @@ class FeedQuality:
 
 @dataclass(frozen=True, slots=True)
 class LateShare:
-    """The outcomes of a rate at a site: `late` of `total` became known too late for its test."""
+    """The outcomes of the last eight weeks of a rate at a site: `late` of `total` became known too late for its test."""
 
     site: str
     rate: str
@@ -84,7 +85,8 @@ class DeadLetters:
 @dataclass(frozen=True, slots=True)
 class Quality:
     """As of `now` (UTC). `records` None and no `dead_letters`: those are for those who look after all sites only.
-    `conflicts` are of the sites that have any, `dead_letters` by reason, the most frequent first."""
+    `conflicts` are of the sites that have any, `dead_letters` by reason, the most frequent first. Turnaround times are kept
+    from `kept_since` on, null: from the beginning on."""
 
     now: datetime
     feeds: tuple[FeedQuality, ...]
@@ -92,6 +94,7 @@ class Quality:
     records: Records | None
     conflicts: tuple[Conflicts, ...]
     dead_letters: tuple[DeadLetters, ...]
+    kept_since: datetime | None = None
 
 
 def quality(connection: "Connection[Any]", rights: Rights) -> Quality:
@@ -110,9 +113,12 @@ def quality(connection: "Connection[Any]", rights: Rights) -> Quality:
         None if records is None else Records(*records),
         tuple(Conflicts(*row) for row in conflicts),
         tuple(DeadLetters(*row) for row in dead),
+        kept_since(connection),
     )
 
 
+RECENT: LiteralString = "minute >= now() - interval '56 days'"
+"""Of the outcomes: those of the last eight weeks, as far as a report looks back. How late a feed is says what it does now."""
 _IN_SCOPE: LiteralString = "(%(scope)s::text[] IS NULL OR site = ANY(%(scope)s))"
 _FEEDS: LiteralString = f"""
 SELECT source, site, sum(events)::int8, sum(duplicates)::int8, sum(unknown_types)::int8, sum(dropped_fields)::int8,
@@ -123,7 +129,7 @@ FROM feeds f WHERE {_IN_SCOPE} GROUP BY source, site ORDER BY site, source
 """
 _LATE: LiteralString = f"""
 SELECT site, rate, sum(clean + errors + late_clean + late_errors)::int8, sum(late_clean + late_errors)::int8
-FROM outcomes WHERE {_IN_SCOPE} GROUP BY site, rate ORDER BY site, rate
+FROM outcomes WHERE {RECENT} AND {_IN_SCOPE} GROUP BY site, rate ORDER BY site, rate
 """
 _RECORDS: LiteralString = """
 SELECT coalesce(sum(accepted), 0)::int8, coalesce(sum(duplicates), 0)::int8, coalesce(sum(id_reused), 0)::int8,

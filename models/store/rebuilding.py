@@ -23,7 +23,7 @@ MADE: tuple[LiteralString, ...] = (
 KEPT: tuple[LiteralString, ...] = (
     *("policies", "escalations", "escalation_entries", "deliveries", "announcements", "remembered"),
     *("tokens", "links", "sessions", "signing_key", "used_links", "reports", "grouped", "watch"),
-    *("accounts", "audit"),
+    *("accounts", "audit", "housekeeping"),
 )
 """Tables that hold what people and programs did."""
 _TRIES = 100

@@ -18,6 +18,8 @@ from models.period import LOOKED_BACK, Week
 from models.policy import Policies
 from models.store import scores
 from models.store.connecting import DatabaseAway, connect
+from models.store.latest import LATEST
+from models.store.months import kept_since
 from models.store.policies import read_policies
 from models.store.rights import Rights
 
@@ -231,6 +233,10 @@ class Reporting:
         """The sites that the store has heard of."""
         return [site for (site,) in self._connection.execute("SELECT DISTINCT site FROM feeds ORDER BY site")]
 
+    def kept_since(self) -> datetime | None:
+        """From when on turnaround times are kept; None: from the beginning on."""
+        return kept_since(self._connection)
+
     def behind(self, site: str, ends: datetime, known: datetime) -> str | None:
         """Why the facts of a week of a site are not complete yet; None once every event recorded up to `known` is applied
         and the rates up to `ends` are judged. History that is being brought in has been read to its end again and again
@@ -335,10 +341,8 @@ SELECT * FROM (
 ) latest ORDER BY site, kind, period DESC
 """
 _ORDER: LiteralString = "ORDER BY kind, site, period, revision DESC"
-# A case lies in one partition, and the id of an interval names its case: later revisions are found by the case.
-_INTERVALS: LiteralString = """
-SELECT i.* FROM intervals i WHERE i.site = %(site)s AND i.stopped >= %(first)s AND i.stopped < %(ends)s
-AND NOT EXISTS (SELECT FROM intervals n WHERE n.case_id = i.case_id AND n.id = i.id AND n.revision > i.revision)
+_INTERVALS: LiteralString = f"""
+SELECT i.* FROM intervals i WHERE i.site = %(site)s AND i.stopped >= %(first)s AND i.stopped < %(ends)s AND {LATEST}
 """
 _TURNAROUND: LiteralString = f"""
 WITH stopped AS (
@@ -362,11 +366,13 @@ _RAISED: LiteralString = (
     f'SELECT kind, name, severity, count(*) {_COUNTED} GROUP BY 1, 2, 3 ORDER BY kind, name COLLATE "C", severity'
 )
 _TOLD: LiteralString = f"SELECT told, count(*) {_COUNTED} GROUP BY 1 ORDER BY 2 DESC, 1"
-# As it stood when the week ended: a rise of severity afterwards moves `raised` of the signal as it now stands.
+# As it stood when the week ended: a rise of severity afterwards moves `raised` of the signal as it now stands. What was over
+# by then is over in the signal as it now stands too, so that years of changes need not be read.
 _OPEN: LiteralString = """
 SELECT s.kind, s.name, s.severity, s.case_id, s.raised, c.priority, c.opened FROM (
-    SELECT DISTINCT ON (id) * FROM signal_changes WHERE site = %(site)s AND raised < %(ends)s
-    ORDER BY id, revision DESC
+    SELECT DISTINCT ON (h.id) h.* FROM signals later JOIN signal_changes h ON h.id = later.id
+    WHERE later.site = %(site)s AND (later.cleared IS NULL OR later.cleared >= %(ends)s OR later.raised >= %(ends)s)
+    AND h.site = %(site)s AND h.raised < %(ends)s ORDER BY h.id, h.revision DESC
 ) s LEFT JOIN signals now ON now.id = s.id AND now.cleared_by IS NOT NULL AND now.cleared < %(ends)s
 LEFT JOIN cases c ON c.id = s.case_id
 WHERE s.kind IN ('clock', 'rule') AND now.id IS NULL AND (s.cleared IS NULL OR s.cleared >= %(ends)s)

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection
 
 from models.store.connecting import connect
+from models.store.quality import RECENT
 from models.store.vigil import recent_dead_letters
 
 
@@ -39,7 +40,8 @@ class Spoke:
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """All outcomes of a rate at a site: those counted in time, and those that became known too late for its test."""
+    """The outcomes of the last eight weeks of a rate at a site: those counted in time, and those that became known too late
+    for its test."""
 
     site: str
     rate: str
@@ -111,7 +113,7 @@ def soundness(database_url: str) -> Soundness | None:
         )
         trials = connection.execute(
             "SELECT site, rate, sum(clean)::int8, sum(errors)::int8, sum(late_clean)::int8, sum(late_errors)::int8"
-            " FROM outcomes GROUP BY site, rate ORDER BY site, rate"
+            f" FROM outcomes WHERE {RECENT} GROUP BY site, rate ORDER BY site, rate"
         )
         return Soundness(
             now,

@@ -7,6 +7,7 @@ whoever claims a partition ends the writing connection of its last owner, which 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, LiteralString
 
 from psycopg import Connection, Cursor
@@ -16,7 +17,6 @@ from models.policy import Kind, Policies
 from models.store.changes import append_changes, signal_changes, stage_changes
 from models.store.connecting import connect
 from models.store.ledger import (
-    Advance,
     Batch,
     Claim,
     Fenced,
@@ -109,7 +109,7 @@ class SqlLedger:
 
     def commit(self, batch: Batch) -> None:
         with self._writer.transaction(), self._writer.cursor() as cursor:
-            _advance(cursor, batch.advances)
+            _advance(cursor, batch)
             copy(cursor, "intervals", _INTERVAL, _INTERVAL_TYPES, map(_interval_row, batch.intervals))
             _ticks(cursor, batch)
             _merge_cases(cursor, batch)
@@ -167,10 +167,12 @@ UPDATE positions p SET position = v.position, sequence = v.sequence, published =
     accepted = p.accepted + v.accepted, duplicates = p.duplicates + v.duplicates,
     id_reused = p.id_reused + v.id_reused, rejected = p.rejected + v.rejected, rerouted = p.rerouted + v.rerouted
 FROM unnest(%s::int2[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::timestamptz[],
-            %s::timestamptz[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[])
+            %s::timestamptz[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[],
+            %s::int8[])
      v(partition, epoch, was, position, sequence, published, recorded, judged, accepted, duplicates, id_reused,
-       rejected, rerouted)
+       rejected, rerouted, lowest, highest)
 WHERE p.partition = v.partition AND p.epoch = v.epoch AND p.position = v.was
+    AND p.sequence <= coalesce(v.lowest, p.sequence) AND coalesce(v.highest < v.sequence, true)
 """
 _MERGE_CASES: LiteralString = f"""
 INSERT INTO cases ({_CASE}) SELECT {_CASE} FROM staged_cases
@@ -234,17 +236,30 @@ def _refuse_foreign(connection: "Connection[Any]", cluster: str) -> None:
         )
 
 
-def _advance(cursor: "Cursor[Any]", advances: Sequence[Advance]) -> None:
+def _advance(cursor: "Cursor[Any]", batch: Batch) -> None:
+    advances, numbers = batch.advances, _numbers(batch)
     rows = (
         (
             *(a.partition, a.epoch, a.was, a.position, a.sequence, a.published, a.recorded, a.judged),
             *(a.tally.accepted, a.tally.duplicates, a.tally.id_reused, a.tally.rejected, a.tally.rerouted),
+            *numbers.get(a.partition, (None, None)),
         )
         for a in advances
     )
-    moved = cursor.execute(_ADVANCE, columns(rows, 13)).rowcount
+    moved = cursor.execute(_ADVANCE, columns(rows, 15)).rowcount
     if moved != len(advances):
         raise Fenced(f"only {moved} of {len(advances)} partitions are still this worker's, at the position it knows")
+
+
+def _numbers(batch: Batch) -> dict[int, tuple[int, int]]:
+    """The lowest and the highest number that each partition's facts have. None may have been given before, nor be given
+    again: no key of a table that lies in months says so by itself."""
+    found: dict[int, tuple[int, int]] = {}
+    for fact in chain(batch.intervals, batch.signals):
+        number = fact.sequence
+        low, high = found.get(fact.partition, (number, number))
+        found[fact.partition] = (low if low < number else number, high if high > number else number)
+    return found
 
 
 def _ticks(cursor: "Cursor[Any]", batch: Batch) -> None:

@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 
 from psycopg import Connection
 
+from models.store.latest import LATEST
 from models.store.rights import Rights
 
 WEEK = timedelta(days=7)
@@ -84,9 +85,7 @@ def _taken(figures: "list[Any]") -> Taken:
     return Taken(n, timedelta(microseconds=median), timedelta(microseconds=p90), in_target)
 
 
-# A later revision of an interval lies with the same case, which has an index; the id has none.
-_LATEST: LiteralString = """NOT i.retracted AND NOT EXISTS (
-        SELECT FROM intervals n WHERE n.case_id = i.case_id AND n.id = i.id AND n.revision > i.revision)
+_LATEST: LiteralString = f"""NOT i.retracted AND {LATEST}
     AND (%(scope)s::text[] IS NULL OR site = ANY(%(scope)s))"""
 _FIGURES: LiteralString = """count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY net),
     percentile_cont(0.9) WITHIN GROUP (ORDER BY net), avg(in_target::int)::float8"""

@@ -31,6 +31,7 @@ from models.store.tables.judged import (
 from models.store.tables.people import (
     AccountRow,
     AuditRow,
+    HousekeepingRow,
     LinkRow,
     PolicyVersion,
     ReportRow,
@@ -53,6 +54,7 @@ __all__ = [
     "FeedHour",
     "FeedRow",
     "Grouped",
+    "HousekeepingRow",
     "IntervalRow",
     "Judge",
     "LinkRow",

@@ -60,10 +60,16 @@ class Case(SQLModel, table=True):
 
 
 class IntervalRow(SQLModel, table=True):
-    """A reading of a stopped clock, numbered within its partition; of one `id` the highest revision counts."""
+    """A reading of a stopped clock, numbered within its partition; of one `id` the highest revision counts. It lies in the
+    month in which its clock stopped; the number alone makes it one of a kind (the ledger gives none twice), `stopped` is in
+    the key because PostgreSQL asks for it."""
 
     __tablename__ = "intervals"
-    __table_args__ = (Index("intervals_stopped", "clock", "site", "stopped"), Index("intervals_case", "case_id"))
+    __table_args__ = (
+        Index("intervals_stopped", "clock", "site", "stopped"),
+        Index("intervals_revised", "site", "clock", "id", "revision", postgresql_where=text("revision > 1")),
+        {"postgresql_partition_by": "RANGE (stopped)"},
+    )
     partition: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     sequence: int = big(key=True)
     position: int = big()
@@ -73,7 +79,7 @@ class IntervalRow(SQLModel, table=True):
     priority: str = words()
     case_id: str = words()
     started: datetime = instant()
-    stopped: datetime = instant()
+    stopped: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
     net: int = big()
     target: int | None = big(null=True)
     in_target: bool | None = None
@@ -86,6 +92,7 @@ class SignalChange(SQLModel, table=True):
     it, null where an event did."""
 
     __tablename__ = "signal_changes"
+    __table_args__ = (Index("signal_changes_id", "id"),)
     partition: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     sequence: int = big(key=True)
     position: int = big()
@@ -115,6 +122,7 @@ class SignalRow(SQLModel, table=True):
         Index("signals_open", "site", "severity", postgresql_where=text("cleared IS NULL")),
         Index("signals_case", "case_id"),
         Index("signals_raised", "raised"),
+        Index("signals_cleared", "cleared", postgresql_where=text("cleared IS NOT NULL")),
     )
     id: str = words(key=True)
     kind: str = words()

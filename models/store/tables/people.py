@@ -117,3 +117,12 @@ class ReportRow(SQLModel, table=True):
     digest: str = words()
     path: str = words()
     made: datetime = instant(now=True)
+
+
+class HousekeepingRow(SQLModel, table=True):
+    """The one seat of housekeeping: turnaround times are kept from `since` on, null where all are; it was `done` last."""
+
+    __tablename__ = "housekeeping"
+    seat: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    since: datetime | None = instant(null=True)
+    done: datetime | None = instant(null=True)

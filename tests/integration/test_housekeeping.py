@@ -1,0 +1,196 @@
+"""Turnaround times leave by the month, and whatever looked at them stays truthful: pages, reports, verify, a reset."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from metrics.recorder import MemoryRecorder
+from models import policy_text
+from models.errors import CallerFault, UsageFault
+from models.keeping import Month
+from models.store import months as keeping
+from models.store.auditing import Wanted, lines
+from models.store.connecting import connect
+from models.store.facts import snapshot
+from models.store.months import LEFT, WHO, let_leave, make_months
+from models.store.policies import begin
+from models.store.rebuilding import forget_facts
+from models.store.sql import SqlLedger
+from rxpulse.cli import main
+from streams.verify import Verified, uncounted, verify
+from tests.conftest import RunningStack
+from tests.console import Served
+from tests.integration.test_months import CLUSTER, NOW, THIS, batch, months, reading, rows, where
+from tests.live import Live, living, now, stat, until
+from workflows.housekeeping import House, overdue
+from workflows.publish import asked_for
+
+TWO_YEARS = timedelta(days=731)
+OLD = THIS.after(-26)
+POLICY = policy_text.read(
+    'extends = ["inpatient"]\n[site.mercy]\nsetting = "inpatient"\ntimezone = "UTC"\n', file="test"
+)
+
+
+def ids(url: str) -> list[str]:
+    return [f"{name}.{revision}" for name, revision in rows(url, "SELECT id, revision FROM intervals ORDER BY 1, 2")]
+
+
+@pytest.fixture
+def aged(database_url: str) -> str:
+    """A store with readings of this month and of two years ago, one of them moved by a correction each way."""
+    begin(database_url, POLICY, "test")
+    ledger = SqlLedger(database_url, "w0")
+    ledger.claim(CLUSTER, [0], "w0")
+    old = OLD.begins + timedelta(days=9)
+    older = OLD.after(-30).begins
+    ledger.commit(batch(0, 0, reading(old, "old"), reading(old, "later"), reading(NOW, "new"), reading(NOW, "earlier")))
+    ledger.commit(batch(1, 4, reading(NOW, "later", 2), reading(old, "earlier", 2), reading(older, "oldest")))
+    ledger.close()
+    assert make_months(database_url) == [OLD.after(-30), OLD]
+    return database_url
+
+
+def test_without_a_setting_nothing_leaves(aged: str) -> None:
+    before = ids(aged)
+    assert let_leave(aged, None) == []
+    assert ids(aged) == before and months(aged).since is None and months(aged).done is not None
+
+
+def test_a_month_leaves_whole_with_a_line_in_the_audit_and_says_since_when_is_kept(aged: str) -> None:
+    assert [one.month for one in months(aged).leaving(TWO_YEARS)] == [OLD.after(-30), OLD]
+    assert let_leave(aged, TWO_YEARS) == [OLD.after(-30), OLD]
+    assert ids(aged) == ["later.2", "new.1"]
+    left = months(aged)
+    assert left.since == Month.of(left.now - TWO_YEARS).begins
+    assert OLD not in [one.month for one in left.months] and left.leaving(TWO_YEARS) == []
+    with connect(aged, "test") as connection:
+        for month in (OLD.after(-30), OLD):
+            [line] = lines(connection, Wanted(what=LEFT, about=month.label), 10)
+            assert line.person == WHO
+    assert let_leave(aged, TWO_YEARS) == [] and let_leave(aged, None) == []
+    assert months(aged).since == left.since
+
+
+def test_a_late_reading_of_a_time_that_left_is_taken_and_leaves_by_the_next_night(aged: str) -> None:
+    let_leave(aged, TWO_YEARS)
+    ledger = SqlLedger(aged, "w1")
+    [claim] = ledger.claim(CLUSTER, [0], "w1")
+    late = batch(2, 7, reading(OLD.begins, "late"), reading(OLD.begins, "new", 2))
+    ledger.commit(type(late)([type(late.advances[0])(0, claim.epoch, 2, 3, 9, 0)], intervals=late.intervals))
+    ledger.close()
+    assert where(aged)["rest"] == 2
+    assert make_months(aged) == []
+    let_leave(aged, TWO_YEARS)
+    # The reading that the late evidence put right goes with it: it would count again.
+    assert ids(aged) == ["later.2"]
+
+
+def test_nothing_leaves_while_somebody_reads_and_all_of_it_afterwards(
+    aged: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "TRIES", 2)
+    monkeypatch.setattr(keeping, "APART", 0.01)
+    before = ids(aged)
+    with psycopg.connect(aged) as reader:
+        reader.execute("SELECT count(*) FROM intervals")
+        with pytest.raises(CallerFault, match="in use"):
+            let_leave(aged, TWO_YEARS)
+        assert ids(aged) == before and months(aged).since is None
+    assert let_leave(aged, TWO_YEARS) != []
+
+
+def test_a_report_of_weeks_that_have_left_is_refused_with_the_day(aged: str) -> None:
+    asked_for(aged, "mercy", "2023-W40")
+    let_leave(aged, TWO_YEARS)
+    since = months(aged).since
+    assert since is not None
+    with pytest.raises(UsageFault, match=f"turnaround times are kept from {since:%Y-%m-%d} on"):
+        asked_for(aged, "mercy", "2023-W40")
+    # Its own weeks are kept, those that its charts look back to are not.
+    early = (since + timedelta(days=21)).isocalendar()
+    with pytest.raises(UsageFault, match="looks back to"):
+        asked_for(aged, "mercy", f"{early.year}-W{early.week:02}")
+    whole = (since + timedelta(days=70)).isocalendar()
+    asked_for(aged, "mercy", f"{whole.year}-W{whole.week:02}")
+
+
+def test_the_page_of_data_quality_says_since_when(console: Served, database_url: str) -> None:
+    said, browser = "Turnaround times are kept from", console.signed_in()
+    assert said not in browser.get("/quality").text
+    let_leave(database_url, TWO_YEARS)
+    since = months(database_url).since
+    assert since is not None
+    assert f"{said} {since:%Y-%m-%d} on" in browser.get("/quality").text
+
+
+@pytest.fixture
+def live(stack: RunningStack, database_url: str, tmp_path: Path) -> Iterator[Live]:
+    with living(stack.kafka, database_url, tmp_path, POLICY) as one:
+        yield one
+
+
+def verified(live: Live) -> Verified:
+    with snapshot(live.database_url) as facts:
+        return verify(live.settings, facts, uncounted)
+
+
+def test_verify_says_what_it_can_check_and_facts_made_again_keep_to_it(live: Live) -> None:
+    worker = live.worker()
+    long_ago = OLD.begins + timedelta(days=3)
+    for number, at in enumerate((long_ago, long_ago + timedelta(hours=1), now() - timedelta(hours=1))):
+        live.send(stat(number, at), stat(number, at + timedelta(minutes=4), "order.verified"))
+    live.await_applied()
+    before = verified(live)
+    assert before.differences == 0 and before.kept_since is None
+    assert make_months(live.database_url) == [OLD]
+    assert let_leave(live.database_url, TWO_YEARS) == [OLD]
+    after = verified(live)
+    assert after.differences == 0 and after.intervals == before.intervals / 3 and after.cases == before.cases
+    said = CliRunner().invoke(main, ["verify"], env=live.env).stdout
+    assert after.kept_since is not None and f"of before {after.kept_since:%Y-%m-%d} have left the store" in said
+    forget_facts(live.database_url)
+    worker.process.wait(30)
+    live.worker()
+    live.await_applied()
+    again = verified(live)
+    assert again.differences == 0 and again.intervals == after.intervals and again.kept_since == after.kept_since
+    until(lambda: where(live.database_url).get("rest") == before.intervals * 2 // 3, why=live.told)
+    let_leave(live.database_url, TWO_YEARS)
+    assert "rest" not in where(live.database_url)
+    assert verified(live).differences == 0
+
+
+@pytest.mark.anyio
+async def test_the_role_keeps_house_where_prefect_does_not(aged: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Away:
+        def with_options(self, **_: object) -> Callable[[], Awaitable[None]]:
+            return self.run
+
+        async def run(self) -> None:
+            raise ConnectionError
+
+    monkeypatch.setattr("workflows.housekeeping.housekeeping", Away())
+    recorder = MemoryRecorder()
+    await House(aged, TWO_YEARS, recorder).look()
+    assert ids(aged) == ["later.2", "new.1"]
+    done = months(aged).done
+    assert done is not None and abs(done - datetime.now(UTC)) < timedelta(minutes=1)
+    assert recorder.values["rxpulse_reports_housekept_timestamp_seconds", ()] == done.timestamp()
+    assert recorder.values["rxpulse_reports_outside_months_rows", ()] == 0.0
+
+
+def test_house_is_kept_once_a_night_and_after_a_history_came_in(aged: str) -> None:
+    let_leave(aged, None)
+    kept = months(aged)
+    assert not overdue(kept)
+    assert not overdue(replace(kept, now=kept.now + timedelta(hours=24)))
+    assert overdue(replace(kept, now=kept.now + timedelta(hours=25)))
+    assert overdue(replace(kept, done=None))
+    imported = replace(kept, rest={OLD.after(-3): 5})
+    assert not overdue(imported) and overdue(replace(imported, now=kept.now + timedelta(hours=2)))
