@@ -299,6 +299,21 @@ REPORTED = Metric(
     "The end of the last week of a site of which a report was written; 0 while there is none.",
     "More than 7 days 8 h ago: a report is missing; look whether the worker is behind, and at the log of the reports.",
 )
+HOUSEKEPT = Metric(
+    "rxpulse_reports_housekept_timestamp_seconds",
+    Shape.GAUGE,
+    (),
+    "When housekeeping was done last: months of turnaround times made ahead, and old ones let go; 0 while it never was.",
+    "More than two days ago: look at the log of the reports. Nothing is lost; turnaround times without a month of their own"
+    " lie together, and pages get slower.",
+)
+OUTSIDE_MONTHS = Metric(
+    "rxpulse_reports_outside_months_rows",
+    Shape.GAUGE,
+    (),
+    "Turnaround times that lie in no month of their own.",
+    "Grows for more than a day: housekeeping is not done, see its time. Dates of other centuries stay there.",
+)
 
 CATALOG = (
     EVENTS,
@@ -337,6 +352,8 @@ CATALOG = (
     INTAKE_UNKNOWN,
     CONSOLE_REQUESTS,
     REPORTED,
+    HOUSEKEPT,
+    OUTSIDE_MONTHS,
 )
 
 

@@ -18,6 +18,7 @@ from models.store.soundness import Soundness, soundness
 from rxpulse import enacted, postgres
 from rxpulse import home as homes
 from rxpulse.findings import Finding, Level
+from rxpulse.keeping_examination import kept_house
 from rxpulse.plan import Plan, url
 from rxpulse.running import running_plan
 from rxpulse.worker_examination import BEHIND, LOOK_SECONDS, STILL, deaf, glance, pace, unread, waiting
@@ -44,6 +45,7 @@ def examine_running(settings: Settings, environ: Mapping[str, str]) -> Iterator[
     yield from records(store)
     yield from connections(store)
     yield from disk(plan, store)
+    yield from kept_house(plan.settings)
     latest = enacted.in_force(settings, environ, people=True)
     yield from policy(latest, settings, environ)
     yield from addresses(latest.policy, gone_at(plan.settings, latest.policy))

@@ -44,15 +44,17 @@ async def gather(settings: Settings, environ: Mapping[str, str]) -> Document:
 
 
 def store_figures(database_url: Secret | None, kafka: Settings | None = None) -> Document:
-    """What the store counts: feeds, lag, cases, signals, escalations, reports. Figures are null and lists empty where
+    """What the store counts: feeds, lag, cases, signals, escalations, reports, turnaround. Figures are null and lists empty where
     `database_url` is None, since nobody knows then; all is 0 where the database has no tables yet. The lag is null unless
     `kafka` names the broker that answers."""
     if database_url is None:
         return _unknown()
     # The database's driver is loaded only here: the supervisor lives long and needs none.
+    from models.store import months
     from models.store.figures import Figures, figures
 
     found = figures(str(database_url)) or Figures({}, 0, [], {}, 0, 0, 0, 0, 0, 0, [])
+    held = months.look(str(database_url))
     return {
         "feed": [
             {"source": f.source, "site": f.site, "last_event": stamp(f.last_event), "silent_s": round(f.silent_s, 1)}
@@ -73,6 +75,10 @@ def store_figures(database_url: Secret | None, kafka: Settings | None = None) ->
             {"kind": one.kind, "site": one.site, "period": one.period, "path": one.path, "revision": one.revision}
             for one in found.reports
         ],
+        "turnaround": {
+            "kept_since": None if held is None or held.since is None else stamp(held.since),
+            "outside_months": 0 if held is None else sum(held.rest.values()),
+        },
     }
 
 
@@ -85,6 +91,7 @@ def _unknown() -> Document:
         "signals": dict.fromkeys(("open", "raised_total")),
         "escalations": dict.fromkeys(("open", "unacknowledged", "delivered_total", "failed_total")),
         "reports": [],
+        "turnaround": dict.fromkeys(("kept_since", "outside_months")),
     }
 
 

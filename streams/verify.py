@@ -7,6 +7,7 @@ signals of rates follow from the trials that were counted, once those agree with
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 
@@ -48,7 +49,8 @@ class Difference:
 @dataclass(slots=True)
 class Verified:
     """What was compared. `start` and `end` are offsets by partition, `events` the records read, `waiting` the rates (each
-    at a site) that were left out because the judge had not come to their newest trials yet."""
+    at a site) that were left out because the judge had not come to their newest trials yet. Turnaround times of before
+    `kept_since` have left the store and were not compared; None: all were."""
 
     start: dict[int, int] = field(default_factory=dict[int, int])
     end: dict[int, int] = field(default_factory=dict[int, int])
@@ -59,6 +61,7 @@ class Verified:
     waiting: int = 0
     differences: int = 0
     examples: list[Difference] = field(default_factory=list[Difference])
+    kept_since: datetime | None = None
 
     def differ(self, found: Difference) -> None:
         self.differences += 1
@@ -81,7 +84,7 @@ def verify(settings: Settings, facts: Facts, counted: Counted) -> Verified:
     policies = facts.policies()
     if policies is None:
         raise CallerFault("the store holds no policy, so nothing was ever applied: start a stack with `rxpulse up`")
-    verified = Verified()
+    verified = Verified(kept_since=facts.kept_since())
     positions = {number: applied for number, applied in facts.positions().items() if applied.position}
     with reader(settings) as consumer:
         count = len(partitions(consumer, EVENTS))
@@ -178,17 +181,27 @@ def _same_evidence(row: CaseRow, case: Watched) -> bool:
 
 
 def _compare_intervals(told: Recomputed, facts: Facts, verified: Verified) -> None:
-    """Latest, not retracted; how often an interval was issued again depends on when its evidence was read."""
+    """Latest, not retracted; how often an interval was issued again depends on when its evidence was read. What is no longer
+    kept is not compared, on either side."""
     missing = {
-        one.id: _plain(one) for case in told.cases.values() for one in case.intervals.values() if not one.retracted
+        one.id: _plain(one)
+        for case in told.cases.values()
+        for one in case.intervals.values()
+        if not one.retracted and _is_kept(one, verified)
     }
     for stored in map(_plain, facts.intervals(told.partition)):
+        if not _is_kept(stored, verified):
+            continue
         verified.intervals += 1
         here = missing.pop(stored.id, None)
         if stored != here:
             verified.differ(Difference("interval", stored.id, told.partition, str(stored), _said(here)))
     for name, here in missing.items():
         verified.differ(Difference("interval", name, told.partition, None, str(here)))
+
+
+def _is_kept(one: Interval, verified: Verified) -> bool:
+    return verified.kept_since is None or one.stopped >= verified.kept_since
 
 
 def _plain(one: Interval) -> Interval:

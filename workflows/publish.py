@@ -54,7 +54,8 @@ def edition(store: Reporting, policies: Policies, site: Site, week: Week) -> Edi
 
 def asked_for(database_url: str, site: str, period: str | None) -> Edition:
     """The report that somebody asks for; `period` None: of the last week that is to be reported. Writes nothing. Raises
-    UsageFault for a site that nobody heard of or a week that is not over, CallerFault where the store has no policy."""
+    UsageFault for a site that nobody heard of, a week that is not over or one whose facts have left, CallerFault where the
+    store has no policy."""
     with reporting(database_url) as store:
         policies = store.policies()
         if policies is None:
@@ -70,7 +71,17 @@ def asked_for(database_url: str, site: str, period: str | None) -> Edition:
             raise UsageFault(
                 f"{week.label} is not over: a week is reported {hours:g} h after its end; last is {last.label}"
             )
+        _check_kept(store.kept_since(), Window.of(site, zone, week), week)
         return edition(store, policies, Site(site), week)
+
+
+def _check_kept(since: datetime | None, window: Window, week: Week) -> None:
+    """A report of turnaround times that have left would show weeks without work."""
+    if since is not None and window.weeks[0] < since:
+        raise UsageFault(
+            f"turnaround times are kept from {since:%Y-%m-%d} on, and a report of {week.label} looks back to"
+            f" {window.weeks[0]:%Y-%m-%d}: ask for a later week; what was written then lies in RXPULSE_HOME/reports"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The role that writes reports: Prefect keeps the schedule, and the role sees to it that no week is left out.
 
-At its start it writes what is due at once, as soon as the facts are all read; afterwards Prefect's schedule does. What
-Prefect has not written half an hour later, because it was away, the role writes without it. Sites that a new version of
-the policy declares join the schedule within a minute.
+It keeps house too, by night and where nobody did. At its start it writes what is due at once, as soon as the facts are all
+read; afterwards Prefect's schedule does. What Prefect has not written half an hour later, because it was away, the role
+writes without it. Sites that a new version of the policy declares join the schedule within a minute.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
 
@@ -21,6 +22,7 @@ from metrics.recorder import Recorder
 from models.errors import CallerFault, RxPulseError
 from models.settings import Settings
 from models.store.connecting import DatabaseAway
+from workflows.housekeeping import House
 from workflows.publish import Standing, declared, standing, write_due
 from workflows.weekly import NotYet, serve, weekly_report
 
@@ -44,7 +46,8 @@ async def _report(settings: Settings) -> None:
     if settings.prefect_url is None:
         raise CallerFault("RXPULSE_PREFECT_URL is not set: give Prefect's API such as http://127.0.0.1:7405/api")
     recorder = PrometheusRecorder("reports")
-    reports = Reports(str(settings.required_database_url()), settings.home / "reports", recorder)
+    url = str(settings.required_database_url())
+    reports = Reports(url, settings.home / "reports", recorder, settings.keep_facts)
     server = RoleServer(settings.bind, settings.required_port(), recorder, reports.missing, settings.api_key)
     server.start()
     work = asyncio.create_task(reports.run())
@@ -59,14 +62,16 @@ async def _report(settings: Settings) -> None:
 
 
 class Reports:
-    """Looks after the reports of every declared site."""
+    """Looks after the reports of every declared site, and after the house; turnaround times are kept for `keep` (None: for
+    ever)."""
 
-    def __init__(self, database_url: str, folder: Path, recorder: Recorder) -> None:
+    def __init__(self, database_url: str, folder: Path, recorder: Recorder, keep: timedelta | None = None) -> None:
         self._database_url = database_url
         self._folder = folder
         self._recorder = recorder
         self._schedule: Schedule | None = None
         self._begun: set[str] = set()
+        self._house = House(database_url, keep, recorder)
         self.fault: str | None = "the reports have not been looked after yet"
 
     def missing(self) -> str | None:
@@ -89,6 +94,7 @@ class Reports:
             zones = await asyncio.to_thread(declared, self._database_url)
             self._keep_schedule(zones)
             left = [site for site in zones if not await self._site(site)]
+            await self._house.look()
             self.fault = None
             return bool(left) or not zones
         except (DatabaseAway, CallerFault) as fault:

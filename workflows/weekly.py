@@ -19,6 +19,7 @@ from prefect.schedules import Cron
 from models.errors import OurFault
 from models.settings import Settings
 from models.store.reporting import Written
+from workflows.housekeeping import EVERY_NIGHT, housekeeping
 from workflows.publish import Waiting, write_due
 
 MONDAY_MORNING = "5 6 * * 1"
@@ -52,8 +53,8 @@ async def weekly_report(site: str) -> list[str]:
 
 
 async def serve(zones: Mapping[str, str], taken: Callable[[], None]) -> None:
-    """Keeps a schedule for each site (a name and its time zone) with Prefect, says so by `taken`, and runs what is due,
-    until cancelled. Not in the main thread, where Prefect would take the signals."""
+    """Keeps a schedule for each site (a name and its time zone) and for housekeeping with Prefect, says so by `taken`, and
+    runs what is due, until cancelled. Not in the main thread, where Prefect would take the signals."""
     runner = Runner(name="rxpulse-reports", pause_on_shutdown=False, limit=1)
     for site, zone in zones.items():
         deployment = await weekly_report.ato_deployment(
@@ -66,6 +67,16 @@ async def serve(zones: Mapping[str, str], taken: Callable[[], None]) -> None:
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
         await runner.aadd_deployment(deployment)
+    await runner.aadd_deployment(
+        await housekeeping.ato_deployment(
+            name="every night",
+            schedule=Cron(EVERY_NIGHT, timezone="UTC"),
+            tags=["housekeeping"],
+            description="Makes the months of turnaround times ahead, and lets those go that were kept long enough",
+            concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+    )
     taken()
     await runner.start(webserver=False)
 

@@ -77,6 +77,8 @@ def export(what: str, out: Path, all_revisions: bool, as_json: bool) -> None:
     with snapshot(url) as facts:
         match what:
             case "intervals":
+                if since := facts.kept_since():
+                    say(f"turnaround times are kept from {since:%Y-%m-%d} on: those of before have left the store")
                 table = Table(tuple(_INTERVALS.items()), _intervals(facts, all_revisions))
             case "signals":
                 table = Table(tuple(_SIGNALS.items()), _signals(facts, all_revisions))

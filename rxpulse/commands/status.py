@@ -57,6 +57,11 @@ def for_people(document: figures.Document) -> str:
         f"escalations: {told['open']} open, {told['unacknowledged']} unacknowledged;"
         f" {told['delivered_total']} messages delivered, {told['failed_total']} failed"
     )
+    outside, since = document["turnaround"]["outside_months"], document["turnaround"]["kept_since"]
+    if since:
+        lines.append(f"turnaround times are kept from {since[:10]} on")
+    if outside:
+        lines.append(f"{outside} turnaround times lie in no month of their own: `rxpulse doctor` says why")
     lines.extend(f"report {row['kind']} {row['site']} {row['period']}: {row['path']}" for row in document["reports"])
     return "\n".join(lines)
 

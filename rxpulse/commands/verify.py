@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from models.settings import Settings
+from models.wire import stamp
 from rxpulse.output import json_option, print_json
 from rxpulse.progress import measured
 from rxpulse.running import with_running_stack
@@ -50,6 +51,7 @@ def verify(as_json: bool) -> None:
         "differences": found.differences,
         "examples": [asdict(one) for one in found.examples],
         "rates_not_judged_yet": found.waiting,
+        "kept_since": None if found.kept_since is None else stamp(found.kept_since),
     }
     if as_json:
         print_json(document)
@@ -61,6 +63,10 @@ def verify(as_json: bool) -> None:
         if found.waiting:
             click.echo(
                 f"{found.waiting} rates were left out: the worker had not judged their newest trials yet; ask again"
+            )
+        if found.kept_since:
+            click.echo(
+                f"turnaround times of before {found.kept_since:%Y-%m-%d} have left the store: they were not compared"
             )
         for one in found.examples:
             click.echo(f"  {one.what} {one.id}\n    store:      {one.stored}\n    recomputed: {one.recomputed}")

@@ -120,18 +120,26 @@ def test_at_its_start_the_role_writes_the_last_week_and_gives_prefect_the_schedu
         assert "Mercy Hospital" in file.read_text("utf-8")
         until(lambda: (answer := said(f"{url}/readyz")) and answer.status_code == 200, "ready")
         assert 'rxpulse_reports_reported_timestamp_seconds{site="mercy"} 1.' in httpx.get(f"{url}/metrics").text
-        (deployment,) = until(lambda: httpx.post(f"{prefect}/deployments/filter", json={}).json(), "a deployment")
-        assert deployment["name"] == "mercy"
-        schedule = deployment["schedules"][0]["schedule"]
-        assert (schedule["cron"], schedule["timezone"]) == ("5 6 * * 1", "America/New_York")
+        deployments = until(
+            lambda: len(found := httpx.post(f"{prefect}/deployments/filter", json={}).json()) == 2 and found, "both"
+        )
+        schedules = {one["name"]: one["schedules"][0]["schedule"] for one in deployments}
+        assert {name: (one["cron"], one["timezone"]) for name, one in schedules.items()} == {
+            "mercy": ("5 6 * * 1", "America/New_York"),
+            "every night": ("40 3 * * *", "UTC"),
+        }
         planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
         until(lambda: httpx.post(f"{prefect}/flow_runs/filter", json=planned).json(), "Prefect plans the next Mondays")
+        until(
+            lambda: "rxpulse_reports_housekept_timestamp_seconds 1." in httpx.get(f"{url}/metrics").text,
+            "house is kept",
+        )
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-    (left,) = httpx.post(f"{prefect}/deployments/filter", json={}).json()
-    assert left["paused"] is False and left["schedules"][0]["active"] is True
+    for left in httpx.post(f"{prefect}/deployments/filter", json={}).json():
+        assert left["paused"] is False and left["schedules"][0]["active"] is True
     runs = httpx.post(f"{prefect}/flow_runs/filter", json={"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}})
-    assert [run["name"] for run in runs.json()] == ["week of mercy"]
+    assert sorted(run["name"] for run in runs.json()) == ["housekeeping", "week of mercy"]
     lines = (tmp_path / "role.log").read_text("utf-8").splitlines()
     assert sum("of mercy written" in line for line in lines) == 1
 
@@ -155,6 +163,10 @@ def test_without_prefect_reports_are_written_all_the_same_and_the_role_says_what
             lambda: (found := said(f"{url}/readyz")) and found.text.startswith("Prefect") and found, "Prefect is missed"
         )
         assert answer.status_code == 503 and "does not take the schedule" in answer.text
+        until(
+            lambda: "rxpulse_reports_housekept_timestamp_seconds 1." in httpx.get(f"{url}/metrics").text,
+            "house is kept",
+        )
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 

@@ -110,7 +110,9 @@ def test_a_worker_s_life_is_recomputed_without_a_difference(worked: tuple[Live, 
             "examples",
         ),
         "rates_not_judged_yet",
+        "kept_since",
     ]
+    assert document["kept_since"] is None
     assert document["from"] == {str(number): 0 for number in range(PARTITIONS)}
     assert sum(document["to"].values()) == document["events"]
     with snapshot(live.database_url) as facts:

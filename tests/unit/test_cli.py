@@ -222,6 +222,7 @@ def test_while_history_loads_status_says_how_much_and_calls_no_feed_silent() -> 
     feed = {"source": "/s", "site": "mercy", "last_event": "2026-10-12T14:03:00Z", "silent_s": 4e6, "alarm": False}
     figures = {"cases": {}, "signals": dict.fromkeys(("open", "raised_total"), 0), "reports": [], "parts": []}
     told = dict.fromkeys(("open", "unacknowledged", "delivered_total", "failed_total"), 0)
+    figures |= {"turnaround": {"kept_since": "2024-11-01T00:00:00Z", "outside_months": 3}}
     document = figures | {"running": True, "feed": [feed], "escalations": told, "events_total": 5, "lag_events": 42_000}
     lines = for_people(document).splitlines()
     assert lines[0] == "history loads: 42000 events to read, read up to 12 Oct 14:03Z"
@@ -231,6 +232,8 @@ def test_while_history_loads_status_says_how_much_and_calls_no_feed_silent() -> 
     assert [line for line in alarm.splitlines() if "ALARM" in line] == [
         "feed /t at mercy: ALARM: silent for 46 d 7 h, longer than it may be"
     ]
+    assert "turnaround times are kept from 2024-11-01 on" in lines
+    assert any(line.startswith("3 turnaround times lie in no month") for line in lines)
 
 
 def test_reset_refuses_before_it_asks(tmp_path: Path) -> None:

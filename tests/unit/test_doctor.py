@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from models.keeping import Month
 from models.policy import Policy
 from models.policy_text import parse
 from models.settings import Settings
+from models.store.months import Drawer, Kept
 from models.store.soundness import Connected, Place, Soundness, Spoke, Trials
 from rxpulse import home as homes
 from rxpulse import postgres, running_examination
 from rxpulse.examination import examine
 from rxpulse.findings import Finding, Level
+from rxpulse.keeping_examination import kept
 from rxpulse.running import absence
 from rxpulse.suitability import unsuited
 from streams.condition import Condition, PutAside
@@ -202,3 +205,41 @@ def test_outcomes_that_become_known_too_late_are_said_with_both_shares(late: int
     if warned:
         assert "30% of the outcomes of elm" in found[0][1]
         assert "12.9% of those in time went wrong, 13.6% of all" in found[0][1]
+
+
+MONTHS = tuple(Drawer(Month.of(NOW).after(away), 1000) for away in range(-30, 4))
+TWO_YEARS = timedelta(days=731)
+HOUSE = Kept(NOW, None, NOW - timedelta(hours=3), MONTHS, {})
+
+
+def test_a_house_that_is_kept_gives_nothing_to_do_and_says_what_would_leave() -> None:
+    assert bad(kept(HOUSE, None)) == bad(kept(HOUSE, TWO_YEARS)) == []
+    assert [one.what for one in kept(HOUSE, None)] == [
+        "turnaround times are there from the beginning on, in 34 months; kept for ever"
+    ]
+    leaving = [one.what for one in kept(HOUSE, TWO_YEARS)][1]
+    assert leaving.startswith("the turnaround times of 2024-05, 2024-06, 2024-07,")
+    assert leaving.endswith("2024-09, 2024-10 (about 6000) leave at the next housekeeping")
+    left = replace(HOUSE, since=Month.of(NOW).after(-24).begins, months=MONTHS[6:])
+    assert [one.what for one in kept(left, TWO_YEARS)] == [
+        "turnaround times are there from 2024-11-01 on, in 28 months; kept 731 days"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("house", "what"),
+    [
+        (replace(HOUSE, rest={Month.of(NOW).after(-40): 7}), "7 turnaround times lie in no month of their own yet"),
+        (replace(HOUSE, months=MONTHS[:-1]), "the month 2027-02 has no place yet"),
+        (replace(HOUSE, done=NOW - timedelta(days=3)), "housekeeping was done last at 2026-11-22T12:00Z"),
+    ],
+)
+def test_a_house_that_is_not_kept_is_a_warning_with_the_remedy(house: Kept, what: str) -> None:
+    [found] = bad(kept(house, TWO_YEARS))
+    assert found.level is Level.WARNING and what in found.what and "logs/reports.log" in found.remedy
+
+
+def test_dates_of_another_century_are_no_warning() -> None:
+    house = replace(HOUSE, rest={Month.of(NOW).after(1500): 6498})
+    assert bad(kept(house, None)) == []
+    assert "6498 turnaround times of far-off dates" in [one.what for one in kept(house, None)][1]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,17 @@ def test_a_role_that_needs_what_is_not_given_says_how_to_give_it(what: str, tmp_
 def test_a_misspelt_variable_is_found() -> None:
     environ = {"RXPULSE_KAFAK": "a:1", "RXPULSE_API_KEY_FILE": "x", "RXPULSE_TEST_DATA": "x", "PATH": "x"}
     assert unknown_names(environ) == ["RXPULSE_KAFAK"]
+
+
+def test_turnaround_times_are_kept_for_ever_unless_said(tmp_path: Path) -> None:
+    assert Settings.from_env({}, home=tmp_path).keep_facts is None
+    kept = Settings.from_env({"RXPULSE_KEEP_FACTS_DAYS": "2192"}, home=tmp_path)
+    assert kept.keep_facts == timedelta(days=2192)
+
+
+@pytest.mark.parametrize("days", ["0", "400", "730"])
+def test_turnaround_times_are_not_kept_for_less_long_than_the_law_asks(days: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        CallerFault, match=f"RXPULSE_KEEP_FACTS_DAYS is {days}: give at least 731, .*two years.*unset it"
+    ):
+        Settings.from_env({"RXPULSE_KEEP_FACTS_DAYS": days}, home=tmp_path)
