@@ -233,6 +233,15 @@ CLAIMS = Metric(
     " its fence, or when partitions went round.",
     "Grows again and again: a worker ends and starts, or two fight for partitions; the last lines of its log say why.",
 )
+LOSSES = Metric(
+    "rxpulse_dispatcher_partition_losses",
+    Shape.GAUGE,
+    ("partition",),
+    "How often a worker that lived lost each partition without having given it back, since the facts were last made: whoever"
+    " took over ended its connection, or its transaction was refused.",
+    "Grows: a worker's host stands still for more than 10 s at a time or is cut off, or two workers have one instance name."
+    " What it had on its way was undone, and done again by whoever took over.",
+)
 RECENT_DEAD_LETTERS = Metric(
     "rxpulse_dispatcher_dead_letters",
     Shape.GAUGE,
@@ -343,6 +352,7 @@ CATALOG = (
     LISTENED,
     POSITION,
     CLAIMS,
+    LOSSES,
     RECENT_DEAD_LETTERS,
     INTAKE_REQUESTS,
     INTAKE_BEHIND,

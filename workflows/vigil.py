@@ -36,6 +36,7 @@ class Showing:
         places = [((str(one.partition),), one) for one in seen.followed]
         self._by_label(catalog.POSITION, ((name, one.position) for name, one in places))
         self._by_label(catalog.CLAIMS, ((name, one.claims) for name, one in places))
+        self._by_label(catalog.LOSSES, ((name, one.losses) for name, one in places))
         self._recorder.set(catalog.OVERDUE, seen.overdue_seconds)
         self._recorder.set(catalog.WORKER_BEAT, _instant(seen.beat))
         self._recorder.set(catalog.LISTENED, _instant(seen.listened))

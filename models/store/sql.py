@@ -5,12 +5,13 @@ writes nothing; then facts are copied in, cases and signals merged. One connecti
 whoever claims a partition ends the writing connection of its last owner, which may hang in the middle of a transaction.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, LiteralString
 
-from psycopg import Connection, Cursor
+from psycopg import Connection, Cursor, OperationalError
 
 from models.event import CaseId
 from models.policy import Kind, Policies
@@ -33,6 +34,7 @@ from models.store.rows import interval_of
 from models.store.writing import columns, copy, stage
 from models.tracking import Watched
 
+log = logging.getLogger("rxpulse.worker")
 _MICROSECOND = timedelta(microseconds=1)
 _FREEZE = "10s"
 """A writer that stands still this long inside a transaction is ended by the database: it may have been stopped."""
@@ -74,9 +76,9 @@ class SqlLedger:
                 [wanted, cluster],
             )
             _refuse_foreign(self._reader, cluster)
-            self._reader.execute(_END_OTHERS, [wanted, owner])
+            shut_out = [number for number, ended in self._reader.execute(_END_OTHERS, [wanted, owner]) if ended]
             backend = self._writer.info.backend_pid
-            rows = self._reader.execute(_CLAIM, [owner, backend, wanted]).fetchall()
+            rows = self._reader.execute(_CLAIM, [owner, backend, shut_out, wanted]).fetchall()
         return [Claim(*row) for row in sorted(rows)]
 
     def release(self, partitions: Sequence[int], owner: str) -> None:
@@ -108,6 +110,22 @@ class SqlLedger:
         return [(partition, CaseId(name)) for partition, name in rows]
 
     def commit(self, batch: Batch) -> None:
+        try:
+            self._commit(batch)
+        except Fenced:
+            self._note_loss(batch)
+            raise
+
+    def _note_loss(self, batch: Batch) -> None:
+        """Counts the loss in a transaction of its own: the process ends with it, and so would a count in the process."""
+        rows = ((a.partition, a.epoch, a.was) for a in batch.advances)
+        try:
+            with self._writer.transaction():
+                self._writer.execute(_LOST, columns(rows, 3))
+        except OperationalError as fault:
+            log.warning("the loss is not counted: %s", fault)
+
+    def _commit(self, batch: Batch) -> None:
         with self._writer.transaction(), self._writer.cursor() as cursor:
             _advance(cursor, batch)
             copy(cursor, "intervals", _INTERVAL, _INTERVAL_TYPES, map(_interval_row, batch.intervals))
@@ -148,11 +166,12 @@ _SPREAD: LiteralString = (
     "INSERT INTO positions (cluster, partition) SELECT %s, generate_series(0, %s - 1) ON CONFLICT DO NOTHING"
 )
 _END_OTHERS = """
-SELECT pg_terminate_backend(a.pid) FROM positions p JOIN pg_stat_activity a ON a.pid = p.backend
+SELECT p.partition, pg_terminate_backend(a.pid) FROM positions p JOIN pg_stat_activity a ON a.pid = p.backend
 WHERE a.application_name = p.owner AND p.partition = ANY(%s) AND p.owner <> %s
 """
 _CLAIM = """
-UPDATE positions SET epoch = epoch + 1, owner = %s, backend = %s WHERE partition = ANY(%s)
+UPDATE positions SET epoch = epoch + 1, owner = %s, backend = %s, losses = losses + (partition = ANY(%s))::int
+WHERE partition = ANY(%s)
 RETURNING partition, epoch, position, sequence, published, judged
 """
 _DUE = """
@@ -173,6 +192,10 @@ FROM unnest(%s::int2[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8
        rejected, rerouted, lowest, highest)
 WHERE p.partition = v.partition AND p.epoch = v.epoch AND p.position = v.was
     AND p.sequence <= coalesce(v.lowest, p.sequence) AND coalesce(v.highest < v.sequence, true)
+"""
+_LOST = """
+UPDATE positions p SET losses = p.losses + 1 FROM unnest(%s::int2[], %s::int8[], %s::int8[]) v(partition, epoch, was)
+WHERE p.partition = v.partition AND (p.epoch, p.position) <> (v.epoch, v.was)
 """
 _MERGE_CASES: LiteralString = f"""
 INSERT INTO cases ({_CASE}) SELECT {_CASE} FROM staged_cases

@@ -29,11 +29,13 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A partition of the events: the offset up to which it is applied, and how often a worker took it over."""
+    """A partition of the events: the offset up to which it is applied, how often a worker took it over, and how often one
+    that lived lost it without having given it back."""
 
     partition: int
     position: int
     claims: int
+    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ SELECT f.source, f.site, max(f.last_recorded), EXISTS (SELECT 1 FROM silences s 
     AND s.worker IS NULL AND s.source = f.source AND s.site = f.site)
 FROM feeds f GROUP BY f.source, f.site ORDER BY f.source, f.site
 """
-_FOLLOWED = "SELECT partition, position, epoch FROM positions ORDER BY partition"
+_FOLLOWED = "SELECT partition, position, epoch, losses FROM positions ORDER BY partition"
 # By the hour of receipt: what a replay meets again is as old as it was.
 _DEAD_LETTERS = """
 SELECT reason, sum(count)::int8 FROM doubts WHERE kind = %s AND hour > now() - interval '2 hours' GROUP BY reason

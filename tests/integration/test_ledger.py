@@ -118,6 +118,48 @@ def test_a_batch_acts_once_however_often_it_is_written(ledgers: Open) -> None:
         ledger.commit(batch)
 
 
+def losses(url: str) -> dict[int, int]:
+    with psycopg.connect(url) as connection:
+        return dict(connection.execute("SELECT partition, losses FROM positions").fetchall())
+
+
+def test_a_partition_that_was_given_back_is_none_that_was_lost(database_url: str) -> None:
+    first, second = SqlLedger(database_url, "w0"), SqlLedger(database_url, "w1")
+    first.claim(CLUSTER, [0, 1], "w0")
+    first.release([0, 1], "w0")
+    second.claim(CLUSTER, [0, 1], "w1")
+    second.release([0, 1], "w1")
+    first.claim(CLUSTER, [0, 1], "w0")
+    first.close()
+    second.close()
+    assert losses(database_url) == {0: 0, 1: 0}
+
+
+def test_a_partition_taken_from_who_lives_counts_as_lost_once(database_url: str) -> None:
+    loser, winner = SqlLedger(database_url, "w0"), SqlLedger(database_url, "w1")
+    loser.claim(CLUSTER, [0, 1], "w0")
+    winner.claim(CLUSTER, [1], "w1")
+    assert losses(database_url) == {0: 0, 1: 1}
+    with pytest.raises(psycopg.OperationalError):
+        loser.commit(Batch([advance(), advance(partition=1)]))
+    assert losses(database_url) == {0: 0, 1: 1}
+    loser.close()
+    winner.close()
+
+
+def test_a_transaction_that_is_refused_counts_as_a_loss_though_nothing_of_it_is_written(database_url: str) -> None:
+    loser, winner = SqlLedger(database_url, "w0"), SqlLedger(database_url, "w1")
+    loser.claim(CLUSTER, [0, 1], "w0")
+    loser.release([1], "w0")
+    winner.claim(CLUSTER, [1], "w1")
+    with pytest.raises(Fenced):
+        loser.commit(Batch([advance(), advance(partition=1)]))
+    assert losses(database_url) == {0: 0, 1: 1}
+    assert winner.claim(CLUSTER, [0], "w1")[0].position == 0
+    loser.close()
+    winner.close()
+
+
 def test_positions_of_another_cluster_are_refused(ledgers: Open) -> None:
     ledger = ledgers("w0")
     ledger.claim(CLUSTER, [0], "w0")

@@ -93,14 +93,16 @@ def test_the_workers_are_as_far_as_the_partition_that_is_furthest_behind(telling
 
 def test_each_partition_is_shown_with_its_position_and_how_often_it_was_taken_over(telling: Telling) -> None:
     telling.rows(
-        "INSERT INTO positions (partition, cluster, position, epoch) VALUES (5, 'c', 40, 2), (6, 'c', 7, 9) RETURNING 1"
+        "INSERT INTO positions (partition, cluster, position, epoch, losses) VALUES (5, 'c', 40, 2, 0), (6, 'c', 7, 9, 3)"
+        " RETURNING 1"
     )
     found = seen(telling)
-    assert found.followed[-2:] == (Followed(5, 40, 2), Followed(6, 7, 9))
+    assert found.followed[-2:] == (Followed(5, 40, 2), Followed(6, 7, 9, 3))
     recorder = MemoryRecorder()
     Showing(recorder).show(found)
     assert recorder.values[catalog.POSITION.name, ("5",)] == 40
     assert recorder.values[catalog.CLAIMS.name, ("6",)] == 9
+    assert recorder.values[catalog.LOSSES.name, ("6",)] == 3
 
 
 def test_dead_letters_are_shown_by_reason_while_they_are_young(telling: Telling) -> None:

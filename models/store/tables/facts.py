@@ -13,7 +13,8 @@ from models.store.tables.columns import big, flag, instant, words
 class Position(SQLModel, table=True):
     """How far a partition of `rx.events` is applied. `position` is the next offset; `sequence` the next number of what
     the partition's facts are numbered by; everything before `published` has reached the public topics. `owner` and
-    `backend` name who may write; `epoch` counts the claims. `recorded` is the latest `recorded` applied, `judged` the
+    `backend` name who may write; `epoch` counts the claims, `losses` how
+    often a worker that lived lost it without having given it back. `recorded` is the latest `recorded` applied, `judged` the
     instant up to which silence was listened to."""
 
     __tablename__ = "positions"
@@ -33,6 +34,7 @@ class Position(SQLModel, table=True):
     id_reused: int = big(zero=True)
     rejected: int = big(zero=True)
     rerouted: int = big(zero=True)
+    losses: int = big(zero=True)
 
 
 class Case(SQLModel, table=True):
