@@ -8,11 +8,12 @@ said, the queue in which the case waits, and whether it is finished.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from itertools import groupby, islice
 from typing import Any, NamedTuple, cast
+
+from msgspec import Struct
 
 from models.event import Event, EventType, Source, said, same_content
 from models.event_types import CATALOGUE, OPENING, VOIDED, rank
@@ -30,8 +31,7 @@ class Admission(Enum):
     ID_REUSED = "id_reused"
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True, gc=False, eq=False):
     """The events of a case. `events` holds one a identity in canonical order; `rivals` the other contents that claimed an
     identity already taken. `standing` leaves out what was taken back and the taking back itself.
 
@@ -40,7 +40,14 @@ class Evidence:
     events: tuple[Event, ...] = ()
     rivals: tuple[Event, ...] = ()
     standing: tuple[Event, ...] = ()
-    gathered: "Gathered | None" = field(default=None, compare=False, repr=False)
+    gathered: "Gathered | None" = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Evidence):
+            return NotImplemented
+        return (self.events, self.rivals, self.standing) == (other.events, other.rivals, other.standing)
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
 
 
 class Gathered(NamedTuple):
@@ -213,7 +220,7 @@ def _plain(value: object) -> object:
             return value
 
 
-class Progress(NamedTuple):
+class Progress(Struct, frozen=True, gc=False):
     """What the standing events say: the fields last said, the queue (`waits`, None where nobody's turn comes) and since
     when, `finished` (None while open), and how many milestones came where none may."""
 
@@ -231,9 +238,10 @@ class Following:
     __slots__ = ("_finished", "_impossible", "_kind", "_milestones", "_since", "_waits", "fields")
 
     def __init__(self, progress: Progress, kind: str) -> None:
-        fields, self._waits, self._since, self._finished, milestones, self._impossible = progress
-        self.fields = dict(fields)
-        self._milestones = dict(milestones)
+        self._waits, self._since, self._finished = progress.waits, progress.since, progress.finished
+        self._impossible = progress.impossible
+        self.fields = dict(progress.fields)
+        self._milestones = dict(progress.milestones)
         self._kind = kind
 
     def add(self, event: Event) -> None:

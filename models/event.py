@@ -6,9 +6,10 @@ event. It holds no names: people are keyed pseudonyms, and `data` is a closed li
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NewType, Required, TypedDict, cast
+
+from msgspec import Struct
 
 CaseId = NewType("CaseId", str)
 """`kind/key`, such as `order/7f3a`. The Kafka key of every event of the case."""
@@ -72,8 +73,7 @@ class Data(TypedDict, total=False):
     links: Links
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True, gc=False):
     """`time` and `recorded` are aware, in UTC, kept to the microsecond, between the years 1900 and 2299."""
 
     id: str

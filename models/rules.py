@@ -6,17 +6,17 @@ names no dose speaks for all doses of its case.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+
+from msgspec import Struct
 
 from models.event import Event, EventType, field, kind_of
 from models.hours import WorkingTime, day_end
 from models.policy import RuleName
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(Struct, frozen=True, gc=False):
     """What stands before the event: the events, the fields last said up to and including it, and the site's time."""
 
     events: Sequence[Event]
@@ -24,8 +24,7 @@ class Before:
     working: WorkingTime
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True, gc=False):
     """`evidence` are the events that prove it, the judged one last."""
 
     rule: RuleName

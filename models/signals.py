@@ -5,11 +5,12 @@ cleared once; its id is made from what it is about, so telling the same story ag
 severity goes on under the same id.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
 from typing import NewType
+
+from msgspec import Struct
 
 from models.event import CaseId, Site
 from models.policy import Kind, Severity
@@ -29,8 +30,7 @@ class Cleared(StrEnum):
     SPOKE = "spoke"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
+class Signal(Struct, frozen=True, gc=False, kw_only=True):
     """`raised` is the instant from which it is true at this severity; `known` the later of that and the instant at which
     its last evidence became known; `cleared` and `reason` are None while it is open. `case` is None for rates and feeds.
     `revision` counts the rows of one id from 1."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -40,9 +40,9 @@ _parse = msgspec.json.Decoder().decode
 Text = TypeVar("Text", bound=str)
 
 
-def _text_of(kind: Callable[[str], Text], pattern: str, kept: int = 0) -> Callable[[object], Text]:
+def _text_of(kind: Callable[[str], Text], pattern: str, kept: int) -> Callable[[object], Text]:
     """A check that gives the text back. Raises ValueError where its alphabet or length is another, TypeError for what is
-    no text. `kept`: so many that passed are remembered."""
+    no text. So many that passed are remembered."""
     shape = re.compile(pattern).fullmatch
 
     def checked(text: str) -> Text:
@@ -50,7 +50,7 @@ def _text_of(kind: Callable[[str], Text], pattern: str, kept: int = 0) -> Callab
             raise ValueError
         return kind(text)
 
-    return cast("Callable[[object], Text]", lru_cache(maxsize=kept)(checked) if kept else checked)
+    return cast("Callable[[object], Text]", lru_cache(maxsize=kept)(checked))
 
 
 # The words of a feed come again and again. What passed is kept, so that it is looked at once and stands in memory once;
@@ -59,7 +59,15 @@ _code_of = _text_of(str, CODE, kept=1 << 14)
 _subject_of = _text_of(CaseId, f"[a-z]+/{KEY}", kept=1 << 14)
 _source_of = _text_of(Source, NAME, kept=1 << 10)
 _type_of = _text_of(EventType, TYPE, kept=1 << 10)
-_name_of = _text_of(str, NAME)
+
+
+def _name_of(text: object) -> str:
+    """An id as it is, checked without a regular expression and never kept, for it comes once; it refuses as the others do."""
+    if not isinstance(text, str):
+        raise TypeError
+    if not (0 < len(text) <= 256 and text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,7 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 _parse_usual = msgspec.json.Decoder(_Envelope).decode
 
 
-class Decoded(NamedTuple):
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """`dropped` counts fields outside the closed list."""
 
     event: Event
@@ -111,12 +119,29 @@ def decode(record: bytes, received: datetime | None) -> Decoded | Rejected:
 
 def _usual(record: bytes, received: datetime | None) -> Decoded | None:
     """A record of the form that nearly all have, without looking for what it lacks. None for any other and for what cannot
-    be an event: that is read again, and told what is wrong with it."""
+    be an event: that is read again by `_unusual`, and told what is wrong with it."""
     try:
         said = _parse_usual(record)
-        return _decoded(said, received)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _Refused):
+        kind, subject = _type_of(said.type), _subject_of(said.subject)
+        _belongs(kind, kind_of(subject))
+        time = _plain_time(said.time)
+        recorded = (received or time) if said.recorded is None else _plain_time(said.recorded)
+        if said.specversion != "1.0" or (time > recorded and time - recorded > AHEAD):
+            return None
+        data, dropped = _data(said.data)
+        return Decoded(Event(_name_of(said.id), _source_of(said.source), kind, time, recorded, subject, data), dropped)
+    except (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError, _Refused):
         return None
+
+
+def _plain_time(text: str) -> datetime:
+    """A time as nearly all write it. Raises ValueError for any other, though it may be one."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is not UTC:
+        instant = utc(instant)
+    if text[10] != "T" or not 1900 <= instant.year <= 2299:
+        raise ValueError
+    return instant
 
 
 def _unusual(record: bytes, received: datetime | None) -> Decoded | Rejected:
@@ -150,10 +175,10 @@ def from_object(found: Mapping[str, Any], received: datetime | None) -> Decoded 
     """One CloudEvent already parsed."""
     said = cast("Any", _Envelope)(**{name: found.get(name) for name in _ENVELOPE})
     try:
-        event, dropped = _decoded(said, received)
+        decoded = _decoded(said, received)
     except _Refused as refused:
         return refused.rejected
-    return Decoded(event, dropped + len(found.keys() - _ENVELOPE))
+    return Decoded(decoded.event, decoded.dropped + len(found.keys() - _ENVELOPE))
 
 
 _ENVELOPE = frozenset(_Envelope.__struct_fields__)

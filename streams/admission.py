@@ -65,7 +65,7 @@ def examine(record: Record, policies: Policies | None) -> Decoded | Rejected:
         policy = policies.at(min(event.time, event.recorded))
         if policy.strict_sites and event.site not in policy.sites:
             return Rejected("unknown site", "data.site is none of the policy's, and it has strict_sites = true")
-    return found._replace(dropped=found.dropped + record.dropped) if record.dropped else found
+    return Decoded(found.event, found.dropped + record.dropped) if record.dropped else found
 
 
 def dropped_before(headers: Iterable[tuple[str, bytes | None]]) -> int:
@@ -79,12 +79,9 @@ def _strict(policies: Policies) -> bool:
     return any(policy.strict_sites for policy in policies.versions)
 
 
-def misplaced(record: Record, case: CaseId, held_in: int | None, partitions: int) -> bool:
-    """Whether the record lies where its case does not belong, or under another key. `held_in` is the partition in which
-    the case is held, which saves the arithmetic; None where it is not held."""
-    if record.key != case.encode():
-        return True
-    return record.partition != (home(case, partitions) if held_in is None else held_in)
+def misplaced(record: Record, case: CaseId, place: int) -> bool:
+    """Whether the record lies elsewhere than in the partition `place`, where its case belongs, or under another key."""
+    return record.partition != place or record.key != case.encode()
 
 
 def crowded(case: Watched, event: Event) -> Rejected | None:

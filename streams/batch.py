@@ -6,7 +6,7 @@ store does not know.
 """
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Event as Flag
 from time import monotonic
@@ -17,6 +17,7 @@ from models.case import Admission
 from models.event import CaseId
 from models.policy import Policies
 from models.store.ledger import Ledger
+from models.store.records import packed
 from models.tracking import track_all
 from models.wire import Decoded, Rejected
 from streams.admission import (
@@ -45,10 +46,17 @@ LARGEST = 20_000
 """Records of one draft at most."""
 AT_ONCE = 5_000
 """Records read in one go at most."""
+COLLECT = 2_000_000, 10, 10
+"""When Python looks for what nothing refers to any more but itself: once so many more things were made than given up (then ten
+times as many, and again). That is more than the cases in mind are made of, so it is never while all is well: the heart makes
+no rings. Looking at all that is held again and again took a tenth of the worker's time."""
 _OFFSETS_EVERY = 1.0
 """Seconds between commits of offsets to Kafka."""
 _SHORT, _LONG = 0.002, 0.1
 """Seconds to wait for a record while a draft waits for the committer, and while there is none."""
+
+
+_Examined = Decoded | Rejected | Misplaced
 
 
 @dataclass(slots=True)
@@ -85,6 +93,7 @@ class Loop:
         self._observer = observer
         self._draft = Draft()
         self._policies = _required(ledger.policies(None))
+        self._taken: dict[int, list[Record]] = {}
         self._arrivals: dict[CaseId, _Arrivals] = {}
         self._laps = Laps(observer.spent)
         self._refolded = 0
@@ -97,7 +106,7 @@ class Loop:
         # What was loaded at the start lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(100_000, 50, 100)
+        gc.set_threshold(*COLLECT)
         self._ownership.subscribe()
         while not self.stopping.is_set() and self._dead_letters.overrun is None:
             messages = self._read()
@@ -193,20 +202,14 @@ class Loop:
         self._renew_policies()
         reached("before decode")
         records = [record for message in messages if (record := self._record(message)) is not None]
-        examined = [(record, self._examined(record)) for record in records]
-        for number, received in {record.partition: record.received for record in records}.items():
-            self._ownership.partitions[number].received = received
+        examined, missing = self._examined(records)
         self._laps.end(Doing.DECODE)
         reached("after decode")
-        placed = [(found.event.subject, record.partition) for record, found in examined if isinstance(found, Decoded)]
         reached("before load")
-        self._cases.bring(placed, self._policies)
+        self._cases.load(missing, self._policies)
         self._laps.end(Doing.LOAD)
         reached("after load")
-        for record, found in examined:
-            self._take(record, found)
-            if self._dead_letters.overrun is not None:
-                break
+        self._take(records, examined)
         for arrivals in self._arrivals.values():
             self._track(arrivals)
         self._arrivals = {}
@@ -214,16 +217,24 @@ class Loop:
         self._refolded = 0
         self._laps.end(Doing.TRACK)
 
-    def _examined(self, record: Record) -> Decoded | Rejected | Misplaced:
-        found = examine(record, self._policies)
-        if isinstance(found, Rejected):
-            return found
-        case = found.event.subject
-        held = self._cases.get(case)
-        held_in, count = None if held is None else held.partition, self._ownership.count
-        if not misplaced(record, case, held_in, count):
-            return found
-        return Misplaced(case, home(case, count) if held_in is None else held_in)
+    def _examined(self, records: Iterable[Record]) -> tuple[list[_Examined], dict[CaseId, int]]:
+        """What each record is; and the cases that are not in mind, each with its partition."""
+        self._cases.turn()
+        policies, held_of, count = self._policies, self._cases.get, self._ownership.count
+        examined: list[_Examined] = []
+        missing: dict[CaseId, int] = {}
+        for record in records:
+            found = examine(record, policies)
+            if isinstance(found, Decoded):
+                case = found.event.subject
+                held = held_of(case)
+                place = home(case, count) if held is None else held.partition
+                if misplaced(record, case, place):
+                    found = Misplaced(case, place)
+                elif held is None:
+                    missing[case] = place
+            examined.append(found)
+        return examined, missing
 
     def _record(self, message: Message) -> Record | None:
         fault = message.error()
@@ -240,36 +251,59 @@ class Loop:
         if partition is not None:
             partition.end = message.offset() or 0
 
-    def _take(self, record: Record, found: Decoded | Rejected | Misplaced) -> None:
-        partition = self._ownership.partitions[record.partition]
-        self._draft.read(partition, record.offset)
-        match found:
-            case Rejected():
-                self._put_aside(record, partition, found, counts=True)
-            case Misplaced(case, place):
-                self._dead_letters.fine(1)
-                self._draft.count(partition, "rerouted")
-                origin = Origin(record.partition, record.offset)
-                self._dead_letters.reroute(case.encode(), record.value, origin, place)
-            case Decoded():
-                self._arrive(record, partition, found)
+    def _take(self, records: Iterable[Record], examined: Iterable[_Examined]) -> None:
+        """Each record goes its way, up to one with which the worker ends."""
+        fine = 0
+        for record, found in zip(records, examined, strict=True):
+            self._taken.setdefault(record.partition, []).append(record)
+            if isinstance(found, Decoded):
+                fine += self._arrive(record, found)
+                continue
+            self._dead_letters.fine(fine)
+            fine = 0
+            self._put_elsewhere(record, found)
+            if self._dead_letters.overrun is not None:
+                break
+        self._dead_letters.fine(fine)
+        self._note()
 
-    def _arrive(self, record: Record, partition: Partition, found: Decoded) -> None:
-        """The event waits for what else was read of its case: a fold of all of them costs little more than one of each."""
+    def _note(self) -> None:
+        """What was taken so far is read."""
+        for number, records in self._taken.items():
+            partition = self._ownership.partitions[number]
+            partition.received = records[-1].received
+            self._draft.read(partition, records[-1].offset, len(records))
+        self._taken = {}
+
+    def _arrive(self, record: Record, found: Decoded) -> bool:
+        """The event waits for what else was read of its case: a fold of all of them costs little more than one of each.
+        False where the case is full."""
         case = found.event.subject
         arrivals = self._arrivals.get(case)
         if arrivals is None:
             held = self._cases.get(case) or unseen(case, record.partition)
-            arrivals = self._arrivals[case] = _Arrivals(partition, held, [])
+            arrivals = _Arrivals(self._ownership.partitions[record.partition], held, [])
+            self._arrivals[case] = arrivals
         if len(arrivals.held.case.evidence.events) + len(arrivals.found) >= LARGEST_CASE:
+            self._note()
             self._track(arrivals)
             why = crowded(arrivals.held.case, found.event)
             if why is not None:
                 # One subject that is none: no reason to stop the orders of everybody else.
-                self._put_aside(record, partition, why, counts=False)
-                return
-        self._dead_letters.fine(1)
+                self._put_aside(record, why, counts=False)
+                return False
         arrivals.found.append(found)
+        return True
+
+    def _put_elsewhere(self, record: Record, found: Rejected | Misplaced) -> None:
+        match found:
+            case Rejected():
+                self._put_aside(record, found, counts=True)
+            case Misplaced(case, place):
+                self._dead_letters.fine(1)
+                self._draft.count(self._ownership.partitions[record.partition], "rerouted")
+                origin = Origin(record.partition, record.offset)
+                self._dead_letters.reroute(case.encode(), record.value, origin, place)
 
     def _track(self, arrivals: "_Arrivals") -> None:
         """What arrived of a case, in the order in which it was read."""
@@ -280,13 +314,14 @@ class Loop:
         self._refolded += step.admissions.count(Admission.LATE)
         self._draft.track(arrivals.partition, held.case, found, step)
         if step.case is not held.case:
-            now = arrivals.held = Held(held.partition, step.case, step.look)
+            rows = packed(step.case.evidence, held.packed)
+            now = arrivals.held = Held(held.partition, step.case, step.look, rows)
             self._cases.put(step.case.id, now)
             self._draft.cases[step.case.id] = now
         arrivals.found = []
 
-    def _put_aside(self, record: Record, partition: Partition, why: Rejected, *, counts: bool) -> None:
-        self._draft.put_aside(partition, why.reason, record.received)
+    def _put_aside(self, record: Record, why: Rejected, *, counts: bool) -> None:
+        self._draft.put_aside(self._ownership.partitions[record.partition], why.reason, record.received)
         origin = Origin(record.partition, record.offset)
         if self._dead_letters.known(origin, record.received):
             self._dead_letters.fine(1)

@@ -4,7 +4,7 @@ A case is read from the store when one of its events comes and it is not in mind
 two generations: what was not asked for during a whole generation is forgotten. Everything forgotten is in the store.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from models.event import CaseId
 from models.policy import Policies
@@ -38,10 +38,17 @@ class Cases:
 
     def bring(self, wanted: Iterable[tuple[CaseId, int]], policies: Policies) -> None:
         """Reads those of the cases (each with its partition) that are not in mind."""
+        self.turn()
+        young, old = self._young, self._old
+        self.load({case: partition for case, partition in wanted if case not in young and case not in old}, policies)
+
+    def turn(self) -> None:
+        """Something new begins: a generation that is full gives way to the next."""
         if len(self._young) > self._generation:
             self._old, self._young = self._young, {}
-        young, old = self._young, self._old
-        missing = {case: partition for case, partition in wanted if case not in young and case not in old}
+
+    def load(self, missing: Mapping[CaseId, int], policies: Policies) -> None:
+        """Reads these cases, each with its partition, of which none is in mind."""
         if missing:
             for case, (watched, look) in self._ledger.load(list(missing), policies).items():
                 self._young[case] = Held(missing[case], watched, look)

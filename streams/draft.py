@@ -4,7 +4,6 @@ Facts get their numbers here, in the order in which they were found. Nothing is 
 leaves no trace.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,7 +30,7 @@ from models.store.ledger import (
     Tally,
     Tick,
 )
-from models.store.records import case_row
+from models.store.records import NOTHING_PACKED, Packed, case_row
 from models.tracking import SKEW, Step, Watched, amended
 from models.wire import Decoded
 
@@ -61,45 +60,55 @@ class Partition:
 
 @dataclass(slots=True)
 class _Feed:
-    """What a batch saw of a feed in one partition: the types of its events, and by hour since 1970 (UTC) the minutes in
-    which something was recorded."""
+    """What a batch saw of a feed in one partition: the types of its events, and the minutes since 1970 (UTC) in which
+    something was recorded."""
 
     events: int = 0
     duplicates: int = 0
+    unknown_types: int = 0
     dropped_fields: int = 0
     clock_skew: int = 0
     last_time: datetime = BEGINNING
     last_recorded: datetime = BEGINNING
-    types: dict[EventType, int] = field(default_factory=dict[EventType, int])
-    minutes: dict[int, int] = field(default_factory=dict[int, int])
+    types: set[EventType] = field(default_factory=set[EventType])
+    minutes: set[float] = field(default_factory=set[float])
 
-    def heard(self, event: Event, admission: Admission, dropped: int) -> None:
+    def heard(self, event: Event, dropped: int) -> None:
         """One more event."""
         kind, time, recorded = event.type, event.time, event.recorded
         self.events += 1
-        self.duplicates += admission is Admission.DUPLICATE
-        self.dropped_fields += dropped
-        self.types[kind] = self.types.get(kind, 0) + 1
+        self.types.add(kind)
+        self.minutes.add(recorded.timestamp() // 60)
+        if kind not in CATALOGUE:
+            self.unknown_types += 1
+        if dropped:
+            self.dropped_fields += dropped
         if time > recorded:
             self.clock_skew += time - recorded > SKEW
         if time > self.last_time:
             self.last_time = time
         if recorded > self.last_recorded:
             self.last_recorded = recorded
-        hour = (recorded - EPOCH) // _HOUR
-        self.minutes[hour] = self.minutes.get(hour, 0) | 1 << recorded.minute
 
     def count(self) -> FeedCount:
-        unknown = sum(events for kind, events in self.types.items() if kind not in CATALOGUE)
         return FeedCount(
             self.events,
             self.duplicates,
-            unknown,
+            self.unknown_types,
             self.dropped_fields,
             self.clock_skew,
             self.last_time,
             self.last_recorded,
         )
+
+    def hours(self) -> dict[datetime, int]:
+        """By hour (UTC, its beginning) the minutes in which something was recorded, as bits."""
+        found: dict[datetime, int] = {}
+        for minute in self.minutes:
+            hours, within = divmod(int(minute), 60)
+            hour = EPOCH + hours * _HOUR
+            found[hour] = found.get(hour, 0) | 1 << within
+        return found
 
 
 _HOUR = timedelta(hours=1)
@@ -117,15 +126,25 @@ class _Part:
 
     def heard(self, found: Sequence[Decoded], admissions: Sequence[Admission]) -> None:
         """Events of one case were taken."""
-        for admission, number in Counter(admissions).items():
-            what = TALLIED[admission]
-            self.counts[what] = self.counts.get(what, 0) + number
         source = site = feed = None
-        for (event, dropped), admission in zip(found, admissions, strict=True):
+        for one in found:
+            event = one.event
             if feed is None or event.source != source or event.site != site:
                 source, site = event.source, event.site
                 feed = self._feed(source, site)
-            feed.heard(event, admission, dropped)
+            feed.heard(event, one.dropped)
+        if admissions.count(Admission.NEWEST) == len(admissions):
+            self.tally(Admission.NEWEST, len(admissions))
+            return
+        for one, admission in zip(found, admissions, strict=True):
+            self.tally(admission, 1)
+            if admission is Admission.DUPLICATE:
+                self._feed(one.event.source, one.event.site).duplicates += 1
+
+    def tally(self, admission: Admission, events: int) -> None:
+        """So many more events became that."""
+        what = TALLIED[admission]
+        self.counts[what] = self.counts.get(what, 0) + events
 
     def _feed(self, source: Source, site: Site) -> _Feed:
         found = self.feeds.get((source, site))
@@ -136,11 +155,12 @@ class _Part:
 
 @dataclass(slots=True)
 class Held:
-    """A case in memory, the partition it belongs to, and its next look."""
+    """A case in memory, the partition it belongs to, its next look, and its events as far as they were packed."""
 
     partition: int
     case: Watched
     look: datetime | None
+    packed: Packed = NOTHING_PACKED
 
 
 class Draft:
@@ -165,11 +185,11 @@ class Draft:
         """The facts in the order of their numbers, partition by partition."""
         return sorted([*self._intervals, *self._signals], key=lambda fact: (fact.partition, fact.sequence))
 
-    def read(self, partition: Partition, offset: int) -> None:
-        """A record was read, whatever became of it."""
+    def read(self, partition: Partition, offset: int, records: int = 1) -> None:
+        """So many more records were read up to that offset, whatever became of them."""
         part = self._part(partition)
         partition.position = part.position = offset + 1
-        self.records += 1
+        self.records += records
 
     def count(self, partition: Partition, what: str) -> None:
         """One more record that was `rejected` or `rerouted`."""
@@ -217,7 +237,7 @@ class Draft:
         """The batch to write. `published` gives a partition's publish mark."""
         return Batch(
             [_advance(part, published(number)) for number, part in self._parts.items()],
-            [case_row(held.case, held.partition, held.look) for held in self.cases.values()],
+            [case_row(held.case, held.partition, held.look, held.packed) for held in self.cases.values()],
             self._intervals,
             self._signals,
             self._ticks,
@@ -253,9 +273,9 @@ class Draft:
 
     def _hours(self) -> dict[HourKey, int]:
         return {
-            HourKey(source, site, EPOCH + hour * _HOUR, number): minutes
+            HourKey(source, site, hour, number): minutes
             for number, source, site, feed in self._feeds()
-            for hour, minutes in feed.minutes.items()
+            for hour, minutes in feed.hours().items()
         }
 
     def _doubt(self, key: DoubtKey, by: int) -> None:

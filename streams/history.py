@@ -9,7 +9,7 @@ from models.event import Event
 from models.policy import Policies
 from models.settings import Settings
 from models.wire import Rejected
-from streams.admission import Record, examine, misplaced
+from streams.admission import Record, examine, home, misplaced
 from streams.feed import extent, partitions, ranged, reader, record_of
 from streams.ownership import Extent
 from streams.topics import EVENTS
@@ -37,7 +37,10 @@ def events(settings: Settings, policies: Policies, counted: Counted, *, every_re
 def _accepted(records: Iterable[Record], count: int, policies: Policies) -> Iterator[Event]:
     for record in records:
         found = examine(record, policies)
-        if not isinstance(found, Rejected) and not misplaced(record, found.event.subject, None, count):
+        if isinstance(found, Rejected):
+            continue
+        case = found.event.subject
+        if not misplaced(record, case, home(case, count)):
             yield found.event
 
 

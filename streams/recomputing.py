@@ -16,7 +16,7 @@ from models.rates import Outcome
 from models.store.ledger import TALLIED, OutcomeCount, OutcomeKey, Tally
 from models.tracking import Step, Watched, tick, track
 from models.wire import Decoded, Rejected
-from streams.admission import Record, crowded, examine, misplaced
+from streams.admission import Record, crowded, examine, home, misplaced
 
 
 class Recomputed:
@@ -54,7 +54,7 @@ class Recomputed:
             return
         subject = found.event.subject
         case = self.cases.get(subject)
-        if misplaced(record, subject, None if case is None else self.partition, self._partitions):
+        if misplaced(record, subject, home(subject, self._partitions) if case is None else self.partition):
             self._tally["rerouted"] += 1
             return
         self._track(case or Watched(subject), found)

@@ -57,6 +57,6 @@ def _renew(held: Held | None, partition: Partition, cases: Cases, into: Draft, p
         return
     # What the versions change is found by the tick to come; here it is only asked when that must be.
     look = tick(held.case, policies, held.case.judged).look
-    now = Held(held.partition, held.case, look)
+    now = Held(held.partition, held.case, look, held.packed)
     cases.put(held.case.id, now)
     into.reconsider(partition, now)

@@ -179,12 +179,12 @@ class Ticker:
     def _tick(
         self, partition: Partition, cases: Iterable[Held], until: datetime, into: Draft, policies: Policies
     ) -> None:
-        steps = [tick(held.case, policies, until) for held in cases]
-        into.listened(partition, until, steps)
-        for step in steps:
-            held = Held(partition.number, step.case, step.look)
-            self._cases.put(step.case.id, held)
-            into.cases[step.case.id] = held
+        listened = [(held, tick(held.case, policies, until)) for held in cases]
+        into.listened(partition, until, [step for _, step in listened])
+        for held, step in listened:
+            now = Held(partition.number, step.case, step.look, held.packed)
+            self._cases.put(step.case.id, now)
+            into.cases[step.case.id] = now
 
 
 def _unwritten(drafts: Iterable[Draft]) -> dict[CaseId, Held]:

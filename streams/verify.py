@@ -12,6 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from confluent_kafka import Consumer
+from msgspec import structs
 
 from models.errors import CallerFault
 from models.policy import Policies
@@ -205,7 +206,7 @@ def _is_kept(one: Interval, verified: Verified) -> bool:
 
 
 def _plain(one: Interval) -> Interval:
-    return replace(one, revision=0)
+    return structs.replace(one, revision=0)
 
 
 def _compare_signals(told: Recomputed, facts: Facts, verified: Verified) -> None:

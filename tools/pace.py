@@ -1,6 +1,7 @@
 """What an event costs the worker, step by step: CPU time of one process, without Kafka and without a database.
 
     .venv/bin/python tools/pace.py retail-fills hospital
+    .venv/bin/python tools/pace.py hospital 600000
 
 The events and policies are those of the rows `durable` and `durable-full` of `rxpulse bench`. Each batch is examined,
 tracked, drafted, packed and made into public records as the worker does it, each step by itself.
@@ -17,12 +18,13 @@ from typing import TypeVar
 from models.event import CaseId
 from models.policy import Policies
 from models.policy_text import load
+from models.store.records import packed
 from models.tracking import Step, track_all
 from models.wire import Decoded
 from rxpulse.bench.files import made
 from rxpulse.bench.throughput import Job, jobs
 from streams.admission import Record, examine, home, misplaced
-from streams.batch import AT_ONCE
+from streams.batch import AT_ONCE, COLLECT
 from streams.cases import unseen
 from streams.draft import Draft, Held, Partition
 from streams.relay import public_record
@@ -59,7 +61,7 @@ class Pace:
     def _examined(self, record: Record) -> tuple[Record, Decoded]:
         found = examine(record, self._policies)
         assert isinstance(found, Decoded)
-        assert not misplaced(record, found.event.subject, None, PARTITIONS)
+        assert not misplaced(record, found.event.subject, home(found.event.subject, PARTITIONS))
         return record, found
 
     def _tracked(self, examined: Iterable[tuple[Record, Decoded]]) -> list[tuple[Held, list[Decoded], Step]]:
@@ -74,15 +76,19 @@ class Pace:
         tracked: list[tuple[Held, list[Decoded], Step]] = []
         for held, together in arrived.values():
             step = track_all(held.case, [one.event for one in together], self._policies)
-            self._cases[step.case.id] = Held(held.partition, step.case, step.look)
+            rows = packed(step.case.evidence, held.packed)
+            self._cases[step.case.id] = Held(held.partition, step.case, step.look, rows)
             tracked.append((held, together, step))
         return tracked
 
     def _drafted(
         self, draft: Draft, records: Iterable[Record], tracked: Iterable[tuple[Held, list[Decoded], Step]]
     ) -> None:
+        read: dict[int, list[Record]] = {}
         for record in records:
-            draft.read(self._partitions[record.partition], record.offset)
+            read.setdefault(record.partition, []).append(record)
+        for number, of in read.items():
+            draft.read(self._partitions[number], of[-1].offset, len(of))
         for held, together, step in tracked:
             draft.track(self._partitions[held.partition], held.case, together, step)
             draft.cases[step.case.id] = self._cases[step.case.id]
@@ -99,15 +105,16 @@ def measured(job: Job, cache: Path) -> dict[str, float]:
     pace = Pace(Policies.only(load(job.policy)))
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(*COLLECT)
     for begin in range(0, len(records), AT_ONCE):
         pace.apply(records[begin : begin + AT_ONCE])
     return {step: seconds / len(records) * 1e6 for step, seconds in pace.seconds.items()}
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["retail-fills", "hospital"]
-    for job in jobs(EVENTS)[:2]:
+    wanted = [word for word in sys.argv[1:] if not word.isdigit()] or ["retail-fills", "hospital"]
+    events = next((int(word) for word in sys.argv[1:] if word.isdigit()), EVENTS)
+    for job in jobs(events)[:2]:
         if job.wish.name in wanted:
             found = measured(job, Path.home() / ".cache" / "rxpulse")
             told = "  ".join(f"{step} {cost:.1f}" for step, cost in found.items())

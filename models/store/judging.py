@@ -12,6 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from msgspec import structs
 from psycopg import Connection, Cursor
 
 from models.policy import Policies, Rate
@@ -152,4 +153,4 @@ def _changes(course: Course, issued: Mapping[datetime, Issued], now: datetime) -
 def _signal(policies: Policies, key: Key, shift: Shift, revision: int) -> Signal:
     rate = rate_at(policies, key.rate, key.entry, shift.since)
     assert rate is not None
-    return replace(signal(rate, key.site, shift), revision=revision)
+    return structs.replace(signal(rate, key.site, shift), revision=revision)

@@ -6,11 +6,12 @@ revisions, readings and signals that late evidence took away. Reading a case bac
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from models.case import Evidence, settled
 from models.event import CaseId, Data, Event, EventType, Source, kind_of
@@ -30,8 +31,28 @@ class _Body(msgspec.Struct, array_like=True, frozen=True):
     signals: list[Signal]
 
 
+class _Packing(msgspec.Struct, array_like=True, frozen=True):
+    """A _Body whose events are packed already."""
+
+    events: msgspec.Raw
+    rivals: list[_Row]
+    judged: datetime | None
+    intervals: list[Interval]
+    signals: list[Signal]
+
+
+class Packed(msgspec.Struct, frozen=True, gc=False):
+    """The events of a case as they are kept, so that the next to come need not pack them again."""
+
+    events: tuple[Event, ...] = ()
+    rows: bytes = b""
+
+
 _decode = msgspec.msgpack.Decoder(_Body).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+
+NOTHING_PACKED = Packed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +74,8 @@ class CaseRow:
     body: bytes
 
 
-def case_row(case: Watched, partition: int, look: datetime | None) -> CaseRow:
-    """The row of a case that has at least one event."""
+def case_row(case: Watched, partition: int, look: datetime | None, known: Packed = NOTHING_PACKED) -> CaseRow:
+    """The row of a case that has at least one event. `known` are its events, or the first of them, as they are kept."""
     first = case.evidence.events[0]
     said = case.progress
     priority = said.fields.get("priority") if said else None
@@ -70,17 +91,34 @@ def case_row(case: Watched, partition: int, look: datetime | None) -> CaseRow:
         said.finished if said else None,
         look,
         pace(case),
-        pack(case),
+        _pack(case, packed(case.evidence, known)),
     )
 
 
-def pack(case: Watched) -> bytes:
-    """The case as bytes."""
-    evidence = case.evidence
+def packed(evidence: Evidence, known: Packed = NOTHING_PACKED) -> Packed:
+    """The events packed, those that are `known` and still stand first not once more."""
+    events = evidence.events
+    count = len(known.events)
+    if events[:count] != known.events:
+        count, known = 0, NOTHING_PACKED
+    if len(events) == count:
+        return known
+    fresh = _encode([_row(event) for event in events[count:]])
+    return Packed(events, known.rows + fresh[len(_array_of(len(events) - count)) :])
+
+
+def _array_of(count: int) -> bytes:
+    """How an array of so many begins (MessagePack, array format family)."""
+    if count < 16:
+        return bytes((0x90 | count,))
+    return b"\xdc" + count.to_bytes(2, "big") if count < 1 << 16 else b"\xdd" + count.to_bytes(4, "big")
+
+
+def _pack(case: Watched, events: Packed) -> bytes:
     return _encode(
-        _Body(
-            [_row(event) for event in evidence.events],
-            [_row(event) for event in evidence.rivals],
+        _Packing(
+            msgspec.Raw(_array_of(len(events.events)) + events.rows),
+            [_row(event) for event in case.evidence.rivals],
             None if case.judged.year == 1 else case.judged,
             [one for one in case.intervals.values() if one.revision > 1 or one.retracted],
             [one for one in case.signals.values() if one.revision > 1 or one.reason is Cleared.DISPROOF],

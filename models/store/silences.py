@@ -6,10 +6,11 @@ was due under it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import structs
 from psycopg import Connection, Cursor
 
 from models.event import Site, Source
@@ -105,7 +106,7 @@ def _clear(cursor: "Cursor[Any]", one: _Standing, at: datetime) -> Signal:
     signal = one.signal
     cleared = max(at, signal.raised)
     cursor.execute("UPDATE silences SET cleared = %s WHERE signal = %s", [cleared, signal.id])
-    return replace(signal, cleared=cleared, reason=Cleared.SPOKE, revision=signal.revision + 1)
+    return structs.replace(signal, cleared=cleared, reason=Cleared.SPOKE, revision=signal.revision + 1)
 
 
 def _raise(cursor: "Cursor[Any]", signal: Signal, worker: str | None, since: datetime) -> Signal:

@@ -5,10 +5,10 @@ by itself, looks at the worker's own marks in the store and raises a signal for 
 (semantics 18).
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import structs
 from psycopg import Connection, Cursor
 
 from models.event import Site
@@ -80,7 +80,7 @@ def _standing(cursor: "Cursor[Any]") -> list[Signal]:
 
 
 def _cleared(signal: Signal, at: datetime) -> Signal:
-    return replace(signal, cleared=at, reason=Cleared.SPOKE, revision=signal.revision + 1)
+    return structs.replace(signal, cleared=at, reason=Cleared.SPOKE, revision=signal.revision + 1)
 
 
 def _sites(policy: Policy) -> tuple[Site, ...]:

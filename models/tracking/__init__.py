@@ -7,10 +7,12 @@ is the newest is carried on from what was known, any other folds the case again,
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from typing import Any
+
+from msgspec.structs import replace
 
 from models.case import Admission, Evidence, append, insert
 from models.event import Event, kind_of

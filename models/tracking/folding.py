@@ -63,8 +63,8 @@ class _Folding:
     __slots__ = ("_asking", "_broken", "_following", "_moved", "_moving", "_own", "_running", "_runs", "_standing")
 
     def __init__(self, so_far: Folded, standing: Sequence[Event], asking: Asking, moved: Moved) -> None:
-        progress, runs, running, self._broken = so_far
-        self._runs, self._running, self._own = runs, running, False
+        progress, self._broken = so_far.progress, so_far.broken
+        self._runs, self._running, self._own = so_far.runs, so_far.running, False
         self._following = Following(progress or Progress({}, None, standing[0].time, None, {}), asking.kind)
         self._standing = standing
         self._asking = asking

@@ -6,9 +6,11 @@ instant that it names, so only then is it asked again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from models import clocks
 from models.clocks import Breach, Run
@@ -82,7 +84,7 @@ def _instance(run: Run, story: Story, before: Held | None) -> Held:
         return _over(run, story.standing, before)
     lapse = clock_lapses(run, story.standing[0], story.policies)
     if lapse is not None and lapse < story.judged:
-        return _over(clocks.lapse(run, lapse), story.standing, None)._replace(open=True)
+        return replace(_over(clocks.lapse(run, lapse), story.standing, None), open=True)
     return _running(run, story, lapse)
 
 

@@ -4,9 +4,10 @@ An interval that late evidence took away is retracted, a signal disproved; neith
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from models.signals import Cleared, Signal, SignalId
 from models.tracking.watched import Interval

@@ -7,11 +7,11 @@ folded again, and is no part of what the case is.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from models.case import Admission, Evidence, Progress
 from models.clocks import Run
@@ -37,8 +37,7 @@ class Pace(Enum):
     LATE = "late"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
+class Interval(Struct, frozen=True, gc=False, kw_only=True):
     """The reading of a stopped clock. `target` None: no length was promised; `in_target` None: nothing was due. A changed
     interval is issued again under its id with a higher revision; `retracted`: late evidence took it away."""
 
@@ -56,15 +55,14 @@ class Interval:
     retracted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Breakage:
+class Breakage(Struct, frozen=True, gc=False):
     """A broken rule as its event told it. `since` is the instant whose policy version judged it."""
 
     signal: Signal
     since: datetime
 
 
-class Folded(NamedTuple):
+class Folded(Struct, frozen=True, gc=False):
     """What follows from the events so far: `progress` (None before the first), the instances of clocks and which of them
     run, broken rules."""
 
@@ -74,7 +72,7 @@ class Folded(NamedTuple):
     broken: tuple[Breakage, ...] = ()
 
 
-class Held(NamedTuple):
+class Held(Struct, frozen=True, gc=False):
     """What one instance of a clock, or one broken rule, says as far as silence was listened to. `look` is the instant
     after which it would say something else by silence alone, None where it never would; `open`: an event that is the
     newest or silence may still change it."""
@@ -86,7 +84,7 @@ class Held(NamedTuple):
     open: bool = False
 
 
-class Anchor(NamedTuple):
+class Anchor(Struct, frozen=True, gc=False):
     """What followed from the first `at` standing events: all but those of the last instant. Feeds tell of one instant in
     any order, and then only that instant is folded again."""
 
@@ -94,8 +92,7 @@ class Anchor(NamedTuple):
     folded: Folded = Folded()
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Struct, frozen=True, gc=False, eq=False):
     """A case under watch. `judged` is the instant up to which silence was listened to; `intervals` and `signals` are those
     last issued, by id, retracted and disproved ones included.
 
@@ -109,10 +106,18 @@ class Watched:
     judged: datetime = BEGINNING
     intervals: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
     signals: Mapping[SignalId, Signal] = field(default_factory=dict[SignalId, Signal])
-    anchor: Anchor = field(default=Anchor(), compare=False, repr=False)
-    held: Mapping[str, Held] = field(default_factory=dict[str, Held], compare=False, repr=False)
-    look: datetime | None = field(default=None, compare=False, repr=False)
-    under: Policies | None = field(default=None, compare=False, repr=False)
+    anchor: Anchor = Anchor()
+    held: Mapping[str, Held] = field(default_factory=dict[str, Held])
+    look: datetime | None = None
+    under: Policies | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same; what only saves time says nothing."""
+        if not isinstance(other, Watched):
+            return NotImplemented
+        return _said(self) == _said(other)
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
 
     @property
     def progress(self) -> Progress | None:
@@ -123,7 +128,11 @@ class Watched:
         return self.folded.runs
 
 
-class Step(NamedTuple):
+def _said(case: Watched) -> tuple[object, ...]:
+    return case.id, case.evidence, case.folded, case.judged, case.intervals, case.signals
+
+
+class Step(Struct, frozen=True, gc=False):
     """What changed. `admissions` says of each event what became of it, none where time passed; `look` is the instant after
     which silence would say something new, None where it never would."""
 

@@ -1,7 +1,8 @@
 """Pseudonyms in the events of feeds that send their own numbers, where the policy asks for it."""
 
-from dataclasses import replace
 from typing import cast
+
+from msgspec import structs
 
 from models.event import CaseId, Event, Links
 from models.event_types import KINDS
@@ -21,7 +22,7 @@ def pseudonymised(event: Event, key: str) -> Event:
     if "links" in data:
         links = {name: _linked(key, name, str(text)) for name, text in data["links"].items()}
         data["links"] = cast("Links", links)
-    return replace(event, subject=CaseId(_linked(key, "", event.subject)), data=data)
+    return structs.replace(event, subject=CaseId(_linked(key, "", event.subject)), data=data)
 
 
 def _linked(key: str, name: str, text: str) -> str:

@@ -7,10 +7,11 @@ which they go on, and beside them the finished events by the instant at which th
 
 from collections import deque
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 from typing import Any, Protocol
+
+from msgspec import structs
 
 from models.event import Event, Source, micros
 
@@ -76,7 +77,7 @@ class Clockwork:
         for place, (at, turn, what) in enumerate(self._agenda):
             if type(what) is Event and what.source == source and at < until:
                 recorded = what.recorded + (until - at) * _MILLISECOND
-                self._agenda[place] = (until, turn, replace(what, recorded=recorded))
+                self._agenda[place] = (until, turn, structs.replace(what, recorded=recorded))
                 held += 1
         heapify(self._agenda)
         return held

@@ -10,6 +10,8 @@ from functools import lru_cache
 from itertools import islice
 from random import Random
 
+from msgspec import structs
+
 from models.event import Event
 from models.wire import encode
 from streams.simulate import SiteSpec, simulate
@@ -51,9 +53,9 @@ def _records(event: Event, chance: Random) -> Iterator[Sent]:
     yield _sent(event)
     if chance.random() < 0.05:
         again = timedelta(minutes=5) if chance.random() < 0.5 else timedelta()
-        yield _sent(replace(event, recorded=event.recorded + again))
+        yield _sent(structs.replace(event, recorded=event.recorded + again))
     if chance.random() < 0.005:
-        yield _sent(replace(event, time=event.time - timedelta(seconds=30), recorded=event.recorded + _JITTER))
+        yield _sent(structs.replace(event, time=event.time - timedelta(seconds=30), recorded=event.recorded + _JITTER))
     if chance.random() < 0.005:
         yield replace(_sent(event), key=b"wrong", partition=chance.randrange(4))
     if chance.random() < 0.005:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import structs
+
 from models.case import canonical, identity, ordered, settled
 from models.event import CaseId, Event, kind_of, same_content
 from models.policy import Policies
@@ -51,10 +53,10 @@ def expected(events: Iterable[Event], policies: Policies, judged: Callable[[Case
         evidence = settled(ordered(events_of), tuple(rivals))
         case = refold(Watched(name, evidence, judged=judged(name)), policies).case
         cases[name] = replace(case_row(case, 0, None), body=b"")
-        intervals |= {one.id: replace(one, revision=0) for one in case.intervals.values() if not one.retracted}
-        signals |= {one.id: replace(one, revision=0) for one in case.signals.values()}
+        intervals |= {one.id: structs.replace(one, revision=0) for one in case.intervals.values() if not one.retracted}
+        signals |= {one.id: structs.replace(one, revision=0) for one in case.signals.values()}
         found.trials.update(_trials(name, evidence.standing, policies))
-    signals |= {one.id: replace(one, revision=0) for one in _shifts(found.trials, policies)}
+    signals |= {one.id: structs.replace(one, revision=0) for one in _shifts(found.trials, policies)}
     return Expected(cases, intervals, signals, found.trials, accepted, reused)
 
 

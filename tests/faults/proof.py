@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from models.event import Event
 from models.policy import Kind, Policies
 from models.signals import Signal
@@ -59,9 +61,9 @@ def store_differs(trial: Trial, told: Expected) -> Iterator[str]:
     with snapshot(trial.database_url) as facts:
         rows = [row for number in facts.positions() for row in facts.cases(number)]
         cases = {row.id: replace(row, partition=0, body=b"", look=None) for row in rows}
-        intervals = {one.id: replace(one, revision=0) for one in facts.intervals()}
+        intervals = {one.id: structs.replace(one, revision=0) for one in facts.intervals()}
         held = [one.signal for one in facts.signals() if one.signal.kind is not Kind.FEED]
-    signals = {one.id: replace(one, revision=0) for one in held if stands(one)}
+    signals = {one.id: structs.replace(one, revision=0) for one in held if stands(one)}
     yield from differences("case", cases, told.cases)
     yield from differences("interval", intervals, told.intervals)
     yield from differences("signal", signals, told.signals)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from models.event import Event, Source
 from models.policy import BEGINNING, Applies, Policies
@@ -37,7 +38,7 @@ def records(draw: st.DrawFn, names: st.SearchStrategy[str], minutes: st.SearchSt
         data["promised"] = at(draw(st.integers(-20, 90)))
     key = str(draw(st.integers(0, 30)))
     one = event(draw(names), minute, key=key, recorded=minute + draw(st.integers(0, 40)), **data)
-    return replace(one, source=Source(draw(st.sampled_from(["/a", "/b"]))))
+    return structs.replace(one, source=Source(draw(st.sampled_from(["/a", "/b"]))))
 
 
 @st.composite
@@ -56,7 +57,7 @@ def stories(draw: st.DrawFn) -> tuple[list[Event], list[Event]]:
     for victim in draw(st.lists(st.sampled_from(told), max_size=2)):
         told.append(event("event.voided", 70, key=f"void-{victim.id}", voids=[victim.source, victim.id]))
     again = [
-        replace(one, recorded=one.recorded + timedelta(minutes=9))
+        structs.replace(one, recorded=one.recorded + timedelta(minutes=9))
         for one in draw(st.lists(st.sampled_from(told), max_size=4))
     ]
     if draw(st.booleans()):
@@ -94,8 +95,8 @@ def facts(case: Watched, under: Policies = ONE) -> object:
 
 
 def live(case: Watched) -> object:
-    intervals = {replace(i, revision=1) for i in case.intervals.values() if not i.retracted}
-    signals = {replace(s, revision=1) for s in case.signals.values() if s.reason is not Cleared.DISPROOF}
+    intervals = {structs.replace(i, revision=1) for i in case.intervals.values() if not i.retracted}
+    signals = {structs.replace(s, revision=1) for s in case.signals.values() if s.reason is not Cleared.DISPROOF}
     return intervals, signals
 
 
@@ -164,8 +165,8 @@ def count_trials(sums: Counter[object], step: Step) -> None:
 
 def issued(case: Watched) -> object:
     """What was ever issued and still means something."""
-    intervals = {replace(one, revision=1) for one in case.intervals.values() if not one.retracted}
-    return intervals, {replace(one, revision=1) for one in case.signals.values()}
+    intervals = {structs.replace(one, revision=1) for one in case.intervals.values() if not one.retracted}
+    return intervals, {structs.replace(one, revision=1) for one in case.signals.values()}
 
 
 @given(stories(), st.integers(0, 12), st.integers(-10, 90))
@@ -245,7 +246,7 @@ def test_what_events_change_about_conflicts_sums_up_to_those_that_stand(
     case = Watched(story[1][0].subject)
     summed: Counter[tuple[str, object]] = Counter()
     for one, now in zip(story[1], instants, strict=False):
-        one = replace(one, recorded=one.recorded - timedelta(minutes=20))
+        one = structs.replace(one, recorded=one.recorded - timedelta(minutes=20))
         step = track(case, one, under)
         for _, kind, hour, by in amended(case, step.case, (one,), step.admissions):
             summed[kind, hour] += by

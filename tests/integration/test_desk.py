@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from msgspec import structs
 
 from models import policy_text
 from models.event import CaseId, Site
@@ -75,7 +76,7 @@ class Telling:
     def signal(self, **changes: object) -> Signal:
         """Writes a signal that is true since now, unless told otherwise."""
         now = self.now()
-        one = replace(LATE, **{"raised": now, "known": now, **changes})
+        one = structs.replace(LATE, **{"raised": now, "known": now, **changes})
         fact = SignalFact(0, self.written, 0, None, one)
         self.written += 1
         self.ledger.commit(Batch([Advance(0, 1, 0, 0, self.written, 0, judged=now)], signals=[fact]))

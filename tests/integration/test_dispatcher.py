@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from standardwebhooks import Webhook
 
 from models import policy_text
@@ -100,11 +101,10 @@ class Running:
         return self.process.wait(10)
 
     def signal(self, **changes: object) -> None:
-        from dataclasses import replace
 
         with connect(self.url, "test", autocommit=True) as connection:
             at = now(connection)
-        one = replace(LATE, **{"raised": at, "known": at, **changes})
+        one = structs.replace(LATE, **{"raised": at, "known": at, **changes})
         self.written += 1
         advance = Advance(0, 1, 0, 0, self.written, 0, judged=at)
         self.ledger.commit(Batch([advance], signals=[SignalFact(0, self.written - 1, 0, None, one)]))

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from msgspec import structs
 
 from models import policy_text
 from models.event import CaseId, Event, Site, Source
@@ -426,7 +427,7 @@ def test_a_changed_entry_starts_at_0_and_its_open_signal_is_cleared_by_policy(da
         assert told(seat.judge(1, always)) == []
         clock.forward(minutes=11)
         [lapsed] = told(seat.judge(1, always))
-        assert lapsed.signal == replace(
+        assert lapsed.signal == structs.replace(
             raised.signal, cleared=effective, reason=Cleared.POLICY, revision=2, raised=raised.signal.raised
         )
         assert told(seat.judge(2, always)) == []
@@ -532,7 +533,7 @@ class Ear:
         for at in minutes:
             self.heard += 1
             partition = self.partitions[self.heard % PARTITIONS]
-            said = replace(
+            said = structs.replace(
                 event("feed.heartbeat", 0, key=f"e{self.heard}", case=f"feed/{self.heard}"), recorded=self.at(at)
             )
             draft.read(partition, partition.position)
@@ -593,7 +594,7 @@ def test_a_silent_feed_is_cleared_by_its_next_event_and_the_next_silence_is_anot
     [silent] = ear.judge()
     ear.until(25)
     ear.hear(25)
-    assert ear.judge() == [replace(silent, cleared=ear.at(25), reason=Cleared.SPOKE, revision=2)]
+    assert ear.judge() == [structs.replace(silent, cleared=ear.at(25), reason=Cleared.SPOKE, revision=2)]
     with psycopg.connect(ear.url) as connection:
         assert silent_feeds(connection) == {}
     assert alarms(ear) == {PIS: False}
@@ -741,4 +742,4 @@ def test_a_worker_raises_a_shifted_rate_within_seconds_and_clears_it_when_doses_
 
 def dose(what: str, number: int, at: datetime) -> Event:
     case = CaseId(f"dose/{what}-{number}")
-    return replace(event(f"dose.{what}", 0, case=case, key=f"{what}-{number}"), time=at, recorded=at)
+    return structs.replace(event(f"dose.{what}", 0, case=case, key=f"{what}-{number}"), time=at, recorded=at)

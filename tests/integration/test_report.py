@@ -4,13 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
 
 from metrics.turnaround import quantile
 from models import policy_text
@@ -69,7 +69,7 @@ def _correct(url: str) -> None:
         one = next(one for one in facts.intervals() if week.begins(ZONE) <= one.stopped < week.ends(ZONE))
     ledger = SqlLedger(url, "w0")
     (claim,) = ledger.claim(CLUSTER, [0], "w0")
-    late = replace(one, net=one.net + timedelta(hours=1), revision=one.revision + 1)
+    late = structs.replace(one, net=one.net + timedelta(hours=1), revision=one.revision + 1)
     moved = Advance(0, claim.epoch, claim.position, claim.position, claim.sequence + 1, 0)
     ledger.commit(Batch([moved], intervals=[IntervalFact(0, claim.sequence, claim.position, late)]))
     ledger.close()

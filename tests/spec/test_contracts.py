@@ -42,7 +42,7 @@ VIOLATIONS = (
     Violation("pharmacy", "models.policy", "models.tracking"),
     Violation("measurement", "metrics.turnaround", "models.settings"),
     Violation("measurement", "metrics.turnaround", "models.store.ledger"),
-    Violation("pure", "models.hours", "msgspec"),
+    Violation("pure", "models.hours", "pydantic"),
     Violation("pure", "models.tracking.folding", "sqlalchemy"),
     Violation("home-of-sql", "console.board", "psycopg"),
     Violation("home-of-prometheus", "console.board", "prometheus_client"),

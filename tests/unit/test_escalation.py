@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from models.errors import CallerFault, OurFault
 from models.escalation import (
@@ -633,7 +634,7 @@ def test_after_a_stop_urgent_clocks_of_the_last_4_h_are_told_one_by_one_and_the_
         id=SignalId("s"), kind=Kind.CLOCK, name="stat-verified", severity=Severity.S2, site=Site("mercy"), case=None,
         raised=at(0), known=at(0),
     )  # fmt: skip
-    assert told_after_stop(replace(one, **changed), at(240)) is told
+    assert told_after_stop(structs.replace(one, **changed), at(240)) is told
 
 
 # Rows.

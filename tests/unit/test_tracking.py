@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from models.case import Admission
 from models.policy import BEGINNING, Applies, BusinessDays, Policies, Policy, Severity, Site
@@ -29,7 +30,7 @@ def test_a_verified_order_gives_one_interval_a_clock() -> None:
 
 def test_the_same_record_again_changes_nothing() -> None:
     case = watch(ENTERED, VERIFY)
-    step = track(case, replace(VERIFY, recorded=at(30)), ONE)
+    step = track(case, structs.replace(VERIFY, recorded=at(30)), ONE)
     assert step.admissions == (Admission.DUPLICATE,)
     assert step.case is case
     assert step.intervals == step.signals == step.outcomes == ()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models import wire
 from models.wire import LARGEST, MAX_RECORD, Decoded, Rejected, decode, encode, stamp
 from tests.heart import NOON, at, event
 
@@ -223,3 +224,43 @@ def test_an_event_survives_the_wire(minutes: int, micro: int, qty: float, codes:
     found = decode(encode(one), None)
     assert isinstance(found, Decoded)
     assert found.event == one
+
+
+_VALUES = st.one_of(
+    st.sampled_from(
+        [
+            *(v for v in GOOD.values() if isinstance(v, str)),
+            "",
+            " ",
+            "a b",
+            "x" * 257,
+            "2026-11-20t14:03:07z",
+            "20261120T140307Z",
+        ]
+    ),
+    st.sampled_from(
+        ["2026-11-20 14:03:07Z", "1899-12-31T23:59:59Z", "2300-01-01T00:00:00+14:00", "2026-11-20T14:03:60Z"]
+    ),
+    st.text(st.characters(min_codepoint=30, max_codepoint=130), max_size=6),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.just(...),
+    st.lists(st.text(max_size=3), max_size=3),
+)
+_DATA = st.dictionaries(
+    st.sampled_from([*sorted(wire.FIELDS), "name"]), _VALUES | st.dictionaries(st.text(max_size=4), _VALUES)
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from([*GOOD, "datacontenttype", "extra"]), _VALUES, max_size=3),
+    st.one_of(st.just({"site": "mercy"}), _DATA),
+)
+def test_the_short_way_takes_only_what_the_long_one_takes_and_says_the_same(
+    changes: dict[str, object], data: dict[str, object]
+) -> None:
+    record = {**GOOD, "data": data, **changes}
+    said = json.dumps({k: v for k, v in record.items() if v is not ...}, default=lambda _: None).encode()
+    assert decode(said, NOON) == wire._unusual(said, NOON)  # pyright: ignore[reportPrivateUsage]
