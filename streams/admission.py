@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
 
 from kafka.partitioner.default import murmur2
+from msgspec import Struct
 
 from models.event import CaseId, Event, kind_of
 from models.event_types import STANDING
@@ -29,7 +29,7 @@ DROPPED = "dropped-fields"
 """The header that says how many fields a record lost at the intake, which cleans what it takes."""
 
 
-class Record(NamedTuple):
+class Record(Struct, frozen=True, gc=False):
     """One record as Kafka gave it. `received` is the broker's own time of receipt, UTC; `dropped` counts the fields that
     it lost before it came here."""
 

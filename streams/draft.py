@@ -129,7 +129,7 @@ class _Part:
         source = site = feed = None
         for one in found:
             event = one.event
-            if feed is None or event.source != source or event.site != site:
+            if feed is None or event.source != source or event.data["site"] != site:
                 source, site = event.source, event.site
                 feed = self._feed(source, site)
             feed.heard(event, one.dropped)

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
+from msgspec import Struct
+
 from models import rules
-from models.clocks import Run
+from models.clocks import Run, moves
 from models.event import CaseId, Event, EventType, Site, kind_of
 from models.policy import Clock, Policies, Policy, Rate, Rule, RuleName, SiteProfile
 from models.tracking.watched import Breakage
@@ -66,7 +68,7 @@ class Asking:
     def at(self, event: Event) -> Entries:
         """What is asked at that event."""
         policy = self._policy if len(self.policies.versions) == 1 else self.policies.at(since(event))
-        site, entries = event.site, self._entries
+        site, entries = event.data["site"], self._entries
         if entries is None or site != self._site or policy is not self._policy:
             self._site, self._policy = site, policy
             entries = self._entries = _asked(policy, site, self.kind, self._first.site, self._first.data.get("setting"))
@@ -95,11 +97,28 @@ def _setting(policy: Policy, kind: str, home: Site, said: str | None) -> str:
     return policy.site(home).setting or said or ("retail" if kind == "fill" else "inpatient")
 
 
+class Concerned(Struct, frozen=True):
+    """What the types of events mean to any version, wherever they come; a type that is not here means nothing to it. `moved`
+    names the clocks that a type starts, stops or ends; rules are judged at those `judged`, rates count those `counted`."""
+
+    moved: Mapping[EventType, frozenset[str]]
+    judged: frozenset[EventType]
+    counted: frozenset[EventType]
+
+
 @lru_cache(maxsize=64)
-def moving(policies: Policies) -> frozenset[EventType]:
-    """The types that start, stop or end a clock of any version."""
-    clocks = (clock for policy in policies.versions for clock in policy.clocks.values())
-    return frozenset[EventType]().union(*(clock.starts | clock.stops | clock.ends for clock in clocks))
+def concerned(policies: Policies) -> Concerned:
+    """What the types of events mean to the versions."""
+    moved: dict[EventType, set[str]] = {}
+    judged: set[EventType] = set()
+    counted: set[EventType] = set()
+    for policy in policies.versions:
+        for clock in policy.clocks.values():
+            for kind in moves(clock):
+                moved.setdefault(kind, set()).add(clock.name)
+        judged |= {kind for rule in policy.rules.values() for kind in rules.RULES[rule.name][0]}
+        counted |= {kind for rate in policy.rates.values() for kind in rate.opportunity | rate.error}
+    return Concerned({kind: frozenset(names) for kind, names in moved.items()}, frozenset(judged), frozenset(counted))
 
 
 @lru_cache(maxsize=64)

@@ -7,17 +7,18 @@ from models import rates
 from models.event import Event
 from models.policy import Policies
 from models.rates import Outcome
-from models.tracking.asked import Asking
+from models.tracking.asked import Asking, concerned
 
 
 def trials(events: Sequence[Event], asking: Asking) -> list[Outcome]:
     """The trials that the events are, of each one for every rate that names its type and judges its site."""
-    found: list[Outcome] = []
-    for event in events:
-        counted = asking.at(event).counted.get(event.type)
-        if counted is not None:
-            found += [rates.trial(event, rate, error=error) for rate, error in counted]
-    return found
+    kinds = concerned(asking.policies).counted
+    return [
+        rates.trial(event, rate, error=error)
+        for event in events
+        if event.type in kinds
+        for rate, error in asking.at(event).counted.get(event.type, ())
+    ]
 
 
 def recounted(kind: str, old: Sequence[Event], new: Sequence[Event], policies: Policies) -> tuple[Outcome, ...]:

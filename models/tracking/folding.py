@@ -4,7 +4,7 @@ Everything that a case says comes from here and from nothing else than the event
 newest is carried on from what was known; any other folds the case again, and both give the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -14,7 +14,7 @@ from models.clocks import Run
 from models.event import CaseId, Event, kind_of
 from models.policy import Kind, Policies, Rule
 from models.signals import Signal, signal_id
-from models.tracking.asked import Asking, Entries, clock_lapses, moving, since
+from models.tracking.asked import Asking, clock_lapses, concerned, since
 from models.tracking.watched import Anchor, Breakage, Folded, Key, Runs
 
 Moved = dict[str, Run]
@@ -60,7 +60,7 @@ def _carried(so_far: Folded, standing: Sequence[Event], places: range, asking: A
 class _Folding:
     """A Folded while events come to it."""
 
-    __slots__ = ("_asking", "_broken", "_following", "_moved", "_moving", "_own", "_running", "_runs", "_standing")
+    __slots__ = ("_asking", "_broken", "_concerned", "_following", "_moved", "_own", "_running", "_runs", "_standing")
 
     def __init__(self, so_far: Folded, standing: Sequence[Event], asking: Asking, moved: Moved) -> None:
         progress, self._broken = so_far.progress, so_far.broken
@@ -68,22 +68,25 @@ class _Folding:
         self._following = Following(progress or Progress({}, None, standing[0].time, None, {}), asking.kind)
         self._standing = standing
         self._asking = asking
-        self._moving = moving(asking.policies)
+        self._concerned = concerned(asking.policies)
         self._moved = moved
 
     def add(self, at: int) -> None:
         """The event at that place of those that stand; all before it were added."""
         event = self._standing[at]
         self._following.add(event)
-        entries = self._asking.at(event)
-        if event.type in self._moving:
-            changed = self._changed(at, event, entries)
+        kind = event.type
+        moved = self._concerned.moved.get(kind)
+        if moved is not None:
+            changed = self._changed(at, event, moved)
             if changed:
                 self._keep(changed)
-        judged = entries.judged_at.get(event.type)
-        if judged is not None:
-            before = rules.Before(self._standing[:at], self._following.fields, entries.profile.working)
-            self._broken += _broken(judged, event, before)
+        if kind in self._concerned.judged:
+            entries = self._asking.at(event)
+            judged = entries.judged_at.get(kind)
+            if judged is not None:
+                before = rules.Before(self._standing[:at], self._following.fields, entries.profile.working)
+                self._broken += _broken(judged, event, before)
 
     def _keep(self, changed: Runs) -> None:
         if not self._own:
@@ -101,12 +104,13 @@ class _Folding:
         """What followed; no event comes to it any more."""
         return Folded(self._following.progress(), self._runs, self._running, self._broken)
 
-    def _changed(self, at: int, event: Event, entries: Entries) -> Runs:
-        """The clocks and keys of which the event starts, stops, ends or meets an instance, with all instances of each."""
-        kind, runs, fields = event.type, self._runs, self._following.fields
+    def _changed(self, at: int, event: Event, moved: Collection[str]) -> Runs:
+        """The clocks and keys of which the event starts, stops, ends or meets an instance, with all instances of each.
+        `moved`: the names of the clocks that its type may move."""
+        kind, runs, fields, entries = event.type, self._runs, self._following.fields, self._asking.at(event)
         changed: dict[Key, tuple[Run, ...]] = {}
         for name, run in self._running.items():
-            if kind in clocks.moves(run.clock):
+            if name[0] in moved:
                 after = self._met(run, event)
                 if after is not run:
                     self._moved[after.id] = after
