@@ -1,4 +1,4 @@
-"""The one loop: read records, decode them, load their cases, track, and hand over whatever the committer can take.
+"""The one loop: read records, let them go their way into a draft, and hand over whatever the committer can take.
 
 When it is quiet a batch holds a few events, when much comes in it holds thousands: a draft is handed over whenever the
 committer is free and nothing more lies ready, and there is nothing to tune. The loop decides and remembers nothing that the
@@ -6,33 +6,20 @@ store does not know.
 """
 
 import gc
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from threading import Event as Flag
 from time import monotonic
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from models.case import Admission
-from models.event import CaseId
 from models.policy import Policies
 from models.store.ledger import Ledger
-from models.store.records import packed
-from models.tracking import track_all
-from models.wire import Decoded, Rejected
-from streams.admission import (
-    LARGEST_CASE,
-    Misplaced,
-    Record,
-    crowded,
-    examine,
-    home,
-    misplaced,
-)
-from streams.cases import Cases, unseen
+from streams.admission import Record
+from streams.arrivals import Arrivals
+from streams.cases import Cases
 from streams.commit import Committer
-from streams.deadletter import DeadLetters, Origin
-from streams.draft import Draft, Held, Partition
+from streams.deadletter import DeadLetters
+from streams.draft import Draft
 from streams.faultpoints import reached
 from streams.feed import record_of
 from streams.laps import Doing, Laps
@@ -54,18 +41,6 @@ _OFFSETS_EVERY = 1.0
 """Seconds between commits of offsets to Kafka."""
 _SHORT, _LONG = 0.002, 0.1
 """Seconds to wait for a record while a draft waits for the committer, and while there is none."""
-
-
-_Examined = Decoded | Rejected | Misplaced
-
-
-@dataclass(slots=True)
-class _Arrivals:
-    """Events of a case that were read and are not tracked yet."""
-
-    partition: Partition
-    held: Held
-    found: list[Decoded]
 
 
 class Loop:
@@ -93,10 +68,8 @@ class Loop:
         self._observer = observer
         self._draft = Draft()
         self._policies = _required(ledger.policies(None))
-        self._taken: dict[int, list[Record]] = {}
-        self._arrivals: dict[CaseId, _Arrivals] = {}
         self._laps = Laps(observer.spent)
-        self._refolded = 0
+        self._arrivals = Arrivals(ownership, cases, dead_letters, observer, self._laps)
         self._told = 0.0
         self._lately = 0
         self.stopping = Flag()
@@ -202,39 +175,7 @@ class Loop:
         self._renew_policies()
         reached("before decode")
         records = [record for message in messages if (record := self._record(message)) is not None]
-        examined, missing = self._examined(records)
-        self._laps.end(Doing.DECODE)
-        reached("after decode")
-        reached("before load")
-        self._cases.load(missing, self._policies)
-        self._laps.end(Doing.LOAD)
-        reached("after load")
-        self._take(records, examined)
-        for arrivals in self._arrivals.values():
-            self._track(arrivals)
-        self._arrivals = {}
-        self._observer.refolded(self._refolded)
-        self._refolded = 0
-        self._laps.end(Doing.TRACK)
-
-    def _examined(self, records: Iterable[Record]) -> tuple[list[_Examined], dict[CaseId, int]]:
-        """What each record is; and the cases that are not in mind, each with its partition."""
-        self._cases.turn()
-        policies, held_of, count = self._policies, self._cases.get, self._ownership.count
-        examined: list[_Examined] = []
-        missing: dict[CaseId, int] = {}
-        for record in records:
-            found = examine(record, policies)
-            if isinstance(found, Decoded):
-                case = found.event.subject
-                held = held_of(case)
-                place = home(case, count) if held is None else held.partition
-                if misplaced(record, case, place):
-                    found = Misplaced(case, place)
-                elif held is None:
-                    missing[case] = place
-            examined.append(found)
-        return examined, missing
+        self._arrivals.apply(records, self._draft, self._policies)
 
     def _record(self, message: Message) -> Record | None:
         fault = message.error()
@@ -250,84 +191,6 @@ class Loop:
         partition = self._ownership.partitions.get(message.partition() or 0)
         if partition is not None:
             partition.end = message.offset() or 0
-
-    def _take(self, records: Iterable[Record], examined: Iterable[_Examined]) -> None:
-        """Each record goes its way, up to one with which the worker ends."""
-        fine = 0
-        for record, found in zip(records, examined, strict=True):
-            self._taken.setdefault(record.partition, []).append(record)
-            if isinstance(found, Decoded):
-                fine += self._arrive(record, found)
-                continue
-            self._dead_letters.fine(fine)
-            fine = 0
-            self._put_elsewhere(record, found)
-            if self._dead_letters.overrun is not None:
-                break
-        self._dead_letters.fine(fine)
-        self._note()
-
-    def _note(self) -> None:
-        """What was taken so far is read."""
-        for number, records in self._taken.items():
-            partition = self._ownership.partitions[number]
-            partition.received = records[-1].received
-            self._draft.read(partition, records[-1].offset, len(records))
-        self._taken = {}
-
-    def _arrive(self, record: Record, found: Decoded) -> bool:
-        """The event waits for what else was read of its case: a fold of all of them costs little more than one of each.
-        False where the case is full."""
-        case = found.event.subject
-        arrivals = self._arrivals.get(case)
-        if arrivals is None:
-            held = self._cases.get(case) or unseen(case, record.partition)
-            arrivals = _Arrivals(self._ownership.partitions[record.partition], held, [])
-            self._arrivals[case] = arrivals
-        if len(arrivals.held.case.evidence.events) + len(arrivals.found) >= LARGEST_CASE:
-            self._note()
-            self._track(arrivals)
-            why = crowded(arrivals.held.case, found.event)
-            if why is not None:
-                # One subject that is none: no reason to stop the orders of everybody else.
-                self._put_aside(record, why, counts=False)
-                return False
-        arrivals.found.append(found)
-        return True
-
-    def _put_elsewhere(self, record: Record, found: Rejected | Misplaced) -> None:
-        match found:
-            case Rejected():
-                self._put_aside(record, found, counts=True)
-            case Misplaced(case, place):
-                self._dead_letters.fine(1)
-                self._draft.count(self._ownership.partitions[record.partition], "rerouted")
-                origin = Origin(record.partition, record.offset)
-                self._dead_letters.reroute(case.encode(), record.value, origin, place)
-
-    def _track(self, arrivals: "_Arrivals") -> None:
-        """What arrived of a case, in the order in which it was read."""
-        held, found = arrivals.held, arrivals.found
-        if not found:
-            return
-        step = track_all(held.case, [one.event for one in found], self._policies)
-        self._refolded += step.admissions.count(Admission.LATE)
-        self._draft.track(arrivals.partition, held.case, found, step)
-        if step.case is not held.case:
-            rows = packed(step.case.evidence, held.packed)
-            now = arrivals.held = Held(held.partition, step.case, step.look, rows)
-            self._cases.put(step.case.id, now)
-            self._draft.cases[step.case.id] = now
-        arrivals.found = []
-
-    def _put_aside(self, record: Record, why: Rejected, *, counts: bool) -> None:
-        self._draft.put_aside(self._ownership.partitions[record.partition], why.reason, record.received)
-        origin = Origin(record.partition, record.offset)
-        if self._dead_letters.known(origin, record.received):
-            self._dead_letters.fine(1)
-            return
-        self._observer.dead(why.reason)
-        self._dead_letters.put(record.key, record.value, origin, why, counts=counts)
 
 
 def ripe(records: int, lately: int) -> bool:
