@@ -1,7 +1,6 @@
 """The decisions inside the worker, each by itself: where to begin, what is caught up, when to stop, what was published."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from types import SimpleNamespace
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from msgspec import structs
 
 from models.case import Admission
 from models.errors import CallerFault
@@ -162,8 +162,8 @@ def test_of_many_missed_deadlines_the_longest_missed_come_first_and_all_in_the_e
     assert max(map(len, found)) <= 4 + 2 and set().union(*found) == memory.cases.keys()
     told = {fact.signal.id: fact.signal for fact in draft.facts if isinstance(fact, SignalFact)}
     at_once = [tick(unpack(row.id, row.body, ONE)[0], ONE, ledger.now()) for row in memory.cases.values()]
-    assert {replace(one, revision=0) for one in told.values()} == {
-        replace(signal, revision=0) for step in at_once for signal in step.signals
+    assert {structs.replace(one, revision=0) for one in told.values()} == {
+        structs.replace(signal, revision=0) for step in at_once for signal in step.signals
     }
 
 
