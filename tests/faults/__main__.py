@@ -1,7 +1,8 @@
 """`./run faults`: every scenario with one seed, one after the other.
 
-Each result is appended to .faults/results.ndjson with commit, seed and form; what passed there already is not run again,
-so a run that was interrupted goes on. Exit 1 where a scenario failed.
+Each result is appended to .faults/results.ndjson with commit, seed and form, and with a digest of everything that decides it:
+the product's code, its dependencies and the scenarios. What passed there already with the same digest is not run again, so a
+run that was interrupted goes on, and a commit that changes only a page needs none. Exit 1 where a scenario failed.
 """
 
 import argparse
@@ -16,34 +17,58 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent
-RESULTS = FOLDER.parents[1] / ".faults" / "results.ndjson"
-EVENTS = {"full": 20_000, "long": 200_000}
+ROOT = FOLDER.parents[1]
+RESULTS = ROOT / ".faults" / "results.ndjson"
+EVENTS = {"short": 1_500, "full": 20_000, "long": 200_000}
+SHORT = "not slow"
+"""The scenarios that `./run test` runs, in its form."""
+DECIDES = (
+    "models",
+    "metrics",
+    "streams",
+    "rxpulse",
+    "tests/faults",
+    "tests/conftest.py",
+    "tests/stacks.py",
+    "requirements.lock",
+)
 
 
 def asked() -> argparse.Namespace:
     told = argparse.ArgumentParser(prog="./run faults", description=__doc__)
     told.add_argument("--seed", type=int, default=1, help="decides the feed and every moment of a fault (default 1)")
     told.add_argument("--long", action="store_true", help="200,000 events a scenario, not 20,000")
+    told.add_argument("--short", action="store_true", help="1,500 events, and the eight scenarios of ./run test alone")
     told.add_argument("--only", metavar="NAME", help="scenarios whose name holds NAME, run again in any case")
     return told.parse_args()
 
 
 def commit() -> str:
-    """The commit, with a hash of what differs from it."""
+    """The commit, with a digest of what differs from it."""
+    changes = _git("diff", "HEAD")
+    mark = "+" + _digest(changes) if changes else ""
+    return _git("rev-parse", "--short=12", "HEAD").decode().strip() + mark
 
-    def git(*words: str) -> bytes:
-        return subprocess.run(["git", *words], cwd=FOLDER, check=True, capture_output=True).stdout
 
-    changes = git("diff", "HEAD")
-    mark = "+" + hashlib.sha256(changes).hexdigest()[:8] if changes else ""
-    return git("rev-parse", "--short=12", "HEAD").decode().strip() + mark
+def code() -> str:
+    """A digest of what decides a result."""
+    return _digest(_git("ls-tree", "HEAD", *DECIDES) + _git("diff", "HEAD", "--", *DECIDES))
+
+
+def _git(*words: str) -> bytes:
+    return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True).stdout
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:8]
 
 
 class Book:
-    """Keeps results of `run` in a file, and leaves out what it says has passed already, unless asked for it `again`."""
+    """Keeps results in a file under what decides them (`run`) and of which `commit` they are, and leaves out what it says has
+    passed already, unless asked for it `again`."""
 
-    def __init__(self, results: Path, run: dict[str, object], *, again: bool) -> None:
-        self._results, self._run, self._again = results, run, again
+    def __init__(self, results: Path, run: dict[str, object], commit: str, *, again: bool) -> None:
+        self._results, self._run, self._commit, self._again = results, run, commit, again
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         lines = self._results.read_text().splitlines() if self._results.exists() else []
@@ -57,22 +82,25 @@ class Book:
             about = {"scenario": report.location[2], "outcome": report.outcome, "seconds": round(report.duration, 1)}
             self._results.parent.mkdir(exist_ok=True)
             with self._results.open("a") as book:
-                book.write(json.dumps({**self._run, **about, "at": datetime.now(UTC).isoformat()}) + "\n")
+                book.write(
+                    json.dumps({"commit": self._commit, **self._run, **about, "at": datetime.now(UTC).isoformat()})
+                    + "\n"
+                )
 
 
 def perform(folder: Path, book: Book, *words: str) -> int:
     """Runs the scenarios of a folder that the book does not know as passed; `words` go to pytest. The exit code."""
-    code = pytest.main([str(folder), "-v", "--tb=short", "-m", "slow or not slow", *words], plugins=[book])
-    return 0 if code == pytest.ExitCode.NO_TESTS_COLLECTED else int(code)
+    exit_code = pytest.main([str(folder), "-v", "--tb=short", "-m", "slow or not slow", *words], plugins=[book])
+    return 0 if exit_code == pytest.ExitCode.NO_TESTS_COLLECTED else int(exit_code)
 
 
 def main() -> int:
     """The exit code."""
     told = asked()
-    form = "long" if told.long else "full"
+    form = "long" if told.long else "short" if told.short else "full"
     os.environ |= {"RXPULSE_FAULTS_SEED": str(told.seed), "RXPULSE_FAULTS_EVENTS": str(EVENTS[form])}
-    chosen = ["-k", told.only] if told.only else []
-    book = Book(RESULTS, {"commit": commit(), "seed": told.seed, "form": form}, again=bool(told.only))
+    chosen = [*(["-k", told.only] if told.only else []), *(["-m", SHORT] if told.short else [])]
+    book = Book(RESULTS, {"code": code(), "seed": told.seed, "form": form}, commit(), again=bool(told.only))
     return perform(FOLDER, book, *chosen)
 
 

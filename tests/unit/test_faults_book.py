@@ -38,16 +38,16 @@ import json, sys
 from pathlib import Path
 from tests.faults.__main__ import Book, perform
 folder, run, again = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3] == "again"
-book = Book(folder / "kept" / "results.ndjson", run, again=again)
+book = Book(folder / "kept" / "results.ndjson", run, "a commit", again=again)
 sys.exit(perform(folder, book, "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), *sys.argv[4:]))
 """
 
 
 class Run:
-    """The run of one folder with a commit."""
+    """The run of one folder with some code."""
 
-    def __init__(self, folder: Path, commit: str) -> None:
-        self._folder, self._run = folder, {"commit": commit, "seed": 1, "form": "full"}
+    def __init__(self, folder: Path, code: str) -> None:
+        self._folder, self._run = folder, {"code": code, "seed": 1, "form": "full"}
 
     def perform(self, *words: str) -> tuple[int, str]:
         """Its exit code, and the numbers of the scenarios that ran, in order."""
@@ -77,10 +77,12 @@ def test_a_run_that_was_killed_goes_on_with_what_has_not_passed(folder: Path) ->
         *(("first", "passed"), ("second", "failed")),
         *(("second", "passed"), ("third", "passed"), ("fourth", "passed")),
     ]
-    assert all(one["commit"] == "abc" and one["seconds"] >= 0 and one["at"] for one in kept)
+    assert all(
+        (one["code"], one["commit"]) == ("abc", "a commit") and one["seconds"] >= 0 and one["at"] for one in kept
+    )
 
 
-def test_another_commit_runs_everything_and_a_named_scenario_runs_again(folder: Path) -> None:
+def test_other_code_runs_everything_and_a_named_scenario_runs_again(folder: Path) -> None:
     (folder / "mended").touch()
     assert Run(folder, "abc").perform() == (0, "1234")
     assert Run(folder, "abd").perform() == (0, "1234")
