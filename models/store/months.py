@@ -95,9 +95,8 @@ def let_leave(database_url: str, keep: timedelta | None) -> list[Month]:
     with connect(database_url, _NAME) as connection:
         now = kept(connection)
         connection.rollback()
-        since = horizon(now.now, keep, now.since)
         gone = [one.month for one in now.leaving(keep)]
-        _at_a_free_moment(connection, lambda: _leave(connection, gone, since))
+        _at_a_free_moment(connection, lambda: _leave(connection, gone, now, horizon(now.now, keep, now.since)))
     return gone
 
 
@@ -140,16 +139,18 @@ def _make(connection: "Connection[Any]", month: Month) -> None:
     connection.execute(attach.format(table, sql.Literal(month.begins), sql.Literal(month.ends)))
 
 
-def _leave(connection: "Connection[Any]", gone: Sequence[Month], since: datetime | None) -> None:
+def _leave(connection: "Connection[Any]", gone: Sequence[Month], was: Kept, since: datetime | None) -> None:
+    late = 0
     if since is not None:
         _take_along(connection, since)
-        connection.execute("DELETE FROM months.intervals_rest WHERE stopped < %s", [since])
+        late = connection.execute("DELETE FROM months.intervals_rest WHERE stopped < %s", [since]).rowcount
     for month in gone:
         # Not CONCURRENTLY: PostgreSQL does that only for tables without a rest.
         connection.execute(sql.SQL("ALTER TABLE intervals DETACH PARTITION {}").format(_table(month)))
         connection.execute(sql.SQL("DROP TABLE {}").format(_table(month)))
         record(connection, WHO, LEFT, month.label)
-    connection.execute(_DONE, [since])
+    # Where nothing has left, nothing is said to have.
+    connection.execute(_DONE, [since if gone or late else was.since])
 
 
 def _take_along(connection: "Connection[Any]", since: datetime) -> None:

@@ -25,7 +25,7 @@ from rxpulse.cli import main
 from streams.verify import Verified, uncounted, verify
 from tests.conftest import RunningStack
 from tests.console import Served
-from tests.integration.test_months import CLUSTER, NOW, THIS, batch, months, reading, rows, where
+from tests.integration.test_months import CLUSTER, COLUMNS, NOW, THIS, batch, months, reading, rows, where
 from tests.live import Live, living, now, stat, until
 from workflows.housekeeping import House, overdue
 from workflows.publish import asked_for
@@ -77,6 +77,11 @@ def test_a_month_leaves_whole_with_a_line_in_the_audit_and_says_since_when_is_ke
     assert months(aged).since == left.since
 
 
+def test_where_nothing_is_old_nothing_is_said_to_have_left(database_url: str) -> None:
+    assert let_leave(database_url, TWO_YEARS) == []
+    assert months(database_url).since is None and months(database_url).done is not None
+
+
 def test_a_late_reading_of_a_time_that_left_is_taken_and_leaves_by_the_next_night(aged: str) -> None:
     let_leave(aged, TWO_YEARS)
     ledger = SqlLedger(aged, "w1")
@@ -123,6 +128,9 @@ def test_a_report_of_weeks_that_have_left_is_refused_with_the_day(aged: str) -> 
 def test_the_page_of_data_quality_says_since_when(console: Served, database_url: str) -> None:
     said, browser = "Turnaround times are kept from", console.signed_in()
     assert said not in browser.get("/quality").text
+    old = OLD.begins
+    one = [0, 0, 0, "i", "c", "mercy", "", "order/1", old, old, 0, None, None, 1, False]
+    rows(database_url, f"INSERT INTO intervals ({COLUMNS}) VALUES ({', '.join(['%s'] * 15)}) RETURNING 1", *one)
     let_leave(database_url, TWO_YEARS)
     since = months(database_url).since
     assert since is not None
