@@ -51,11 +51,11 @@ def until(ask: Callable[[], Found | None], within: float = _WITHIN, *, why: Call
 
 
 class Worker:
-    """One worker process; what it says goes to a file. `host`: what goes before its command, where it is to run on
-    another host."""
+    """One worker process; what it says goes to a file, and it shows its figures on `port`. `host`: what goes before its
+    command, where it is to run on another host."""
 
     def __init__(self, log: Path, env: dict[str, str], host: Sequence[str] = ()) -> None:
-        self.log = log
+        self.log, self.port = log, int(env["RXPULSE_PORT"])
         argv = [*host, sys.executable, "-m", "rxpulse", "worker"]
         with log.open("ab") as out:
             self.process = subprocess.Popen(argv, env=env, stdout=out, stderr=out, start_new_session=True)

@@ -1,17 +1,33 @@
-"""Who of several workers holds which partitions, and who writes."""
+"""Who of several workers holds which partitions, who has read how far, and who writes."""
 
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.request import urlopen
+
+import psycopg
 
 from tests.faults.trial import Trial
+from tests.live import Worker, until
 
 _WHO_WRITES = """
-CREATE TABLE wrote (who text);
-CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql
-AS $$ BEGIN INSERT INTO wrote VALUES (current_setting('application_name')); RETURN NULL; END $$;
-CREATE TRIGGER written AFTER UPDATE ON positions FOR EACH ROW EXECUTE FUNCTION write_down();
+CREATE TABLE wrote (who text, records bigint);
+CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO wrote VALUES (current_setting('application_name'), NEW.position - OLD.position); RETURN NULL;
+END $$;
+CREATE TRIGGER written AFTER UPDATE ON positions FOR EACH ROW WHEN (NEW.beat IS DISTINCT FROM OLD.beat)
+    EXECUTE FUNCTION write_down();
 """
-"""Every session that moves a position is written down by its name. Epochs would not tell: a woken worker may
-ask the group for partitions once more before it ends, and each sharing out is a new epoch."""
+"""Every session that writes a batch is written down by its name, with the records that it applied. Epochs would not tell:
+a woken worker may ask the group for partitions once more before it ends, and each sharing out is a new epoch."""
+_MEASURED = "rxpulse_worker_clocks_apart_seconds"
+"""Another figure each time a worker asks where the topic ends."""
+_STILL = 2.0
+_WAITS = (
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    " AND application_name LIKE 'worker-%%'"
+)
 
 
 def owners(trial: Trial) -> Counter[str]:
@@ -21,10 +37,73 @@ def owners(trial: Trial) -> Counter[str]:
 
 
 def write_down_who_writes(trial: Trial) -> None:
-    """From now on it is known who moves a position."""
+    """From now on it is known who writes."""
     trial.database.execute(_WHO_WRITES)
 
 
 def writers(trial: Trial) -> set[str]:
-    """The workers that have moved a position since."""
+    """The workers that have written a batch since."""
     return {who.split("-")[1] for (who,) in trial.rows("SELECT DISTINCT who FROM wrote")}
+
+
+def movers(trial: Trial) -> Counter[str]:
+    """How many records each worker has applied since."""
+    return Counter(
+        {
+            who.split("-")[1]: int(records)
+            for who, records in trial.rows("SELECT who, sum(records) FROM wrote GROUP BY who HAVING sum(records) > 0")
+        }
+    )
+
+
+@contextmanager
+def nothing_is_written(trial: Trial) -> Iterator[None]:
+    """Within the block a worker may read cases and write none: its transaction waits. To be left within a minute."""
+    with psycopg.connect(trial.database_url) as other:
+        other.execute("LOCK TABLE cases IN SHARE MODE")
+        yield
+
+
+def await_waiting(trial: Trial) -> None:
+    """Waits until a worker's transaction waits for somebody's lock."""
+    until(lambda: trial.rows(_WAITS), why=trial.told)
+
+
+def await_read(trial: Trial, worker: Worker) -> None:
+    """Waits until the worker has read all that lies in the topic, written or not."""
+    looks: set[float] = set()
+
+    def read() -> bool:
+        shown = _shown(worker)
+        # Each time it asks for the ends it measures the clocks, and then says what is left: the second look is of now.
+        looks.add(shown[_MEASURED])
+        return len(looks) > 2 and shown["rxpulse_worker_lag_records"] == 0
+
+    until(read, why=trial.told)
+
+
+def await_giving_back(trial: Trial, worker: Worker) -> None:
+    """Waits until a worker whose transaction waits has been asked to give partitions back: then it reads no more, nor does
+    it ask where the topic ends, as it else does twice a second."""
+    measured, since = 0.0, time.monotonic()
+
+    def stands() -> bool:
+        nonlocal measured, since
+        latest = _shown(worker)[_MEASURED]
+        if latest != measured:
+            measured, since = latest, time.monotonic()
+        return time.monotonic() - since > _STILL
+
+    until(stands, why=trial.told)
+
+
+def await_stopping(trial: Trial, instance: str) -> None:
+    """Waits until a worker that was told to stop does: its judge is the first to go."""
+    judge = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
+    until(lambda: not trial.rows(judge, f"judges for {instance}"), why=trial.told)
+
+
+def _shown(worker: Worker) -> dict[str, float]:
+    with urlopen(f"http://127.0.0.1:{worker.port}/metrics", timeout=10) as answer:
+        lines = [line for line in answer.read().decode().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}

@@ -6,10 +6,20 @@ from collections import Counter
 import pytest
 
 from streams.faultpoints import VARIABLE
-from tests.faults.owning import owners, write_down_who_writes, writers
+from tests.faults.owning import (
+    await_giving_back,
+    await_read,
+    await_stopping,
+    await_waiting,
+    movers,
+    nothing_is_written,
+    owners,
+    write_down_who_writes,
+    writers,
+)
 from tests.faults.proof import prove
 from tests.faults.trial import Trial
-from tests.live import PARTITIONS, until
+from tests.live import PARTITIONS, Worker, until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -50,6 +60,60 @@ def test_workers_join_and_leave_in_mid_flow(trial: Trial) -> None:
     trial.settle()
     assert not trial.codes
     prove(trial)
+
+
+@pytest.mark.slow
+def test_who_gives_partitions_back_to_another_has_written_all_that_it_read(trial: Trial) -> None:
+    """Its transaction waits for a lock, it reads on, and another worker asks for partitions. Once the lock is gone it writes
+    all of that before it gives back: the other one has nothing to do again, and nobody is shut out. When the other one
+    leaves, it goes on with the cases as they are by then."""
+    giving = reads_on(trial)
+    with nothing_is_written(trial):
+        feed_while_it_waits(trial, giving)
+        trial.hire("w2")
+        await_giving_back(trial, giving)
+    trial.tending(lambda: len(owners(trial)) == 2)
+    assert not trial.codes, trial.told()
+    assert movers(trial).keys() == {"w1"}, movers(trial)
+    trial.feed(trial.total // 4)
+    trial.tending(trial.applied)
+    trial.dismiss("w2")
+    trial.settle()
+    assert not trial.codes
+    prove(trial)
+
+
+@pytest.mark.slow
+def test_who_leaves_has_written_all_that_it_read(trial: Trial) -> None:
+    """As above, and instead of another worker that comes it is told to stop."""
+    leaving = reads_on(trial)
+    with nothing_is_written(trial):
+        feed_while_it_waits(trial, leaving)
+        leaving.process.send_signal(signal.SIGTERM)
+        await_stopping(trial, "w1")
+    assert leaving.ended() == 0, leaving.said()
+    assert trial.applied(), trial.told()
+    del trial.crew["w1"]
+    trial.hire("w2")
+    trial.settle()
+    prove(trial)
+
+
+def reads_on(trial: Trial) -> Worker:
+    """A worker `w1` that has applied some of the feed; from now on it is known who writes."""
+    worker = trial.hire("w1")
+    trial.feed(trial.total // 4)
+    trial.tending(trial.applied)
+    write_down_who_writes(trial)
+    return worker
+
+
+def feed_while_it_waits(trial: Trial, worker: Worker) -> None:
+    """It has a transaction on its way and has read what came afterwards."""
+    trial.feed(trial.total // 8)
+    await_waiting(trial)
+    trial.feed(trial.total // 8)
+    await_read(trial, worker)
 
 
 @pytest.mark.slow
