@@ -1,16 +1,19 @@
 """Kafka's broker is restarted, killed, frozen, and gone for a minute."""
 
 import signal
+from datetime import timedelta
 
 import pytest
 
 from tests.faults.proof import prove
-from tests.faults.servers import Servers
+from tests.faults.servers import Servers, pass_time
 from tests.faults.trial import Trial
 
 pytestmark = pytest.mark.timeout(900)
 SESSION = 12.0
 """Seconds after which a worker's session with the group is over."""
+DUE = timedelta(seconds=8)
+"""Time enough to apply an order before it falls due."""
 
 
 def begun(trial: Trial) -> None:
@@ -38,6 +41,23 @@ def test_the_broker_stands_still_for_longer_than_a_session(trial: Trial, servers
     with servers.frozen("kafka", SESSION):
         trial.tend()
     trial.feed(trial.total // 4)
+    trial.settle()
+    prove(trial)
+
+
+@pytest.mark.slow
+def test_silence_is_not_judged_while_the_broker_stands_still(trial: Trial, servers: Servers) -> None:
+    """An order falls due meanwhile. Whether it was verified nobody can know, so nobody hears of it before the broker is
+    back."""
+    begun(trial)
+    trial.tending(trial.applied)
+    trial.tending(lambda: len(trial.late_signals()) == len(trial.late))
+    known = trial.late_signals()
+    trial.forget_to_verify(1, due=DUE)
+    trial.tending(trial.applied)
+    with servers.frozen("kafka", SESSION):
+        pass_time(DUE.total_seconds() + SESSION)
+        assert trial.late_signals() == known
     trial.settle()
     prove(trial)
 

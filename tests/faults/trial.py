@@ -59,10 +59,11 @@ class Trial(Live):
         self.sent += [one.event for one in records if one.event is not None]
         self.poison |= {one.value for one in records if one.event is None}
 
-    def forget_to_verify(self, count: int) -> None:
-        """STAT orders of eleven minutes ago, which nobody verified: somebody is to hear of each."""
-        first = len(self.late)
-        events = [stat(number, now() - timedelta(minutes=11)) for number in range(first, first + count)]
+    def forget_to_verify(self, count: int, due: timedelta = timedelta(minutes=-1)) -> None:
+        """STAT orders that nobody verifies, due within ten minutes of their entry and so long from now (a minute ago):
+        somebody is to hear of each."""
+        first, entered = len(self.late), now() + due - timedelta(minutes=10)
+        events = [stat(number, entered) for number in range(first, first + count)]
         self.give([Sent(one.subject.encode(), encode(one), one) for one in events])
         self.late += [one.subject for one in events]
 
