@@ -9,6 +9,7 @@ question is asked six times; printed is the median of the last five, in millisec
 
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -16,8 +17,7 @@ from typing import Any
 import psycopg
 
 from models import policy_text, store
-from models.case import Evidence
-from models.event import CaseId
+from models.event import CaseId, Event, EventType, Source
 from models.period import Week
 from models.policy import Policies
 from models.store import lists, quality, reporting, turnarounds
@@ -25,11 +25,11 @@ from models.store.casebook import casefile
 from models.store.console import ConsoleStore
 from models.store.figures import figures
 from models.store.policies import begin
-from models.store.records import pack
+from models.store.records import case_row
 from models.store.rights import EVERYTHING
 from models.store.soundness import soundness
 from models.store.sql import SqlLedger
-from models.tracking import Watched
+from models.tracking import Watched, track
 
 ROUNDS = 6
 _INTERVALS = """
@@ -73,7 +73,7 @@ SELECT 'site-' || n %% 3, 'rate-' || n %% 5, 'entry', date_trunc('minute', now()
 
 def fill(connection: "psycopg.Connection[Any]", days: int, daily: int) -> None:
     """Fills an empty store whose tables are there."""
-    asked = {"rows": days * daily, "day": daily, "days": days, "body": pack(Watched(CaseId("order/1"), Evidence()))}
+    asked = {"rows": days * daily, "day": daily, "days": days, "body": _body()}
     for number in range(8):
         connection.execute(
             "INSERT INTO positions (partition, cluster, position, sequence, published, recorded, judged) VALUES"
@@ -89,6 +89,16 @@ def fill(connection: "psycopg.Connection[Any]", days: int, daily: int) -> None:
     connection.commit()
     connection.autocommit = True
     connection.execute("VACUUM (ANALYZE)")
+
+
+def _body() -> bytes:
+    """A case as it is kept, of one event."""
+    case, at = CaseId("order/1"), datetime(2026, 1, 1, tzinfo=UTC)
+    event = Event(
+        "1", Source("/a"), EventType("rx.order.entered"), at, at, case, {"site": "site-1", "setting": "inpatient"}
+    )
+    policies = Policies.only(policy_text.shipped_default().policy)
+    return case_row(track(Watched(case), event, policies).case, 0, None).body
 
 
 def questions(url: str, connection: "psycopg.Connection[Any]") -> dict[str, Callable[[], object]]:

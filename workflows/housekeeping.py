@@ -21,7 +21,7 @@ from models.keeping import Month
 from models.settings import Settings
 from models.store import months
 from models.store.connecting import DatabaseAway
-from models.store.months import Kept, let_leave, make_months
+from models.store.months import Kept, count_again, let_leave, make_months
 
 EVERY_NIGHT = "40 3 * * *"
 """By UTC, as months are; a few minutes of little work, at whatever hour of the site."""
@@ -55,6 +55,7 @@ def keep_house(database_url: str, keep: timedelta | None) -> Done:
     where the table is in use throughout, DatabaseAway."""
     made = make_months(database_url)
     left = let_leave(database_url, keep)
+    count_again(database_url)
     for month in made:
         log.info("a place for the turnaround times of %s was made", month.label)
     for month in left:
@@ -63,11 +64,12 @@ def keep_house(database_url: str, keep: timedelta | None) -> Done:
 
 
 def overdue(found: Kept) -> bool:
-    """Whether nobody has kept house for longer than Prefect takes, or a history that came in waits for its months."""
+    """Whether nobody has kept house for longer than Prefect takes, or a history that came in waits for its months, or to be
+    counted."""
     if found.done is None:
         return True
     ago = found.now - found.done
-    return ago > OVERDUE_AFTER or (ago > SETTLES and bool(found.missing))
+    return ago > OVERDUE_AFTER or (ago > SETTLES and (bool(found.missing) or found.outgrown))
 
 
 class House:

@@ -24,6 +24,8 @@ WHO = "housekeeping"
 _NAME = "rxpulse housekeeping"
 TRIES, APART = 20, 1.0
 """How often a free moment is looked for, and the seconds in between, in which whoever waited behind goes on."""
+_FEW = 10_000
+"""With fewer rows any plan will do."""
 _WAIT: LiteralString = "SET LOCAL lock_timeout = '200ms'"
 """Shorter than anybody notices who waits behind it."""
 
@@ -40,18 +42,26 @@ class Drawer:
 class Kept:
     """As of the database's `now`. `since`: from when on turnaround times are kept, None: from the beginning on. `done` is
     when housekeeping was done last, None: never. `months` are in order; `rest` counts, by month, the rows that lie in none.
-    All instants are UTC."""
+    `counted` is how many rows there were when the database last looked at all months together, -1: never. All instants are
+    UTC."""
 
     now: datetime
     since: datetime | None
     done: datetime | None
     months: tuple[Drawer, ...]
     rest: dict[Month, int]
+    counted: int = -1
 
     @property
     def missing(self) -> list[Month]:
         """The months that are to be made."""
         return to_make([one.month for one in self.months], self.rest.keys(), self.now, self.since)
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether the database plans questions by a picture of far fewer rows than there are."""
+        rows = sum(one.rows for one in self.months) + sum(self.rest.values())
+        return rows > max(2 * self.counted, _FEW)
 
     def leaving(self, keep: timedelta | None) -> list[Drawer]:
         """The months that would leave if housekeeping were done now."""
@@ -61,8 +71,8 @@ class Kept:
 
 def kept(connection: "Connection[Any]") -> Kept:
     """How the months stand."""
-    now, since, done = connection.execute(_SEAT).fetchall()[0]
-    return Kept(now, since, done, _drawers(connection), _rest(connection))
+    now, since, done, counted = connection.execute(_SEAT).fetchall()[0]
+    return Kept(now, since, done, _drawers(connection), _rest(connection), counted)
 
 
 def kept_since(connection: "Connection[Any]") -> datetime | None:
@@ -100,6 +110,13 @@ def let_leave(database_url: str, keep: timedelta | None) -> list[Month]:
     return gone
 
 
+def count_again(database_url: str) -> None:
+    """Has the database look at all months together. It does so by itself for each of them, never for the whole, and plans
+    questions for the whole by what it saw last. Needs the owner of the tables. Raises DatabaseAway."""
+    with connect(database_url, _NAME) as connection:
+        connection.execute("ANALYZE (SKIP_LOCKED) intervals")
+
+
 def _drawers(connection: "Connection[Any]") -> tuple[Drawer, ...]:
     found = (
         (Month.parse(name.removeprefix("intervals_")), rows)
@@ -127,10 +144,12 @@ def _at_a_free_moment(connection: "Connection[Any]", do: Callable[[], None]) -> 
 
 
 def _make(connection: "Connection[Any]", month: Month) -> None:
-    """Made beside the table and then put in, which keeps nobody out; only the rest is closed for that moment."""
+    """Made beside the table and then put in. Whoever writes waits outside meanwhile: a row that was on its way to the rest
+    would be refused there, once its month is somewhere else."""
     table = _table(month)
     if connection.execute("SELECT to_regclass(%s)", [f"months.{_name(month)}"]).fetchone() != (None,):
         return
+    connection.execute("LOCK TABLE ONLY intervals IN SHARE ROW EXCLUSIVE MODE")
     connection.execute("LOCK TABLE months.intervals_rest IN ACCESS EXCLUSIVE MODE")
     connection.execute(sql.SQL("CREATE TABLE {} (LIKE intervals)").format(table))
     moved = sql.SQL("WITH moved AS (DELETE FROM months.intervals_rest WHERE {} RETURNING *) INSERT INTO {} TABLE moved")
@@ -181,7 +200,10 @@ _PARTITIONS: LiteralString = """
 SELECT c.relname, greatest(c.reltuples, 0)::int8 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'intervals'::regclass
 """
-_SEAT: LiteralString = "SELECT now(), since, done FROM (SELECT) one LEFT JOIN housekeeping ON true"
+_SEAT: LiteralString = """
+SELECT now(), since, done, (SELECT reltuples::int8 FROM pg_class WHERE oid = 'intervals'::regclass)
+FROM (SELECT) one LEFT JOIN housekeeping ON true
+"""
 _RESTING: LiteralString = """
 SELECT date_trunc('month', stopped, 'UTC'), count(*) FROM months.intervals_rest GROUP BY 1
 """

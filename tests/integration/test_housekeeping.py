@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 
 import psycopg
 import pytest
@@ -17,7 +18,8 @@ from models.store import months as keeping
 from models.store.auditing import Wanted, lines
 from models.store.connecting import connect
 from models.store.facts import snapshot
-from models.store.months import LEFT, WHO, let_leave, make_months
+from models.store.ledger import Advance, Batch, IntervalFact
+from models.store.months import LEFT, WHO, Drawer, let_leave, make_months
 from models.store.policies import begin
 from models.store.rebuilding import forget_facts
 from models.store.sql import SqlLedger
@@ -27,7 +29,7 @@ from tests.conftest import RunningStack
 from tests.console import Served
 from tests.integration.test_months import CLUSTER, COLUMNS, NOW, THIS, batch, months, reading, rows, where
 from tests.live import Live, living, now, stat, until
-from workflows.housekeeping import House, overdue
+from workflows.housekeeping import House, keep_house, overdue
 from workflows.publish import asked_for
 
 TWO_YEARS = timedelta(days=731)
@@ -108,6 +110,28 @@ def test_nothing_leaves_while_somebody_reads_and_all_of_it_afterwards(
             let_leave(aged, TWO_YEARS)
         assert ids(aged) == before and months(aged).since is None
     assert let_leave(aged, TWO_YEARS) != []
+
+
+def test_a_worker_writes_on_while_months_are_made_and_leave(aged: str) -> None:
+    ledger, written = SqlLedger(aged, "w1"), 0
+    [claim] = ledger.claim(CLUSTER, [0], "w1")
+    house = Thread(target=keep_house, args=(aged, TWO_YEARS))
+    long_ago = OLD.after(1).begins
+    # So much before the house is kept, for as long as it is, and so much afterwards.
+    while written < 10 or house.is_alive() or written < 20:
+        if written == 10:
+            house.start()
+        position, first = claim.position + written, claim.sequence + 2 * written
+        facts = [reading(NOW, f"n{written}"), reading(long_ago, f"o{written}")]
+        rows_of = [IntervalFact(0, first + n, position, one) for n, one in enumerate(facts)]
+        ledger.commit(Batch([Advance(0, claim.epoch, position, position + 1, first + 2, 0)], intervals=rows_of))
+        written += 1
+    house.join()
+    ledger.close()
+    assert months(aged).since is not None
+    keep_house(aged, TWO_YEARS)
+    assert rows(aged, "SELECT count(*) FROM intervals WHERE id ~ '^n[0-9]'") == [(written,)]
+    assert rows(aged, "SELECT count(*) FROM intervals WHERE stopped = %s", long_ago) == [(0,)]
 
 
 def test_a_report_of_weeks_that_have_left_is_refused_with_the_day(aged: str) -> None:
@@ -200,5 +224,14 @@ def test_house_is_kept_once_a_night_and_after_a_history_came_in(aged: str) -> No
     assert not overdue(replace(kept, now=kept.now + timedelta(hours=24)))
     assert overdue(replace(kept, now=kept.now + timedelta(hours=25)))
     assert overdue(replace(kept, done=None))
+    later = kept.now + timedelta(hours=2)
     imported = replace(kept, rest={OLD.after(-3): 5})
-    assert not overdue(imported) and overdue(replace(imported, now=kept.now + timedelta(hours=2)))
+    assert not overdue(imported) and overdue(replace(imported, now=later))
+    grown = replace(kept, months=(*kept.months, Drawer(THIS.after(-60), 50_000)), now=later)
+    assert overdue(replace(grown, counted=20_000)) and not overdue(replace(grown, counted=30_000))
+
+
+def test_the_database_plans_by_all_months_together(aged: str) -> None:
+    assert months(aged).counted == 0
+    keep_house(aged, None)
+    assert months(aged).counted == len(ids(aged))

@@ -66,3 +66,4 @@ def upgrade() -> None:
     op.create_index("signal_changes_id", "signal_changes", ["id"])
     op.create_index("signals_cleared", "signals", ["cleared"], postgresql_where=sa.text("cleared IS NOT NULL"))
     op.execute(_TURNAROUNDS.strip())
+    op.execute("ANALYZE intervals")
