@@ -59,7 +59,8 @@ def shared(shape: Shared, events: int, environ: Mapping[str, str], cache: Path, 
     records = made(hospital_of(events), cache, say)
     with prepared(environ, shape.partitions) as rig, crew(rig, shape.workers) as workers:
         until_assigned(workers, shape.partitions)
-        return watched(shape.name, rig, workers, lambda: feed(rig, records))
+        ready = time.monotonic() - workers[0].began
+        return replace(watched(shape.name, rig, workers, lambda: feed(rig, records)), ready_s=ready)
 
 
 def replay(events: int, environ: Mapping[str, str], cache: Path, say: Say) -> Row:

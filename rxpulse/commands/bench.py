@@ -100,8 +100,9 @@ def _more(row: Mapping[str, Any]) -> list[str]:
         used = ", ".join(f"{process} {seconds:.1f}" for process, seconds in row["cpu_s_per_million"].items())
         lines.append(f"{row['events']:,} events; CPU s per million: {used}")
     if row["ready_s"] is not None:
-        used = ", ".join(f"{process} {seconds:.1f}" for process, seconds in row["cpu_s"].items())
-        lines.append(f"ready after {row['ready_s']:.2f} s; CPU s: {used}; resident {row['rss_mib']:.0f} MiB")
+        lines.append(f"ready after {row['ready_s']:.2f} s; resident {row['rss_mib']:.0f} MiB")
+    if row["cpu_s"]:
+        lines.append("CPU s: " + ", ".join(f"{process} {seconds:.1f}" for process, seconds in row["cpu_s"].items()))
     if row["bytes_per_event"]:
         found = row["bytes_per_event"].items()
         lines.append("bytes an event: " + ", ".join(f"{name} {size:.0f}" for name, size in found if size >= 1))
