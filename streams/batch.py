@@ -1,8 +1,7 @@
 """The one loop: read records, let them go their way into a draft, and hand over whatever the committer can take.
 
 When it is quiet a batch holds a few events, when much comes in it holds thousands: a draft is handed over whenever the
-committer is free and nothing more lies ready, and there is nothing to tune. The loop decides and remembers nothing that the
-store does not know.
+committer is free, and there is nothing to tune. The loop decides and remembers nothing that the store does not know.
 """
 
 import gc
@@ -30,9 +29,8 @@ from streams.topics import EVENTS
 from streams.watching import Observer
 
 LARGEST = 20_000
-"""Records of one draft at most."""
-AT_ONCE = 5_000
-"""Records read in one go at most."""
+"""Records read in one go, and of one draft, at most: the more events of a case are tracked together, the less each of them
+costs, and the whole draft is done within about a second."""
 COLLECT = 2_000_000, 10, 10
 """When Python looks for what nothing refers to any more but itself: once so many more things were made than given up (then ten
 times as many, and again). That is more than the cases in mind are made of, so it is never while all is well: the heart makes
@@ -71,7 +69,6 @@ class Loop:
         self._laps = Laps(observer.spent)
         self._arrivals = Arrivals(ownership, cases, dead_letters, observer, self._laps)
         self._told = 0.0
-        self._lately = 0
         self.stopping = Flag()
 
     def run(self) -> None:
@@ -89,8 +86,7 @@ class Loop:
             self._laps.end(Doing.LISTEN)
             if self._committer.idle.is_set():
                 self._tell()
-                if ripe(self._draft.records, self._lately):
-                    self.hand_over()
+                self.hand_over()
         # Closing the consumer gives the partitions back; a consumer that is closing takes no offsets any more.
         self.drain()
         self._consumer.close()
@@ -125,8 +121,8 @@ class Loop:
     def _read(self) -> list[Message]:
         before = self._ownership.changed
         reached("before poll")
-        messages = [] if self._draft.records >= LARGEST else self._consumer.consume(AT_ONCE, 0)
-        self._lately = len(messages)
+        room = LARGEST - self._draft.records
+        messages = self._consumer.consume(room, 0) if room > 0 else []
         if not messages:
             one = self._consumer.poll(self._patience())
             messages = [] if one is None else [one]
@@ -191,12 +187,6 @@ class Loop:
         partition = self._ownership.partitions.get(message.partition() or 0)
         if partition is not None:
             partition.end = message.offset() or 0
-
-
-def ripe(records: int, lately: int) -> bool:
-    """Whether a draft of so many records is to be written now. `lately` records were read in one go; as many as that can
-    be means that more lies ready, and one large transaction costs less than several."""
-    return lately < AT_ONCE or records >= LARGEST
 
 
 def _required(policies: Policies | None) -> Policies:

@@ -24,7 +24,7 @@ from models.wire import Decoded
 from rxpulse.bench.files import made
 from rxpulse.bench.throughput import Job, jobs
 from streams.admission import Record, examine, home, misplaced
-from streams.batch import AT_ONCE, COLLECT
+from streams.batch import COLLECT, LARGEST
 from streams.cases import unseen
 from streams.draft import Draft, Held, Partition
 from streams.relay import public_record
@@ -106,8 +106,8 @@ def measured(job: Job, cache: Path) -> dict[str, float]:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT)
-    for begin in range(0, len(records), AT_ONCE):
-        pace.apply(records[begin : begin + AT_ONCE])
+    for begin in range(0, len(records), LARGEST):
+        pace.apply(records[begin : begin + LARGEST])
     return {step: seconds / len(records) * 1e6 for step, seconds in pace.seconds.items()}
 
 

@@ -20,7 +20,7 @@ from models.store.memory import Memory, MemoryLedger
 from models.store.records import case_row, unpack
 from models.tracking import Step, Watched, tick, track
 from models.wire import Decoded, Rejected
-from streams.batch import AT_ONCE, LARGEST, Loop, ripe
+from streams.batch import Loop
 from streams.cases import Cases
 from streams.deadletter import ENTIRE, DeadLetters, Origin, Undelivered
 from streams.draft import Draft, Held, Partition
@@ -328,12 +328,6 @@ def test_what_was_fetched_before_partitions_were_shared_out_anew_is_dropped_and_
     )
     assert loop._read() == [] and sought == [1]
     assert loop._read() == ["a record"] and sought == [1]
-
-
-def test_a_trickle_is_written_at_once_and_a_backlog_in_large_transactions() -> None:
-    assert ripe(1, 1) and ripe(AT_ONCE, 0) and ripe(AT_ONCE + 7, 7)
-    assert not ripe(AT_ONCE, AT_ONCE)
-    assert ripe(LARGEST, AT_ONCE)
 
 
 def test_a_draft_counts_each_feed_by_partition_and_hour_in_whatever_order_its_events_come() -> None:
