@@ -1,8 +1,8 @@
 """How soon a breach is known while events flow: from its event at the producer to its signal, committed and readable.
 
-Events of invented fills are sent at a steady rate, as they happen. Every twelfth closes a clock that ran for longer than its
-target; the signal about it is awaited at the public topic, by a reader that sees committed records only. The first seconds
-are left out: they warm up what is measured.
+Events of invented fills or orders are sent at a steady rate, as they happen. Every twelfth closes a clock that ran for longer
+than its target; the signal about it is awaited at the public topic, by a reader that sees committed records only. The first
+seconds are left out: they warm up what is measured.
 """
 
 import json
@@ -26,7 +26,26 @@ _LINGER_MS = 5
 _LAST_SECONDS = 30.0
 _CALM_SECONDS = 3.0
 _AGO = timedelta(minutes=40)
-_STEPS = ("rx.received", "rx.pv1.verified") + 10 * ("rx.fill.started",)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What happens to each piece of work of a `kind`: the first step forty minutes ago, all others now; the second closes a
+    clock that ran for too long."""
+
+    kind: str
+    source: str
+    setting: str
+    priority: str
+    steps: tuple[str, ...]
+
+
+FILLS = Story("fill", "/live/pms", "retail", "routine", ("rx.received", "rx.pv1.verified", *10 * ["rx.fill.started"]))
+_DOSE = ("rx.dose.checked", "rx.dose.dispatched", "rx.dose.delivered", "rx.dose.administered")
+ORDERS = Story(
+    *("order", "/live/pis", "inpatient", "stat"),
+    ("rx.order.entered", "rx.order.verified", *4 * ["rx.label.printed"], *_DOSE, *2 * ["rx.dose.administered"]),
+)
 
 
 class NotTold(CallerFault):
@@ -63,12 +82,12 @@ class Ear:
         self.at.setdefault(said.get("subject") or said["case"], now)
 
 
-def with_latencies(row: Row, rig: Rig, seconds: float, say: Say) -> Row:
+def with_latencies(row: Row, rig: Rig, story: Story, seconds: float, say: Say) -> Row:
     """The row with its latencies at both rates, measured for so many seconds each with whatever works on this rig now; the
     row as it is for no seconds. A rate that is too much for it has no latencies, and that is said."""
     if not seconds:
         return row
-    slow, fast = (_measured(rig, rate, seconds, say) for rate in RATES)
+    slow, fast = (_measured(rig, story, rate, seconds, say) for rate in RATES)
     return replace(
         row,
         p50_ms=fast.p50_ms,
@@ -79,15 +98,15 @@ def with_latencies(row: Row, rig: Rig, seconds: float, say: Say) -> Row:
     )
 
 
-def _measured(rig: Rig, rate: int, seconds: float, say: Say) -> Row:
+def _measured(rig: Rig, story: Story, rate: int, seconds: float, say: Say) -> Row:
     try:
-        return measured(rig, rate, seconds)
+        return measured(rig, story, rate, seconds)
     except NotTold as fault:
         say(f"  at {rate:,} events/s {fault}")
         return Row(name=f"at {rate}")
 
 
-def measured(rig: Rig, rate: int, seconds: float) -> Row:
+def measured(rig: Rig, story: Story, rate: int, seconds: float) -> Row:
     """One rate. Raises NotTold where a signal did not come in time."""
     ear = Ear()
     thread = Thread(target=ear.run, args=(rig,), name="hears signals", daemon=True)
@@ -95,14 +114,14 @@ def measured(rig: Rig, rate: int, seconds: float) -> Row:
     try:
         ear.ready.wait(_LAST_SECONDS)
         _await_calm(ear)
-        sent = _send(rig, rate, seconds + WARM_SECONDS)
+        sent = _send(rig, story, rate, seconds + WARM_SECONDS)
         begins = min(sent.values()) + WARM_SECONDS
-        wanted = {fill: at for fill, at in sent.items() if at >= begins}
+        wanted = {case: at for case, at in sent.items() if at >= begins}
         _await(ear, wanted)
     finally:
         ear.enough.set()
         thread.join()
-    return latency(f"at {rate}", [ear.at[fill] - at for fill, at in wanted.items()])
+    return latency(f"at {rate}", [ear.at[case] - at for case, at in wanted.items()])
 
 
 def _await_calm(ear: Ear) -> None:
@@ -121,49 +140,48 @@ def _await(ear: Ear, wanted: Mapping[str, float]) -> None:
         time.sleep(_EVERY)
 
 
-def _send(rig: Rig, rate: int, seconds: float) -> dict[str, float]:
-    """Sends at a steady rate; gives the instants at which the event was sent that closes each fill's clock."""
+def _send(rig: Rig, story: Story, rate: int, seconds: float) -> dict[str, float]:
+    """Sends at a steady rate; gives the instants at which the event was sent that closes each case's clock."""
     from streams.producing import Feeding
 
     feeding, sent = Feeding(rig.settings, linger_ms=_LINGER_MS), dict[str, float]()
-    events = flow(f"{rate}-{time.time_ns():x}")
+    events = flow(story, f"{rate}-{time.time_ns():x}")
     began = time.monotonic()
     count, until = 0, int(rate * seconds)
     while count < until:
         due = min(int((time.monotonic() - began) * rate), until)
         for _ in range(due - count):
-            fill, kind, record = next(events)
-            if kind == _STEPS[1]:
-                sent[fill] = time.monotonic()
-            feeding.send_record(fill, record)
+            case, kind, record = next(events)
+            if kind == story.steps[1]:
+                sent[case] = time.monotonic()
+            feeding.send_record(case, record)
         count = max(due, count)
         time.sleep(_EVERY)
     feeding.finish()
     return sent
 
 
-def flow(name: str) -> Iterator[tuple[str, str, bytes]]:
-    """(fill, type, event on the wire) of one fill after the other, without an end; each was received forty minutes ago and
-    is verified now."""
+def flow(story: Story, name: str) -> Iterator[tuple[str, str, bytes]]:
+    """(case, type, event on the wire) of one case after the other, without an end."""
     number = 0
     while True:
-        fill = f"fill/{name}-{number}"
-        for step, kind in enumerate(_STEPS):
-            yield fill, kind, _event(f"{number}-{step}", fill, kind, datetime.now(UTC))
+        case = f"{story.kind}/{name}-{number}"
+        for step, kind in enumerate(story.steps):
+            yield case, kind, _event(story, f"{number}-{step}", case, kind, datetime.now(UTC))
         number += 1
 
 
-def _event(key: str, fill: str, kind: str, now: datetime) -> bytes:
-    at = now - _AGO if kind == _STEPS[0] else now
+def _event(story: Story, key: str, case: str, kind: str, now: datetime) -> bytes:
+    at = now - _AGO if kind == story.steps[0] else now
     event = {
         "specversion": "1.0",
-        "id": f"{fill}-{key}",
-        "source": "/live/pms",
+        "id": f"{case}-{key}",
+        "source": story.source,
         "type": kind,
         "time": at.isoformat(),
-        "subject": fill,
+        "subject": case,
         "recorded": now.isoformat(),
         "datacontenttype": "application/json",
-        "data": {"site": "live", "setting": "retail", "priority": "routine"},
+        "data": {"site": "live", "setting": story.setting, "priority": story.priority},
     }
     return json.dumps(event, separators=(",", ":")).encode()

@@ -80,7 +80,8 @@ BESIDE_PEERS = ("durable", "durable-full", "no-store")
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How much: `events` of each throughput row, `samples` of each latency, how many `rounds`; `live_seconds`
-    of events at each rate for the latencies of `durable` and its peer, 0 for none; `replayed` events of `replay-year`."""
+    of events at each rate for the latencies of `durable`, `durable-full` and the peer, 0 for none; `replayed` events of
+    `replay-year`."""
 
     events: int = 200_000
     replayed: int = 5_000_000
@@ -91,8 +92,7 @@ class Effort:
 
 LONG = Effort(events=1_000_000, samples=300)
 LIVE_SECONDS = 15.0
-"""How long `durable` and the peer that commits as it does are asked for their latencies, at each rate."""
-_LIVE = "durable"
+"""How long `durable`, `durable-full` and the peer that commits as they do are asked for their latencies, at each rate."""
 
 
 def chosen(
@@ -153,7 +153,7 @@ def _round(names: Collection[str], environ: Mapping[str, str], cache: Path, effo
     """One round of every row, one after the other: two at once would disturb each other."""
     for job in throughput.jobs(effort.events):
         if job.name in names:
-            live = effort.live_seconds if job.name == _LIVE else 0.0
+            live = effort.live_seconds
             yield from _said(
                 say, [job.name], lambda job=job, live=live: [throughput.measure(job, environ, cache, say, live)]
             )

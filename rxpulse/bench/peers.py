@@ -23,7 +23,7 @@ from models.policy_text import load
 from models.settings import Settings
 from models.wire import decode
 from rxpulse.bench.files import Record, Wish, made
-from rxpulse.bench.live import with_latencies
+from rxpulse.bench.live import FILLS, with_latencies
 from rxpulse.bench.peer_programs import CannotRun, InJava, InPython, Program, command
 from rxpulse.bench.rig import Rig, own_environment, standing
 from rxpulse.bench.rows import Row, throughput
@@ -95,7 +95,7 @@ def measure(peer: Peer, setting: Setting, say: Say) -> Row:
             with _running(words, environ, rig, len(records)) as client:
                 row = _timed(peer, client, rig, len(records))
                 hold(Facts(cases(rig, "rx.intervals"), cases(rig, "rx.signals")), wanted)
-                return with_latencies(row, rig, setting.live_seconds if peer.live else 0.0, say)
+                return with_latencies(row, rig, FILLS, setting.live_seconds if peer.live else 0.0, say)
     except CannotRun as fault:
         return Row(name=peer.name, reason=str(fault))
 

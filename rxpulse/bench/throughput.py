@@ -13,7 +13,7 @@ from pathlib import Path
 
 from models.errors import CallerFault
 from rxpulse.bench.files import Record, Wish, made
-from rxpulse.bench.live import with_latencies
+from rxpulse.bench.live import FILLS, ORDERS, Story, with_latencies
 from rxpulse.bench.rig import Rig, standing
 from rxpulse.bench.rows import Row, throughput
 from rxpulse.bench.usage import cpu_by_name, resident_bytes, used
@@ -29,12 +29,14 @@ _BETWEEN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a row measures: these events, this policy, with PostgreSQL or without."""
+    """What a row measures: these events, this policy, with PostgreSQL or without; `live` is what happens while its latencies
+    are measured, None where none are."""
 
     name: str
     wish: Wish
     policy: Path
     store: bool
+    live: Story | None = None
 
 
 def fills_of(events: int) -> Wish:
@@ -51,8 +53,8 @@ def jobs(events: int) -> tuple[Job, ...]:
     """The three rows, each over so many events."""
     fills = fills_of(events)
     return (
-        Job("durable", fills, ONE_CLOCK, True),
-        Job("durable-full", hospital_of(events), INPATIENT, True),
+        Job("durable", fills, ONE_CLOCK, True, FILLS),
+        Job("durable-full", hospital_of(events), INPATIENT, True, ORDERS),
         Job("no-store", fills, ONE_CLOCK, False),
     )
 
@@ -68,7 +70,7 @@ def measure(job: Job, environ: Mapping[str, str], cache: Path, say: Say, live_se
         feed(rig, records)
         with at_work(rig, STORE if job.store else NO_STORE) as worker:
             row = _watched(job, rig, worker, len(records))
-            return with_latencies(row, rig, live_seconds, say)
+            return row if job.live is None else with_latencies(row, rig, job.live, live_seconds, say)
 
 
 def feed(rig: Rig, records: Iterable[Record]) -> int:

@@ -7,19 +7,39 @@ from itertools import islice
 
 import pytest
 
+from models.event import CaseId
+from models.policy import Kind, Policies
+from models.policy_text import load
 from models.settings import Settings
+from models.tracking import Watched, track
+from models.wire import Decoded, decode
 from rxpulse.bench import live, throughput
-from rxpulse.bench.live import Ear, flow
+from rxpulse.bench.live import FILLS, ORDERS, Ear, Story, flow
 from rxpulse.bench.peers import PEERS, Setting, facts, measure
 from rxpulse.bench.rows import Row, latency
-from rxpulse.bench.throughput import fills_of, jobs
+from rxpulse.bench.throughput import INPATIENT, fills_of, jobs
 
 
 def test_every_fill_that_is_sent_breaks_its_target_once() -> None:
-    sent = list(islice(flow("x"), 36))
+    sent = list(islice(flow(FILLS, "x"), 36))
     found = facts(record for _, _, record in sent)
     assert found.breaches == found.intervals == {"fill/x-0", "fill/x-1", "fill/x-2"}
     assert [kind for _, kind, _ in sent].count("rx.pv1.verified") == 3
+
+
+def test_every_order_that_is_sent_was_verified_too_late_and_took_its_road() -> None:
+    policies = Policies.only(load(INPATIENT))
+    found = [decode(record, None) for _, _, record in islice(flow(ORDERS, "x"), 36)]
+    cases: dict[CaseId, Watched] = {}
+    for one in found:
+        assert isinstance(one, Decoded)
+        case = cases.get(one.event.subject) or Watched(one.event.subject)
+        cases[case.id] = track(case, one.event, policies).case
+    assert len(cases) == 3
+    for case in cases.values():
+        assert "stat-verified" in {signal.name for signal in case.signals.values()}
+        assert {signal.kind for signal in case.signals.values()} == {Kind.CLOCK}
+        assert case.progress is not None and case.progress.impossible == 0 and case.progress.finished is None
 
 
 def test_a_signal_counts_when_it_first_comes_whoever_made_it() -> None:
@@ -32,17 +52,17 @@ def test_a_signal_counts_when_it_first_comes_whoever_made_it() -> None:
 
 
 def test_a_rate_that_is_too_much_has_no_latencies_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def measured(_: object, rate: int, seconds: float) -> Row:
+    def measured(_: object, __: Story, rate: int, seconds: float) -> Row:
         if rate > 500:
             raise live.NotTold("3 of 9 signals did not come")
         return latency("at 500", [seconds])
 
     monkeypatch.setattr(live, "measured", measured)
     said: list[str] = []
-    row = live.with_latencies(Row(name="durable"), None, 2.0, said.append)  # type: ignore[arg-type]
+    row = live.with_latencies(Row(name="durable"), None, FILLS, 2.0, said.append)  # type: ignore[arg-type]
     assert (row.p50_ms_at_500, row.p99_ms_at_500) == (2000, 2000) and row.p50_ms is row.p99_ms is None
     assert said == ["  at 5,000 events/s 3 of 9 signals did not come"]
-    assert live.with_latencies(row, None, 0.0, said.append) is row  # type: ignore[arg-type]
+    assert live.with_latencies(row, None, FILLS, 0.0, said.append) is row  # type: ignore[arg-type]
 
 
 CACHE = Settings.from_env(os.environ).cache
@@ -60,8 +80,9 @@ def told(row: Row) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_our_signals_are_heard_at_both_rates() -> None:
-    told(throughput.measure(jobs(2000)[0], os.environ, CACHE, quiet, live_seconds=2.0))
+@pytest.mark.parametrize("row", [0, 1])
+def test_our_signals_are_heard_at_both_rates(row: int) -> None:
+    told(throughput.measure(jobs(2000)[row], os.environ, CACHE, quiet, live_seconds=2.0))
 
 
 @pytest.mark.slow
