@@ -49,6 +49,8 @@ STOPPED_ON_PURPOSE = 3
 """Exit code of a worker that must not be started again before somebody has looked."""
 FENCED, FAILED = 4, 1
 _SESSION_MS = 10_000
+_FACTS = {"linger.ms": 5, "compression.type": "lz4"}
+"""How facts are sent: much of each is said in the next one again, and they are kept for a year."""
 _DATABASE_SECONDS = 30.0
 _KAFKA_SECONDS, _KAFKA_PAUSE = 60.0, 0.3
 log = logging.getLogger("rxpulse.worker")
@@ -76,7 +78,7 @@ def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loo
     ledger = ledger or _connected(settings, owner)
     base, producer = confluent(settings), producer_settings(settings)
     consumer = Consumer(_consumer_settings(settings))
-    relay = Relay(Producer({**producer, "linger.ms": 5}), lambda why: end(RxPulseError(why)))
+    relay = Relay(Producer({**producer, **_FACTS}), lambda why: end(RxPulseError(why)))
     large = {**producer, "message.max.bytes": 2 * MAX_RECORD}
     dead_letters = DeadLetters(Producer(large), settings.deadletter_limit, settings.deadletter_window)
     cases = Cases(ledger)
@@ -106,7 +108,7 @@ def _host_clock() -> datetime:
 def build_judge(settings: Settings, watch: Watch) -> Judge:
     """The judge of rates and feeds, connected. Raises DatabaseAway."""
     seat = Seat(settings.required_database_url(), settings.worker_instance)
-    relay = Relay(Producer(producer_settings(settings)), lambda why: end(RxPulseError(why)))
+    relay = Relay(Producer({**producer_settings(settings), **_FACTS}), lambda why: end(RxPulseError(why)))
     return Judge(seat, relay, lambda: watch.ahead, watch.judged, end)
 
 

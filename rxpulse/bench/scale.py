@@ -3,8 +3,8 @@
 `w2-p32` are two workers over 32 partitions: they hold all of them before the first record is produced, and time counts
 from there to the last commit. `replay-year` is what `rxpulse reset --facts` costs: everything lies in the topic, the store
 is empty, and one worker makes all facts again. What a year takes follows from the events a second, for they do not fall
-with what is in the store: the second half of the run stands beside the whole. How many bytes an event leaves behind in
-Kafka and in PostgreSQL is measured at its end.
+with what is in the store: the second half of the run stands beside the whole. `replay-stores` is the same for community
+pharmacies. How many bytes an event leaves behind in Kafka and in PostgreSQL is measured at the end.
 """
 
 import time
@@ -24,6 +24,7 @@ from rxpulse.bench.working import Worker, at_work, crew, until_assigned
 from rxpulse.output import Say
 
 SERVERS = ("kafka", "postgres")
+RETAIL = Path(__file__).with_name("retail.toml")
 YEAR = 36_000_000
 """Events of a large hospital in a year (100,000 a day)."""
 _STILL_SECONDS = 120.0
@@ -48,12 +49,6 @@ class Shared:
 SHARED = tuple(Shared(workers, partitions) for workers in (1, 2, 4) for partitions in (8, 32, 128))
 
 
-def year_of(events: int) -> Wish:
-    """The first events of a year of a large hospital: seven houses, about 100,000 events a day together."""
-    # Named by its length: a short one would take the place of one that took minutes to make.
-    return Wish(f"year-{events}", "inpatient", sites=7, events=events)
-
-
 def shared(shape: Shared, events: int, environ: Mapping[str, str], cache: Path, say: Say) -> Row:
     """One row of workers and partitions, on a stack of its own."""
     records = made(hospital_of(events), cache, say)
@@ -63,17 +58,40 @@ def shared(shape: Shared, events: int, environ: Mapping[str, str], cache: Path, 
         return replace(watched(shape.name, rig, workers, lambda: feed(rig, records)), ready_s=ready)
 
 
-def replay(events: int, environ: Mapping[str, str], cache: Path, say: Say) -> Row:
-    """`replay-year`: all events lie in the topic before the worker starts."""
-    file = kept(year_of(events), cache, say)
-    with prepared(environ) as rig:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A store of facts made from nothing: the events of `wish`, judged by a policy."""
+
+    name: str
+    meaning: str
+    wish: Wish
+    policy: Path
+
+
+def year(events: int) -> Reading:
+    """`replay-year`: the first events of a year of a large hospital, seven houses with about 100,000 events a day together."""
+    # Named by its length: a short one would take the place of one that took minutes to make.
+    wish = Wish(f"year-{events}", "inpatient", sites=7, events=events)
+    return Reading("replay-year", "a hospital's year read again: 36 million events in 20 minutes", wish, INPATIENT)
+
+
+def stores(events: int) -> Reading:
+    """`replay-stores`: eight stores, all that they send, under the whole shipped policy."""
+    wish = Wish("stores", "retail", sites=8, events=events)
+    return Reading("replay-stores", "the whole shipped policy on eight stores", wish, RETAIL)
+
+
+def read_again(reading: Reading, environ: Mapping[str, str], cache: Path, say: Say) -> Row:
+    """All events lie in the topic before the worker starts."""
+    file = kept(reading.wish, cache, say)
+    with prepared(environ, policy=reading.policy) as rig:
         say("  filling the topic")
         sent = feed(rig, streamed(file))
         with at_work(rig) as worker:
             until_assigned([worker])
             with gauging(rig) as gauge:
                 log = gauge.log_bytes()
-            row = watched("replay-year", rig, [worker], lambda: sent, first=0)
+            row = watched(reading.name, rig, [worker], lambda: sent, first=0)
             return left_behind(row, rig, log)
 
 

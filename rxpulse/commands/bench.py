@@ -47,7 +47,8 @@ def bench(
     replay-mimic where RXPULSE_TEST_DATA names the folder with the real data. With --peers the rows durable,
     durable-full and no-store, or those named, and beside them faust-idiomatic, faust-agent, quixstreams, bytewax,
     kafka-streams-eos and loop; some of these can be named instead. With --scale how it grows: w1-p8 to w4-p128
-    (workers and partitions), open-10k, open-100k, open-1m and open-2m (open cases), start-1m, due-1m and replay-year.
+    (workers and partitions), open-10k, open-100k, open-1m and open-2m (open cases), start-1m, due-1m,
+    replay-stores and replay-year.
     """
     from rxpulse.bench.measurements import LIVE_SECONDS, LONG, Effort, chosen, report
 

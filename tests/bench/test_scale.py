@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from models.policy_text import read
 from models.settings import Settings
 from models.store.measuring import Gauge
 from models.wire import Decoded, decode
@@ -22,6 +23,7 @@ from rxpulse.commands.bench import table
 
 CACHE = Settings.from_env(os.environ).cache
 MACHINE = {"cores": 2, "memory_gib": 8.0, "load_before": 0.1}
+READINGS = ("replay-stores", "replay-year")
 NO_RATIOS = {"ratios": {}, "warm_ratios": {}, "cpu_ratios": {}}
 
 
@@ -35,12 +37,12 @@ def test_growth_is_measured_only_where_it_is_asked_for() -> None:
     assert chosen(["durable"], {}, with_scale=True) == ["durable", *SCALE]
     assert chosen(["open-1m"], {}) == ["open-1m"]
     assert SCALE.keys() >= {"w1-p8", "w2-p32", "w4-p128", "open-10k", "open-2m", "start-1m", "due-1m", "replay-year"}
-    assert {*crowd.NAMES, *(shape.name for shape in SHARED), "replay-year"} == SCALE.keys()
+    assert {*crowd.NAMES, *(shape.name for shape in SHARED), *READINGS} == SCALE.keys()
 
 
 def test_the_help_names_every_row_of_growth() -> None:
     said = CliRunner().invoke(main, ["bench", "--help"]).stdout
-    assert all(name in said for name in (SHARED[0].name, SHARED[-1].name, *crowd.NAMES, "replay-year"))
+    assert all(name in said for name in (SHARED[0].name, SHARED[-1].name, *crowd.NAMES, *READINGS))
 
 
 def test_a_store_is_filled_no_further_than_the_rows_need() -> None:
@@ -107,6 +109,11 @@ def test_the_table_tells_of_the_start_and_of_the_disk() -> None:
     assert "bytes an event: kafka/rx.events 95\n" in printed + "\n" and "MISSED" in printed
 
 
+@pytest.mark.parametrize("reading", [scale.stores(9), scale.year(9)])
+def test_what_is_read_again_is_judged_by_a_policy_without_a_fault(reading: scale.Reading) -> None:
+    assert read(reading.policy).policy.clocks
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_two_workers_share_what_is_sent() -> None:
@@ -138,6 +145,8 @@ def test_missed_deadlines_are_all_judged_by_the_worker_that_comes(monkeypatch: p
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_year_is_read_again_and_what_it_leaves_behind_is_counted() -> None:
-    row = scale.replay(3000, os.environ, CACHE, quiet)
+    row = scale.read_again(scale.year(3000), os.environ, CACHE, quiet)
     assert row.events == 3000 and row.bytes_per_event["kafka/rx.events"] > 50
+    # What is told of one interval is told again of the next: without compression they took 370.
+    assert row.bytes_per_event["kafka/rx.intervals"] < 250
     assert row.rows_per_event["cases"] > 0.01 and row.bytes_per_event["postgres/cases"] > 50

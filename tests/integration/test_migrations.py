@@ -1,5 +1,6 @@
 """The tables that migrations make are those that the code names."""
 
+import psycopg
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
@@ -18,3 +19,9 @@ def test_the_migrated_database_holds_exactly_the_tables_of_the_code(database_url
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:
     store.migrate(database_url)
+
+
+def test_cases_are_tidied_before_their_remains_outnumber_what_is_open(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        [(options,)] = connection.execute("SELECT reloptions FROM pg_class WHERE oid = 'cases'::regclass").fetchall()
+    assert "autovacuum_vacuum_scale_factor=0.02" in options
