@@ -14,6 +14,7 @@ from metrics.recorder import MemoryRecorder
 from models import policy_text
 from models.errors import CallerFault, UsageFault
 from models.keeping import Month
+from models.settings import Secret
 from models.store import months as keeping
 from models.store.auditing import Wanted, lines
 from models.store.connecting import connect
@@ -23,7 +24,9 @@ from models.store.months import LEFT, WHO, Drawer, let_leave, make_months
 from models.store.policies import begin
 from models.store.rebuilding import forget_facts
 from models.store.sql import SqlLedger
+from models.wire import stamp
 from rxpulse.cli import main
+from rxpulse.status import store_figures
 from streams.verify import Verified, uncounted, verify
 from tests.conftest import RunningStack
 from tests.console import Served
@@ -186,6 +189,10 @@ def test_verify_says_what_it_can_check_and_facts_made_again_keep_to_it(live: Liv
     assert after.differences == 0 and after.intervals == before.intervals / 3 and after.cases == before.cases
     said = CliRunner().invoke(main, ["verify"], env=live.env).stdout
     assert after.kept_since is not None and f"of before {after.kept_since:%Y-%m-%d} have left the store" in said
+    written = CliRunner().invoke(main, ["export", "intervals", "--out", str(live.folder / "out.csv")], env=live.env)
+    assert f"turnaround times are kept from {after.kept_since:%Y-%m-%d} on" in written.stderr
+    held = store_figures(Secret(live.database_url))["turnaround"]
+    assert held == {"kept_since": stamp(after.kept_since), "outside_months": 0}
     forget_facts(live.database_url)
     worker.process.wait(30)
     live.worker()
