@@ -87,10 +87,10 @@ def read_again(reading: Reading, environ: Mapping[str, str], cache: Path, say: S
     with prepared(environ, policy=reading.policy) as rig:
         say("  filling the topic")
         sent = feed(rig, streamed(file))
+        with gauging(rig) as gauge:
+            log = gauge.log_bytes()
         with at_work(rig) as worker:
             until_assigned([worker])
-            with gauging(rig) as gauge:
-                log = gauge.log_bytes()
             row = watched(reading.name, rig, [worker], lambda: sent, first=0)
             return left_behind(row, rig, log)
 
