@@ -254,6 +254,29 @@ def test_a_case_that_gets_late_without_a_new_fact_is_late_in_both(live: Live, tm
     assert found.differences == 0, found.examples
 
 
+def test_many_deadlines_missed_at_once_are_judged_in_portions_and_recomputed_alike(live: Live) -> None:
+    """Of a third of the orders the evidence that they were in time comes in meanwhile: before or after their silence."""
+    orders, worker = range(1, 2401), live.worker()
+    live.send(stat(0, now()))
+    live.await_applied()
+    # All warnings, due after five minutes, come within half a second, when everything is written.
+    began = now() - timedelta(minutes=5) + timedelta(seconds=8)
+    live.send(*(stat(number, began + number * timedelta(microseconds=200)) for number in orders))
+    live.await_applied()
+    assert live.one("SELECT count(*) FROM signals") == 0
+    until(lambda: live.rows("SELECT 1 FROM signals"), why=live.told)
+    live.send(*(stat(number, began + timedelta(minutes=1), "order.verified") for number in orders[::3]))
+    live.await_applied()
+    overdue = "SELECT count(*) FROM cases WHERE look < now() - interval '5 s'"
+    until(lambda: now() > began + timedelta(minutes=5, seconds=6) and live.one(overdue) == 0, why=live.told)
+    late = live.one("SELECT count(*) FROM signals WHERE name = 'stat-verified' AND cleared IS NULL")
+    assert late == len(orders) - len(orders[::3])
+    assert live.one("SELECT min(n) FROM (SELECT count(DISTINCT judged) n FROM ticks GROUP BY partition) t") >= 3
+    assert worker.stop() == 0
+    found = verified(live)
+    assert found.differences == 0, found.examples
+
+
 def test_the_signals_of_rates_are_held_against_the_trials_that_were_counted(
     stack: RunningStack, database_url: str, tmp_path: Path
 ) -> None:
