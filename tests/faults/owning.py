@@ -56,6 +56,23 @@ def movers(trial: Trial) -> Counter[str]:
     )
 
 
+def reads_on(trial: Trial) -> Worker:
+    """A worker `w1` that has applied some of the feed; from now on it is known who writes."""
+    worker = trial.hire("w1")
+    trial.feed(trial.total // 4)
+    trial.tending(trial.applied)
+    write_down_who_writes(trial)
+    return worker
+
+
+def feed_while_it_waits(trial: Trial, worker: Worker) -> None:
+    """It has a transaction on its way and has read what came afterwards."""
+    trial.feed(trial.total // 8)
+    await_waiting(trial)
+    trial.feed(trial.total // 8)
+    await_read(trial, worker)
+
+
 @contextmanager
 def nothing_is_written(trial: Trial) -> Iterator[None]:
     """Within the block a worker may read cases and write none: its transaction waits. To be left within a minute."""

@@ -1,13 +1,20 @@
-"""Kafka's broker is restarted, killed, frozen, and gone for a minute."""
+"""Kafka's broker is restarted, killed, frozen, and gone for a minute.
+
+Seen red when silence was judged by ends of partitions that were asked for before, and when the publish mark moved before the
+broker had confirmed.
+"""
 
 import signal
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
 
+from tests.faults.owning import feed_while_it_waits, nothing_is_written, reads_on
 from tests.faults.proof import prove
 from tests.faults.servers import Servers, pass_time
 from tests.faults.trial import Trial
+from tests.live import until
 
 pytestmark = pytest.mark.timeout(900)
 SESSION = 12.0
@@ -68,5 +75,23 @@ def test_the_broker_is_gone_for_a_minute(trial: Trial, servers: Servers) -> None
     with servers.away("kafka", 60.0):
         trial.tend()
     trial.feed(trial.total // 4)
+    trial.settle()
+    prove(trial)
+
+
+@pytest.mark.slow
+def test_the_worker_is_killed_with_facts_on_their_way_to_a_broker_that_is_gone(trial: Trial, servers: Servers) -> None:
+    """Two transactions are written, and of what they found nothing has reached the broker: whoever comes next sends it. (One
+    that only stands still finds it in its sockets when it wakes.)"""
+    worker = reads_on(trial)
+    with ExitStack() as lock:
+        lock.enter_context(nothing_is_written(trial))
+        feed_while_it_waits(trial, worker)
+        ends = sum(trial.ends().values())
+        with servers.away("kafka", 0.0):
+            lock.close()
+            until(lambda: trial.position() == ends, why=trial.told)
+            worker.kill()
+    trial.hire("w1")
     trial.settle()
     prove(trial)

@@ -1,4 +1,8 @@
-"""The worker is killed: at every gap between two of its steps, and at random."""
+"""The worker is killed: at every gap between two of its steps, and at random.
+
+Seen red when facts were sent before the transaction that writes them, and when positions were written in a transaction of
+their own.
+"""
 
 import signal
 import time

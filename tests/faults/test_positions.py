@@ -1,4 +1,8 @@
-"""What Kafka remembers is lost, what was not read is deleted, and the topic gets more partitions."""
+"""What Kafka remembers is lost, what was not read is deleted, and the topic gets more partitions.
+
+Seen red when reading began at Kafka's offsets, when a gap was skipped, and when another number of partitions was taken as it
+came.
+"""
 
 import pytest
 from confluent_kafka import Consumer

@@ -1,4 +1,9 @@
-"""Several workers: one that was frozen and comes back, and workers that come and go while events flow."""
+"""Several workers: one that was frozen and comes back, and workers that come and go while events flow.
+
+Seen red when who is asked for partitions gave them back without writing what it had read, or kept its cases in mind; when
+who leaves wrote nothing more; and when a woken worker met neither the end of its connection nor the compare-and-set (either
+one alone holds).
+"""
 
 import signal
 from collections import Counter
@@ -8,18 +13,18 @@ import pytest
 from streams.faultpoints import VARIABLE
 from tests.faults.owning import (
     await_giving_back,
-    await_read,
     await_stopping,
-    await_waiting,
+    feed_while_it_waits,
     movers,
     nothing_is_written,
     owners,
+    reads_on,
     write_down_who_writes,
     writers,
 )
 from tests.faults.proof import prove
 from tests.faults.trial import Trial
-from tests.live import PARTITIONS, Worker, until
+from tests.live import PARTITIONS, until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -97,23 +102,6 @@ def test_who_leaves_has_written_all_that_it_read(trial: Trial) -> None:
     trial.hire("w2")
     trial.settle()
     prove(trial)
-
-
-def reads_on(trial: Trial) -> Worker:
-    """A worker `w1` that has applied some of the feed; from now on it is known who writes."""
-    worker = trial.hire("w1")
-    trial.feed(trial.total // 4)
-    trial.tending(trial.applied)
-    write_down_who_writes(trial)
-    return worker
-
-
-def feed_while_it_waits(trial: Trial, worker: Worker) -> None:
-    """It has a transaction on its way and has read what came afterwards."""
-    trial.feed(trial.total // 8)
-    await_waiting(trial)
-    trial.feed(trial.total // 8)
-    await_read(trial, worker)
 
 
 @pytest.mark.slow
