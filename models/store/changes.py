@@ -11,7 +11,7 @@ from psycopg import Connection, Cursor
 
 from models.store.ledger import SignalFact
 from models.store.rows import signal_of
-from models.store.writing import copy, stage
+from models.store.writing import Types, merge, stage
 
 ATTENTION: LiteralString = "rxpulse_attention"
 """The channel on which the dispatcher hears that a signal asks for attention."""
@@ -19,28 +19,29 @@ _CHANGE: LiteralString = (
     "partition, sequence, position, judged, id, kind, name, severity, site, case_id, raised, known, cleared, reason,"
     " revision"
 )
-_CHANGE_TYPES = [
-    *["int2", "int8", "int8", "timestamptz", "text", "text", "text", "int2", "text", "text"],
-    *["timestamptz"] * 3,
-    *["text", "int2"],
-]
+_CHANGE_TYPES: Types = (
+    "int2", "int8", "int8", "timestamptz", "text", "text", "text", "int2", "text", "text",
+    "timestamptz", "timestamptz", "timestamptz", "text", "int2",
+)  # fmt: skip
 # A change that is old news stays untold; what is new, and what changes a signal that somebody may have been told about,
 # asks the dispatcher to look. What was known before the facts were forgotten is made again, and is no news: what was told
 # of it, and what a person cleared, holds. So does it against any later end, and against whatever was known when the person
 # looked; only newer evidence raises the signal again.
+_APPEND: LiteralString = f"INSERT INTO signal_changes ({_CHANGE}) SELECT {_CHANGE} FROM {{source}}"
 _MERGE: LiteralString = """
+WITH merged AS (
 INSERT INTO signals AS s (id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision, told,
                           attention, cleared_by, code, note, quiet)
 SELECT DISTINCT ON (c.id) c.id, kind, name, severity, site, case_id, raised, c.known,
     CASE WHEN r.cleared_by IS NOT NULL THEN r.cleared ELSE c.cleared END,
     CASE WHEN r.cleared_by IS NOT NULL THEN 'person' ELSE reason END, revision,
-    coalesce(r.told, CASE WHEN now() - c.known > %(within)s THEN 'old' WHEN c.cleared IS NOT NULL THEN 'cleared' END),
-    r.signal IS NULL AND now() - coalesce(c.cleared, c.known) <= %(within)s
+    coalesce(r.told, CASE WHEN now() - c.known > %s THEN 'old' WHEN c.cleared IS NOT NULL THEN 'cleared' END),
+    r.signal IS NULL AND now() - coalesce(c.cleared, c.known) <= %s
         OR EXISTS (SELECT 1 FROM escalations e WHERE e.signal = c.id AND e.state <> 'resolved')
         OR EXISTS (SELECT 1 FROM grouped g JOIN escalations e ON e.id = g.escalation
                    WHERE g.signal = c.id AND e.state <> 'resolved'),
     r.cleared_by, r.code, r.note, coalesce(r.quiet AND c.cleared IS NULL, false)
-FROM staged_signal_changes c LEFT JOIN remembered r ON r.signal = c.id AND c.known <= r.known
+FROM (SELECT * FROM {{source}}) c LEFT JOIN remembered r ON r.signal = c.id AND c.known <= r.known
 ORDER BY c.id, revision DESC
 ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, site = excluded.site, raised = excluded.raised,
     known = excluded.known, revision = excluded.revision,
@@ -51,8 +52,12 @@ ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, site = excluded.sit
     note = CASE WHEN {by_person} THEN s.note ELSE excluded.note END,
     told = coalesce(s.told, excluded.told), changed = now(), attention = excluded.attention OR s.attention,
     quiet = (s.quiet OR excluded.quiet) AND excluded.cleared IS NULL
-RETURNING attention
-""".format(by_person="(s.cleared_by IS NOT NULL AND (excluded.cleared IS NOT NULL OR excluded.known <= s.cleared))")
+RETURNING attention)
+SELECT pg_notify('{attention}', '') FROM merged WHERE attention LIMIT 1
+""".format(
+    attention=ATTENTION,
+    by_person="(s.cleared_by IS NOT NULL AND (excluded.cleared IS NOT NULL OR excluded.known <= s.cleared))",
+)
 
 
 def stage_changes(connection: "Connection[Any]") -> None:
@@ -63,15 +68,8 @@ def stage_changes(connection: "Connection[Any]") -> None:
 def append_changes(cursor: "Cursor[Any]", changes: Sequence[SignalFact], tell_within: timedelta) -> None:
     """Appends changes and merges them into the signals, in the transaction of `cursor`. One known longer ago than
     `tell_within` is old news. The connection must have been prepared."""
-    if not changes:
-        return
-    rows = [_row(one) for one in changes]
-    copy(cursor, "signal_changes", _CHANGE, _CHANGE_TYPES, rows)
-    copy(cursor, "staged_signal_changes", _CHANGE, _CHANGE_TYPES, rows)
-    cursor.execute(_MERGE, {"within": tell_within})
-    if any(attention for (attention,) in cursor):
-        cursor.execute(f"NOTIFY {ATTENTION}")
-    cursor.execute("TRUNCATE staged_signal_changes")
+    twice: list[object] = [tell_within, tell_within]
+    merge(cursor, "signal_changes", _CHANGE, _CHANGE_TYPES, map(_row, changes), [(_APPEND, []), (_MERGE, twice)])
 
 
 def signal_changes(cursor: "Cursor[Any]", where: LiteralString, values: Sequence[object]) -> Iterable[SignalFact]:

@@ -31,7 +31,7 @@ from models.store.ledger import (
 from models.store.policies import read_policies
 from models.store.records import unpack
 from models.store.rows import interval_of
-from models.store.writing import columns, copy, stage
+from models.store.writing import Types, columns, merge, put, stage, together
 from models.tracking import Watched
 
 log = logging.getLogger("rxpulse.worker")
@@ -127,15 +127,18 @@ class SqlLedger:
 
     def _commit(self, batch: Batch) -> None:
         with self._writer.transaction(), self._writer.cursor() as cursor:
+            # First, and with an answer: without it nothing else is so much as tried.
             _advance(cursor, batch)
-            copy(cursor, "intervals", _INTERVAL, _INTERVAL_TYPES, map(_interval_row, batch.intervals))
-            _ticks(cursor, batch)
-            _merge_cases(cursor, batch)
-            _merge_outcomes(cursor, batch)
-            _merge_feeds(cursor, batch)
-            _merge_seen(cursor, batch)
-            _merge_doubts(cursor, batch)
-            append_changes(cursor, batch.signals, batch.tell_within)
+            sizes = map(len, (batch.intervals, batch.ticks, batch.cases, batch.signals))
+            with together(self._writer, max(sizes)):
+                put(cursor, "intervals", _INTERVAL, _INTERVAL_TYPES, map(_interval_row, batch.intervals))
+                _ticks(cursor, batch)
+                _merge_cases(cursor, batch)
+                _merge_outcomes(cursor, batch)
+                _merge_feeds(cursor, batch)
+                _merge_seen(cursor, batch)
+                _merge_doubts(cursor, batch)
+                append_changes(cursor, batch.signals, batch.tell_within)
 
     def facts(self, partition: int, since: int) -> list[IntervalFact | SignalFact]:
         with self._reader.cursor() as cursor:
@@ -158,8 +161,14 @@ _INTERVAL: LiteralString = (
     "partition, sequence, position, id, clock, site, priority, case_id, started, stopped, net, target, in_target,"
     " revision, retracted"
 )
-_INTERVAL_TYPES = ["int2", "int8", "int8", *["text"] * 5, *["timestamptz"] * 2, "int8", "int8", "bool", "int2", "bool"]
-_CASE_TYPES = ["text", "int2", *["text"] * 4, *["timestamptz"] * 4, "text", "bytea"]
+_INTERVAL_TYPES: Types = (
+    "int2", "int8", "int8", "text", "text", "text", "text", "text",
+    "timestamptz", "timestamptz", "int8", "int8", "bool", "int2", "bool",
+)  # fmt: skip
+_CASE_TYPES: Types = (
+    "text", "int2", "text", "text", "text", "text",
+    "timestamptz", "timestamptz", "timestamptz", "timestamptz", "text", "bytea",
+)  # fmt: skip
 
 _HELD: LiteralString = "SELECT count(*), count(*) FILTER (WHERE cluster = %s) FROM positions"
 _SPREAD: LiteralString = (
@@ -198,7 +207,7 @@ UPDATE positions p SET losses = p.losses + 1 FROM unnest(%s::int2[], %s::int8[],
 WHERE p.partition = v.partition AND (p.epoch, p.position) <> (v.epoch, v.was)
 """
 _MERGE_CASES: LiteralString = f"""
-INSERT INTO cases ({_CASE}) SELECT {_CASE} FROM staged_cases
+INSERT INTO cases ({_CASE}) SELECT {_CASE} FROM {{source}}
 ON CONFLICT (id) DO UPDATE SET partition = excluded.partition, site = excluded.site, priority = excluded.priority,
     waits = excluded.waits, since = excluded.since, opened = excluded.opened, finished = excluded.finished,
     look = excluded.look, pace = excluded.pace, body = excluded.body, applied = now()
@@ -286,9 +295,8 @@ def _numbers(batch: Batch) -> dict[int, tuple[int, int]]:
 
 
 def _ticks(cursor: "Cursor[Any]", batch: Batch) -> None:
-    if batch.ticks:
-        rows = [(tick.partition, tick.position, tick.judged) for tick in batch.ticks]
-        cursor.executemany("INSERT INTO ticks (partition, position, judged) VALUES (%s, %s, %s)", rows)
+    rows = ((tick.partition, tick.position, tick.judged) for tick in batch.ticks)
+    put(cursor, "ticks", "partition, position, judged", ("int2", "int8", "timestamptz"), rows)
 
 
 def _merge_cases(cursor: "Cursor[Any]", batch: Batch) -> None:
@@ -299,9 +307,7 @@ def _merge_cases(cursor: "Cursor[Any]", batch: Batch) -> None:
         )
         for one in batch.cases
     )
-    if copy(cursor, "staged_cases", _CASE, _CASE_TYPES, rows):
-        cursor.execute(_MERGE_CASES)
-        cursor.execute("TRUNCATE staged_cases")
+    merge(cursor, "cases", _CASE, _CASE_TYPES, rows, [(_MERGE_CASES, [])])
 
 
 def _merge_outcomes(cursor: "Cursor[Any]", batch: Batch) -> None:

@@ -11,6 +11,7 @@ from models import policy_text
 from models.event import CaseId
 from models.event_types import CATALOGUE
 from models.policy import Policies
+from models.store import writing
 from models.store.ledger import (
     Advance,
     Batch,
@@ -34,9 +35,11 @@ POLICIES = Policies.only(policy_text.shipped_default().policy)
 Open = Callable[[str], Ledger]
 
 
-@pytest.fixture(params=["memory", "sql"])
-def ledgers(request: pytest.FixtureRequest) -> Iterator[Open]:
+@pytest.fixture(params=["memory", "sql", "sql, as many rows"])
+def ledgers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Opens ledgers of several workers over one store."""
+    if "many" in request.param:
+        monkeypatch.setattr(writing, "FEW", 0)
     if request.param == "memory":
         memory = Memory(POLICIES)
         yield lambda owner: MemoryLedger(memory)
