@@ -122,7 +122,7 @@ def test_one_signal_of_a_rule_is_ended_by_itself(console: Served, story: Story) 
 def test_the_page_of_signals_ends_what_is_ticked(console: Served, story: Story) -> None:
     rules = broken_rules(story)
     browser = console.signed_in()
-    assert browser.get("/signals").text.count('type="checkbox"') == 3
+    assert browser.get("/signals").text.count('type="checkbox" name="signal"') == 3
     form = {"csrf": csrf_of(browser), "person": "manager", "code": "known", "signal": rules[:2]}
     assert browser.post("/signals/resolve", data=form).status_code == 303
     assert [one["id"] for one in console.api().get("/api/v1/signals").json()["items"]] == rules[2:]

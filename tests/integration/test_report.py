@@ -44,10 +44,12 @@ timezone = "{ZONE}"
 
 @pytest.fixture
 def lived(database_url: str) -> str:
-    """A store in which a small hospital has lived for three weeks, up to now."""
+    """A store in which a small hospital has lived for three weeks and some days, up to now. It begins on a Monday, so that its
+    story is the same whenever the tests run."""
     now = datetime.now(UTC)
+    began = (now - timedelta(days=21 + now.weekday())).replace(hour=5, minute=0, second=0, microsecond=0)
     begin(database_url, PARSED, "test")
-    pharmacies = simulate([SiteSpec("mercy", "inpatient", volume=0.05)], now - timedelta(days=22), 3)
+    pharmacies = simulate([SiteSpec("mercy", "inpatient", volume=0.05)], began, 3)
     load(database_url, Policies.only(PARSED.policy), takewhile(lambda event: event.recorded < now, pharmacies), now)
     return database_url
 
