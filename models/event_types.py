@@ -23,8 +23,6 @@ class Meaning:
 
 KINDS = ("order", "fill", "dose", "vend", "item", "place", "shift", "call", "incident", "access", "duty", "feed")
 STANDING = frozenset({"item", "place", "feed"})
-SIGNS_OF_LIFE = frozenset({EventType("rx.feed.heartbeat")})
-"""Types that say only that somebody was there."""
 """Kinds of case that never finish."""
 OPENING = frozenset(map(EventType, ("rx.order.entered", "rx.received", "rx.referral.received")))
 """The three types that open a case: at one instant they come first, and nothing belongs before them."""

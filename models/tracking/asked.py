@@ -17,7 +17,6 @@ from msgspec import Struct
 from models import rules
 from models.clocks import Run, moves
 from models.event import CaseId, Event, EventType, Site, kind_of
-from models.event_types import SIGNS_OF_LIFE
 from models.policy import Clock, Policies, Policy, Rate, Rule, RuleName, SiteProfile
 from models.tracking.watched import Breakage
 
@@ -100,13 +99,11 @@ def _setting(policy: Policy, kind: str, home: Site, said: str | None) -> str:
 
 class Concerned(Struct, frozen=True):
     """What the types of events mean to any version, wherever they come; a type that is not here means nothing to it. `moved`
-    names the clocks that a type starts, stops or ends; rules are judged at those `judged`, rates count those `counted`; `signs`
-    of life mean nothing but that."""
+    names the clocks that a type starts, stops or ends; rules are judged at those `judged`, rates count those `counted`."""
 
     moved: Mapping[EventType, frozenset[str]]
     judged: frozenset[EventType]
     counted: frozenset[EventType]
-    signs: frozenset[EventType]
 
 
 @lru_cache(maxsize=64)
@@ -121,9 +118,7 @@ def concerned(policies: Policies) -> Concerned:
                 moved.setdefault(kind, set()).add(clock.name)
         judged |= {kind for rule in policy.rules.values() for kind in rules.RULES[rule.name][0]}
         counted |= {kind for rate in policy.rates.values() for kind in rate.opportunity | rate.error}
-    signs = SIGNS_OF_LIFE - moved.keys() - judged - counted - pausing(policies)
-    names = {kind: frozenset(clocks) for kind, clocks in moved.items()}
-    return Concerned(names, frozenset(judged), frozenset(counted), signs)
+    return Concerned({kind: frozenset(names) for kind, names in moved.items()}, frozenset(judged), frozenset(counted))
 
 
 @lru_cache(maxsize=64)
