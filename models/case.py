@@ -47,8 +47,6 @@ class Evidence(Struct, frozen=True, gc=False, eq=False):
             return NotImplemented
         return (self.events, self.rivals, self.standing) == (other.events, other.rivals, other.standing)
 
-    __hash__ = None  # pyright: ignore[reportAssignmentType]
-
 
 class Gathered(NamedTuple):
     """`ids` are the ids of all events of a case and, where another case went on from the same ones, perhaps of more;

@@ -31,16 +31,6 @@ class _Body(msgspec.Struct, array_like=True, frozen=True):
     signals: list[Signal]
 
 
-class _Packing(msgspec.Struct, array_like=True, frozen=True):
-    """A _Body whose events are packed already."""
-
-    events: msgspec.Raw
-    rivals: list[_Row]
-    judged: datetime | None
-    intervals: list[Interval]
-    signals: list[Signal]
-
-
 class Packed(msgspec.Struct, frozen=True, gc=False):
     """The events of a case as they are kept, so that the next to come need not pack them again."""
 
@@ -115,8 +105,9 @@ def _array_of(count: int) -> bytes:
 
 
 def _pack(case: Watched, events: Packed) -> bytes:
+    # A _Body, as an array: its events are packed already.
     return _encode(
-        _Packing(
+        (
             msgspec.Raw(_array_of(len(events.events)) + events.rows),
             [_row(event) for event in case.evidence.rivals],
             None if case.judged.year == 1 else case.judged,

@@ -117,8 +117,6 @@ class Watched(Struct, frozen=True, gc=False, eq=False):
             return NotImplemented
         return _said(self) == _said(other)
 
-    __hash__ = None  # pyright: ignore[reportAssignmentType]
-
     @property
     def progress(self) -> Progress | None:
         return self.folded.progress
