@@ -7,8 +7,8 @@ said, the queue in which the case waits, and whether it is finished.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from itertools import groupby, islice
 from typing import Any, NamedTuple, cast
@@ -175,6 +175,23 @@ def settled(events: tuple[Event, ...], rivals: tuple[Event, ...]) -> Evidence:
         return Evidence(events, rivals, events, gathered)
     standing = tuple(e for e in events if e.type != VOIDED and identity(e) not in gathered.voided)
     return Evidence(events, rivals, standing, gathered)
+
+
+def shortened(evidence: Evidence, signs: Container[EventType]) -> Evidence:
+    """The evidence without the signs of life of long ago, which say nothing any more: of events of the types `signs` the first
+    stays, and those of the latest one's day and of the day before (UTC), so that one that comes again within a day is known. The
+    same object where none goes. Whatever their order and however often this is done in between, the same ones stay."""
+    told = [event for event in evidence.events if event.type in signs]
+    if len(told) < 3:
+        return evidence
+    begins = told[-1].time.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    first = min(told, key=_among_signs)
+    kept = tuple(e for e in evidence.events if e.type not in signs or e is first or e.time >= begins)
+    return evidence if len(kept) == len(evidence.events) else settled(kept, evidence.rivals)
+
+
+def _among_signs(event: Event) -> tuple[datetime, datetime, Source, str]:
+    return (event.time, event.recorded, event.source, event.id)
 
 
 def _gathered(events: Iterable[Event]) -> Gathered:

@@ -24,6 +24,8 @@ class Meaning:
 KINDS = ("order", "fill", "dose", "vend", "item", "place", "shift", "call", "incident", "access", "duty", "feed")
 STANDING = frozenset({"item", "place", "feed"})
 """Kinds of case that never finish."""
+SIGNS_OF_LIFE = frozenset({EventType("rx.feed.heartbeat")})
+"""Types that say only that somebody was there."""
 OPENING = frozenset(map(EventType, ("rx.order.entered", "rx.received", "rx.referral.received")))
 """The three types that open a case: at one instant they come first, and nothing belongs before them."""
 VOIDED = EventType("rx.event.voided")

@@ -6,7 +6,7 @@ or cleared, the trials for rates, and when to look again. The order in which eve
 is the newest is carried on from what was known, any other folds the case again, and both give the same.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -14,13 +14,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from models.case import Admission, Evidence, append, insert
+from models.case import Admission, Evidence, append, insert, shortened
 from models.event import Event, kind_of
 from models.event_types import VOIDED
 from models.policy import Kind, Policies
 from models.rates import Outcome
 from models.signals import SignalId, signal_id
-from models.tracking.asked import Asking, Entries, entries, pausing, setting_of
+from models.tracking.asked import Asking, Entries, concerned, entries, pausing, setting_of
 from models.tracking.counting import recounted, trials
 from models.tracking.folding import carry_on, fold
 from models.tracking.holding import NOTHING_YET, Story, changed, everything, may_pause, overtaken, say
@@ -90,6 +90,11 @@ def _may_disprove(case: Watched, event: Event) -> bool:
 
 def _reconsidered(case: Watched, event: Event, policies: Policies) -> Step:
     evidence, admission = insert(case.evidence, event)
+    if evidence is not case.evidence:
+        evidence, _ = _shortened(evidence, case.anchor, (event,), policies)
+        if evidence.events == case.evidence.events and evidence.rivals == case.evidence.rivals:
+            # A sign of life of long ago, which did not stay: most likely it was here before, and went.
+            admission, evidence = Admission.DUPLICATE, case.evidence
     if evidence is case.evidence:
         return Step(case, (admission,), (), (), (), case.look)
     outcomes = recounted(kind_of(case.id), case.evidence.standing, evidence.standing, policies)
@@ -141,6 +146,7 @@ def _carried_on(case: Watched, evidence: Evidence, count: int, policies: Policie
     known, fresh = len(standing) - count, standing[-count:]
     asking = Asking(kind_of(case.id), standing[0], policies)
     folded, anchor, moved = carry_on(case.folded, case.anchor, standing, known, asking)
+    evidence, anchor = _shortened(evidence, anchor, fresh, policies)
     outcomes = tuple(trials(fresh, asking))
     news = _News(evidence, folded, anchor, case.judged, fresh[-1].recorded, (Admission.NEWEST,) * count, outcomes)
     if known and case.under is not policies:
@@ -153,6 +159,17 @@ def _carried_on(case: Watched, evidence: Evidence, count: int, policies: Policie
     # Of several events one may have let a clock pause or go on that another stopped: then what was said before is no help.
     before = NOTHING_YET if pauses and count > 1 else case.held
     return _told_again(case, news, say(runs, broken, Story(standing, case.judged, policies), before), policies)
+
+
+def _shortened(
+    evidence: Evidence, anchor: Anchor, fresh: Iterable[Event], policies: Policies
+) -> tuple[Evidence, Anchor]:
+    """The evidence without the signs of life that fresh ones put out of date; then the anchor's place is no place any more."""
+    signs = concerned(policies).signs
+    if signs.isdisjoint([event.type for event in fresh]):
+        return evidence, anchor
+    kept = shortened(evidence, signs)
+    return (evidence, anchor) if kept is evidence else (kept, Anchor())
 
 
 @dataclass(slots=True)

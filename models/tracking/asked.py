@@ -17,6 +17,7 @@ from msgspec import Struct
 from models import rules
 from models.clocks import Run, moves
 from models.event import CaseId, Event, EventType, Site, kind_of
+from models.event_types import SIGNS_OF_LIFE
 from models.policy import Clock, Policies, Policy, Rate, Rule, RuleName, SiteProfile
 from models.tracking.watched import Breakage
 
@@ -99,11 +100,13 @@ def _setting(policy: Policy, kind: str, home: Site, said: str | None) -> str:
 
 class Concerned(Struct, frozen=True):
     """What the types of events mean to any version, wherever they come; a type that is not here means nothing to it. `moved`
-    names the clocks that a type starts, stops or ends; rules are judged at those `judged`, rates count those `counted`."""
+    names the clocks that a type starts, stops or ends; rules are judged at those `judged`, rates count those `counted`; `signs`
+    of life mean nothing but that."""
 
     moved: Mapping[EventType, frozenset[str]]
     judged: frozenset[EventType]
     counted: frozenset[EventType]
+    signs: frozenset[EventType]
 
 
 @lru_cache(maxsize=64)
@@ -118,7 +121,9 @@ def concerned(policies: Policies) -> Concerned:
                 moved.setdefault(kind, set()).add(clock.name)
         judged |= {kind for rule in policy.rules.values() for kind in rules.RULES[rule.name][0]}
         counted |= {kind for rate in policy.rates.values() for kind in rate.opportunity | rate.error}
-    return Concerned({kind: frozenset(names) for kind, names in moved.items()}, frozenset(judged), frozenset(counted))
+    signs = SIGNS_OF_LIFE - moved.keys() - judged - counted - pausing(policies)
+    names = {kind: frozenset(clocks) for kind, clocks in moved.items()}
+    return Concerned(names, frozenset(judged), frozenset(counted), signs)
 
 
 @lru_cache(maxsize=64)

@@ -74,8 +74,10 @@ class _Folding:
     def add(self, at: int) -> None:
         """The event at that place of those that stand; all before it were added."""
         event = self._standing[at]
-        self._following.add(event)
         kind = event.type
+        if kind in self._concerned.signs:
+            return
+        self._following.add(event)
         moved = self._concerned.moved.get(kind)
         if moved is not None:
             changed = self._changed(at, event, moved)

@@ -72,6 +72,8 @@ def _plain(before: Watched, after: Watched, events: Sequence[Event]) -> bool:
     """Whether events that are newest brought no conflict and healed none."""
     if any(event.time > event.recorded and event.time - event.recorded > SKEW for event in events):
         return False
+    if len(after.evidence.events) < len(before.evidence.events) + len(events):
+        return False
     was, now = before.progress, after.progress
     if (was.impossible if was else 0) != (now.impossible if now else 0):
         return False
