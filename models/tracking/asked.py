@@ -121,7 +121,7 @@ def concerned(policies: Policies) -> Concerned:
                 moved.setdefault(kind, set()).add(clock.name)
         judged |= {kind for rule in policy.rules.values() for kind in rules.RULES[rule.name][0]}
         counted |= {kind for rate in policy.rates.values() for kind in rate.opportunity | rate.error}
-    signs = SIGNS_OF_LIFE - moved.keys() - judged - counted - pausing(policies)
+    signs = SIGNS_OF_LIFE.difference(moved, judged, counted, pausing(policies))
     names = {kind: frozenset(clocks) for kind, clocks in moved.items()}
     return Concerned(names, frozenset(judged), frozenset(counted), signs)
 
