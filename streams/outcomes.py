@@ -62,9 +62,9 @@ class Judge:
             self._seat.measure(ahead)
         published = self._relay.mark(PARTITION) if self._seated else None
         match self._seat.judge(published, lambda: monotonic() - begun < _BUDGET):
-            case Round(beat, mark, changes):
+            case Round(beat, mark, changes, revision_base):
                 if not self._seated:
-                    self._relay.resume(PARTITION, mark)
+                    self._relay.resume(PARTITION, mark, revision_base)
                 self._seated = True
                 self._relay.publish(changes)
             case Elsewhere(beat):

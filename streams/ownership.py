@@ -98,7 +98,7 @@ class Ownership:
             self.partitions[claim.partition] = Partition.of(claim, position)
             taken[claim.partition] = position
             afresh = afresh or (claim.position == 0 and high > low)
-            self._relay.resume(claim.partition, claim.published)
+            self._relay.resume(claim.partition, claim.published, claim.revision_base)
             self._relay.publish(self._ledger.facts(claim.partition, claim.published))
         self._before_reading(taken, afresh)
         self.seek()

@@ -2,7 +2,8 @@
 
 The rows in the store are their own outbox. A batch counts as published when the broker has confirmed every record of
 it; the mark up to which everything was confirmed is written with the next batch, and whoever takes a partition over
-sends again what lies beyond the mark. Every record carries a stable id, so that a reader can tell a repetition.
+sends again what lies beyond the mark. Every record carries a stable id, so that a reader can tell a repetition. When
+facts were forgotten and are made again their revisions go on for readers, who keep the highest one of each.
 """
 
 from collections import deque
@@ -45,10 +46,12 @@ class Relay:
         self._failed = failed
         self._sending: deque[_Sending] = deque()
         self._marks: dict[int, int] = {}
+        self._bases: dict[int, int] = {}
 
-    def resume(self, partition: int, published: int) -> None:
-        """A partition was taken over; its mark stands at `published`."""
+    def resume(self, partition: int, published: int, revision_base: int) -> None:
+        """A partition was taken over; its mark stands at `published`. `revision_base` is added to its facts' revisions."""
         self._marks[partition] = published
+        self._bases[partition] = revision_base
 
     def mark(self, partition: int) -> int:
         """Everything of the partition below this number has reached the public topics."""
@@ -72,7 +75,7 @@ class Relay:
             sending.open -= 1
 
         for fact in rows:
-            self._send(*public_record(fact), delivered)
+            self._send(*public_record(fact, self._bases[fact.partition]), delivered)
 
     def flush(self, seconds: float) -> bool:
         """Waits until everything is confirmed; False where it is not by then."""
@@ -90,14 +93,16 @@ class Relay:
 
 
 # The encoder itself writes an instant in UTC as `models.wire.stamp` does, ten times as fast.
-def public_record(fact: Fact) -> tuple[str, str, bytes]:
-    """(topic, key, value) of a fact."""
+def public_record(fact: Fact, revision_base: int) -> tuple[str, str, bytes]:
+    """(topic, key, value) of a fact; `revision_base` is added to its revision."""
     if isinstance(fact, IntervalFact):
-        return INTERVALS, fact.interval.case, msgspec.json.encode(_interval(fact.interval))
-    return SIGNALS, fact.signal.id, msgspec.json.encode(_signal(fact.signal))
+        one, revision = fact.interval, revision_base + fact.interval.revision
+        return INTERVALS, one.case, msgspec.json.encode(_interval(one, revision))
+    signal, revision = fact.signal, revision_base + fact.signal.revision
+    return SIGNALS, signal.id, msgspec.json.encode(_signal(signal, revision))
 
 
-def _interval(one: Interval) -> dict[str, Any]:
+def _interval(one: Interval, revision: int) -> dict[str, Any]:
     state = "retracted" if one.retracted else "closed"
     about = {
         "interval": one.id,
@@ -110,13 +115,13 @@ def _interval(one: Interval) -> dict[str, Any]:
         "net_seconds": one.net / _SECOND,
         "target_seconds": None if one.target is None else one.target / _SECOND,
         "in_target": one.in_target,
-        "revision": one.revision,
+        "revision": revision,
         "state": state,
     }
-    return _envelope(one.id, one.revision, f"rx.interval.{state}", one.stopped, one.case, about)
+    return _envelope(one.id, revision, f"rx.interval.{state}", one.stopped, one.case, about)
 
 
-def _signal(one: Signal) -> dict[str, Any]:
+def _signal(one: Signal, revision: int) -> dict[str, Any]:
     about = {
         "signal": one.id,
         "kind": one.kind.value,
@@ -128,11 +133,11 @@ def _signal(one: Signal) -> dict[str, Any]:
         "known": utc(one.known),
         "cleared": None if one.cleared is None else utc(one.cleared),
         "reason": None if one.reason is None else one.reason.value,
-        "revision": one.revision,
+        "revision": revision,
         "state": "open" if one.open else "cleared",
     }
     kind = "rx.signal.raised" if one.open else "rx.signal.cleared"
-    return _envelope(one.id, one.revision, kind, one.cleared or one.raised, one.case or one.site, about)
+    return _envelope(one.id, revision, kind, one.cleared or one.raised, one.case or one.site, about)
 
 
 def _envelope(name: str, revision: int, kind: str, at: datetime, subject: str, data: dict[str, Any]) -> dict[str, Any]:

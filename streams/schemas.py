@@ -152,7 +152,11 @@ def _number(description: str, null: bool = True) -> Schema:
 
 
 def _revision() -> Schema:
-    return {"type": "integer", "minimum": 1, "description": "Counts what was issued under one id, from 1."}
+    text = (
+        "Rises with whatever is issued under one id: 1, 2, ...; 100001, 100002, ... once all facts were made again with"
+        " `rxpulse reset --facts`, and so on by hundred thousands."
+    )
+    return {"type": "integer", "minimum": 1, "description": text}
 
 
 def _described(schema: Schema, description: str) -> Schema:

@@ -50,7 +50,7 @@ class Pace:
         self._timed("draft", lambda: self._drafted(draft, records, tracked))
         batch = self._timed("pack", lambda: draft.batch(lambda _: 0, self._policies.latest.tell_within))
         assert sum(advance.tally.accepted for advance in batch.advances) == len(records)
-        self._timed("publish", lambda: [public_record(fact) for fact in draft.facts])
+        self._timed("publish", lambda: [public_record(fact, 0) for fact in draft.facts])
 
     def _timed(self, step: str, work: Callable[[], Out]) -> Out:
         begun = time.thread_time()

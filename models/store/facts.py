@@ -21,6 +21,7 @@ from models.store.ledger import OutcomeCount, OutcomeKey, Tally
 from models.store.months import kept_since
 from models.store.policies import read_policies
 from models.store.records import CaseRow
+from models.store.revisions import REVISION_BASE
 from models.store.rows import interval_of, signal_of
 from models.tracking import Interval, Pace
 
@@ -110,6 +111,12 @@ class Facts:
         )
         for name, number, site, kind, priority, waits, since, opened, finished, look, pace, body in rows:
             yield CaseRow(name, number, site, kind, priority, waits, since, opened, finished, look, Pace(pace), body)
+
+    def revision_base(self) -> int:
+        """What is added to a revision to make the one that readers outside see."""
+        row = self._connection.execute(f"SELECT {REVISION_BASE}").fetchone()
+        assert row is not None
+        return row[0]
 
     def kept_since(self) -> datetime | None:
         """From when on turnaround times are kept; None: from the beginning on."""

@@ -41,7 +41,8 @@ class OtherPartitions(CallerFault):
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A partition taken over. Numbers of facts go on at `sequence`; those from `published` on may never have reached the
-    public topics. `judged` is the instant up to which silence was listened to, None: never."""
+    public topics. `judged` is the instant up to which silence was listened to, None: never. `revision_base` is added to
+    the revisions of its facts on the public topics: 0 until facts were ever forgotten to be made again."""
 
     partition: int
     epoch: int
@@ -49,6 +50,7 @@ class Claim:
     sequence: int
     published: int
     judged: datetime | None
+    revision_base: int = 0
 
 
 @dataclass(frozen=True, slots=True)

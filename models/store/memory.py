@@ -30,6 +30,7 @@ from models.store.ledger import (
     Tick,
 )
 from models.store.records import CaseRow, unpack
+from models.store.revisions import STEP
 from models.tracking import Watched
 
 
@@ -56,7 +57,18 @@ class Memory:
     hours: dict[HourKey, int] = field(default_factory=dict[HourKey, int])
     seen: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     doubts: dict[DoubtKey, int] = field(default_factory=dict[DoubtKey, int])
+    revision_base: int = 0
     lock: Lock = field(default_factory=Lock)
+
+    def forget(self) -> None:
+        """Empties what was made from the events: revisions go on outside."""
+        with self.lock:
+            for made in (self.positions, self.cases, self.outcomes, self.feeds, self.hours, self.doubts):
+                made.clear()
+            for found in (self.facts, self.ticks, self.seen):
+                found.clear()
+            self.cluster = None
+            self.revision_base += STEP
 
 
 class MemoryLedger:
@@ -86,7 +98,7 @@ class MemoryLedger:
             memory.cluster = cluster
             for partition in partitions:
                 held = memory.positions.setdefault(partition, _Held(Claim(partition, 0, 0, 0, 0, None), None))
-                held.claim = replace(held.claim, epoch=held.claim.epoch + 1)
+                held.claim = replace(held.claim, epoch=held.claim.epoch + 1, revision_base=memory.revision_base)
                 held.owner = owner
             return [memory.positions[partition].claim for partition in sorted(partitions)]
 

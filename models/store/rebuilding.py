@@ -2,7 +2,7 @@
 
 What people did stays: who was told, who answered, what somebody cleared, accounts, every version of the policy. Signals
 come back under the same ids, so what was told of each is remembered here and holds again when it does: nobody is told
-twice.
+twice. Readers of the public topics know these ids too, so what is made again has higher revisions there.
 """
 
 from time import sleep
@@ -13,6 +13,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from models.errors import CallerFault
 from models.store.connecting import connect
+from models.store.revisions import step_over
 
 MADE: tuple[LiteralString, ...] = (
     *("positions", "cases", "intervals", "signals", "signal_changes", "ticks"),
@@ -57,6 +58,8 @@ def forget_facts(database_url: str) -> None:
 def _forget(connection: "Connection[Any]") -> None:
     _end_workers(connection)
     connection.execute(f"SET LOCAL lock_timeout = '{_WAIT}'")
+    # Before the tables: the dispatcher, too, has the row of the watch before it writes what it found.
+    step_over(connection)
     tables: LiteralString = ", ".join(MADE)
     connection.execute(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
     # A worker may have come back before the lock was had. Who comes now finds no positions but those that it claims.

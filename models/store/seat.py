@@ -8,7 +8,7 @@ whoever asks next. What was found is numbered and kept, so that the next judge c
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Cursor
 
@@ -18,6 +18,7 @@ from models.store.connecting import connect
 from models.store.judging import judge_rates
 from models.store.ledger import SignalFact
 from models.store.policies import read_policies
+from models.store.revisions import REVISION_BASE
 from models.store.silences import Memory, judge_feeds, measure
 
 PARTITION = -1
@@ -30,11 +31,12 @@ _FREEZE = "5s"
 @dataclass(frozen=True, slots=True)
 class Round:
     """A round was judged: these changes of signals are committed and not yet sent. `published`: everything before this
-    number has been sent before."""
+    number has been sent before. `revision_base` is added to their revisions on the public topic."""
 
     beat: datetime
     published: int
     changes: list[SignalFact]
+    revision_base: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +76,18 @@ class Seat:
             if row is None or self._policies is None:
                 seen = cursor.execute("SELECT beat FROM judge").fetchone()
                 return Elsewhere(seen[0] if seen else None)
-            sequence, sent, now = row
+            sequence, sent, now, revision_base = row
             found = [*judge_feeds(cursor, self._policies, self._memory), *judge_rates(cursor, self._policies, more)]
             new = [SignalFact(PARTITION, sequence + place, 0, now, signal) for place, signal in enumerate(found)]
             append_changes(cursor, new, self._policies.at(now).tell_within)
             mark = sent if published is None else max(sent, published)
             cursor.execute(_RISE, [self._holder, sequence + len(new), mark])
             changes = new if published is not None else _unsent(cursor, mark)
-        return Round(now, mark, changes)
+        return Round(now, mark, changes, revision_base)
 
 
-_TAKE = """
-SELECT sequence, published, now() FROM judge
+_TAKE: LiteralString = f"""
+SELECT sequence, published, now(), {REVISION_BASE} FROM judge
 WHERE seat = 1 AND (holder IS NULL OR holder = %s OR beat < now() - %s) FOR UPDATE SKIP LOCKED
 """
 _RISE = "UPDATE judge SET holder = %s, sequence = %s, published = %s, beat = now() WHERE seat = 1"

@@ -30,6 +30,7 @@ from models.store.ledger import (
 )
 from models.store.policies import read_policies
 from models.store.records import unpack
+from models.store.revisions import REVISION_BASE
 from models.store.rows import interval_of
 from models.store.writing import Types, columns, merge, put, stage, together
 from models.tracking import Watched
@@ -178,10 +179,10 @@ _END_OTHERS = """
 SELECT p.partition, pg_terminate_backend(a.pid) FROM positions p JOIN pg_stat_activity a ON a.pid = p.backend
 WHERE a.application_name = p.owner AND p.partition = ANY(%s) AND p.owner <> %s
 """
-_CLAIM = """
+_CLAIM: LiteralString = f"""
 UPDATE positions SET epoch = epoch + 1, owner = %s, backend = %s, losses = losses + (partition = ANY(%s))::int
 WHERE partition = ANY(%s)
-RETURNING partition, epoch, position, sequence, published, judged
+RETURNING partition, epoch, position, sequence, published, judged, {REVISION_BASE}
 """
 _DUE = """
 SELECT p, look, id FROM unnest(%s::smallint[]) p CROSS JOIN LATERAL (

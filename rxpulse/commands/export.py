@@ -94,21 +94,23 @@ def export(what: str, out: Path, all_revisions: bool, as_json: bool) -> None:
 
 
 def _intervals(facts: Any, all_revisions: bool) -> Iterator[tuple[Value, ...]]:
+    base = facts.revision_base()
     for one in counted(facts.intervals(all_revisions=all_revisions), "intervals"):
         yield (
             *(one.id, one.clock, one.site, one.priority, one.case, one.started, one.stopped, one.net.total_seconds()),
             None if one.target is None else one.target.total_seconds(),
-            *(one.in_target, one.revision, "retracted" if one.retracted else "closed"),
+            *(one.in_target, base + one.revision, "retracted" if one.retracted else "closed"),
         )
 
 
 def _signals(facts: Any, all_revisions: bool) -> Iterator[tuple[Value, ...]]:
+    base = facts.revision_base()
     for standing in counted(facts.changes() if all_revisions else facts.signals(), "signals"):
         one = standing.signal
         reason = None if one.reason is None else one.reason.value
         yield (
             *(one.id, one.kind.value, one.name, one.severity.name, one.site, one.case, one.raised, one.cleared),
-            *(reason, standing.told, one.known, one.revision),
+            *(reason, standing.told, one.known, base + one.revision),
         )
 
 

@@ -19,10 +19,13 @@ from pyarrow import parquet
 from models import policy_text
 from models.event import Event
 from models.store.auditing import ref_of
+from models.store.rebuilding import forget_facts
+from models.store.revisions import STEP
 from models.wire import FIELDS, encode
 from rxpulse.cli import main
 from rxpulse.commands.export import _EVENTS
 from rxpulse.enacted import operator
+from streams.topics import INTERVALS, SIGNALS
 from tests.conftest import RunningStack
 from tests.live import Live, living, now, simulated, stat, until
 
@@ -102,6 +105,24 @@ def test_all_revisions_tell_the_story_of_an_interval(live: Live) -> None:
     story = [row for row in exported(live, "intervals", "--all-revisions") if row["clock"] == "stat-verified"]
     assert [(row["revision"], row["state"]) for row in story] == [("1", "closed"), ("2", "closed"), ("3", "retracted")]
     assert [row for row in exported(live, "intervals") if row["clock"] == "stat-verified"] == []
+
+
+def test_files_go_on_with_the_revisions_that_the_public_topics_show(live: Live) -> None:
+    live.worker()
+    live.send(stat(1, now() - timedelta(minutes=11)), stat(1, now(), "order.verified"))
+    live.await_applied()
+    forget_facts(live.database_url)
+    live.workers[0].ended()
+    live.worker()
+    live.await_applied()
+    until(lambda: live.one("SELECT bool_and(published = sequence) FROM positions"))
+    for what, name, topic in (("intervals", "interval", INTERVALS), ("signals", "signal", SIGNALS)):
+        public = [json.loads(one.value() or b"")["data"] for one in live.topic(topic)]
+        highest = {one[name]: max(o["revision"] for o in public if o[name] == one[name]) for one in public}
+        assert highest and min(highest.values()) > STEP
+        for options in ((), ("--all-revisions",)):
+            rows = exported(live, what, *options)
+            assert {row[name]: int(row["revision"]) for row in rows} == highest
 
 
 def test_the_number_of_rows_is_told_as_json(live: Live) -> None:

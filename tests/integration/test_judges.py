@@ -33,6 +33,8 @@ from models.store.ledger import Advance, Batch, OutcomeCount, OutcomeKey, Signal
 from models.store.memory import Memory as MemoryStore
 from models.store.memory import MemoryLedger
 from models.store.policies import read_policies
+from models.store.rebuilding import forget_facts
+from models.store.revisions import STEP
 from models.store.seat import PARTITION, Elsewhere, Round, Seat
 from models.store.silences import silent_feeds
 from models.store.soundness import soundness
@@ -205,6 +207,20 @@ def test_a_shift_is_raised_from_minutes_that_are_still_open(floor: Floor, seat: 
     assert change.signal.open and change.signal.known == change.signal.raised
     assert [stand(shift) for shift in floor.expected()] == floor.signals()
     assert floor.row("SELECT count(*) FROM rate_states") == 0
+
+
+def test_a_round_says_what_is_added_to_revisions_once_facts_were_forgotten(floor: Floor, seat: Seat) -> None:
+    assert revision_base(seat) == 0
+    forget_facts(floor.url)
+    again = Seat(floor.url, "w0")
+    assert revision_base(again) == STEP
+    again.close()
+
+
+def revision_base(seat: Seat) -> int:
+    found = seat.judge(None, always)
+    assert isinstance(found, Round)
+    return found.revision_base
 
 
 def test_what_nobody_touched_is_not_followed_again(floor: Floor, seat: Seat) -> None:

@@ -24,7 +24,9 @@ from models.store.ledger import (
     Tally,
 )
 from models.store.memory import Memory, MemoryLedger
+from models.store.rebuilding import forget_facts
 from models.store.records import CaseRow, case_row
+from models.store.revisions import STEP
 from models.store.sql import SqlLedger
 from models.tracking import Watched, tick, track
 from tests.heart import event
@@ -35,13 +37,17 @@ POLICIES = Policies.only(policy_text.shipped_default().policy)
 Open = Callable[[str], Ledger]
 
 
+@pytest.fixture
+def memory() -> Memory:
+    return Memory(POLICIES)
+
+
 @pytest.fixture(params=["memory", "sql", "sql, as many rows"])
-def ledgers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+def ledgers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, memory: Memory) -> Iterator[Open]:
     """Opens ledgers of several workers over one store."""
     if "many" in request.param:
         monkeypatch.setattr(writing, "FEW", 0)
     if request.param == "memory":
-        memory = Memory(POLICIES)
         yield lambda owner: MemoryLedger(memory)
         return
     url = request.getfixturevalue("database_url")
@@ -54,6 +60,15 @@ def ledgers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     yield sql
     for ledger in opened:
         ledger.close()
+
+
+@pytest.fixture
+def forget(ledgers: Open, request: pytest.FixtureRequest, memory: Memory) -> Callable[[], None]:
+    """Empties that store of its facts."""
+    if isinstance(ledgers("nobody"), MemoryLedger):
+        return memory.forget
+    url = request.getfixturevalue("database_url")
+    return lambda: forget_facts(url)
 
 
 def advance(**changes: object) -> Advance:
@@ -99,6 +114,18 @@ def test_a_claim_goes_on_where_the_last_commit_ended(ledgers: Open) -> None:
     first.commit(Batch([advance(position=7, sequence=3, published=2, judged=judged)]))
     again = ledgers("w1").claim(CLUSTER, [0], "w1")[0]
     assert (again.epoch, again.position, again.sequence, again.published, again.judged) == (2, 7, 3, 2, judged)
+
+
+def test_a_claim_says_what_is_added_to_revisions_once_facts_were_forgotten(
+    ledgers: Open, forget: Callable[[], None]
+) -> None:
+    assert [claim.revision_base for claim in ledgers("w0").claim(CLUSTER, [0, 1], "w0")] == [0, 0]
+    forget()
+    assert [claim.revision_base for claim in ledgers("w1").claim(CLUSTER, [0, 1], "w1")] == [STEP, STEP]
+    forget()
+    forget()
+    again = ledgers("w2").claim(CLUSTER, [0], "w2")[0]
+    assert (again.revision_base, again.epoch, again.position, again.sequence) == (3 * STEP, 1, 0, 0)
 
 
 def test_who_lost_his_partition_writes_nothing(ledgers: Open) -> None:

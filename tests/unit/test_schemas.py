@@ -12,11 +12,15 @@ from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from msgspec import structs
+from sqlalchemy import SmallInteger
 
 import streams
 from models.policy import Kind, Severity
 from models.signals import Cleared, Signal, SignalId
 from models.store.ledger import IntervalFact, SignalFact
+from models.store.revisions import STEP
+from models.store.tables.facts import IntervalRow, SignalChange, SignalRow
 from models.wire import FIELDS, OBJECTS, Decoded, decode, encode
 from rxpulse.cli import main
 from streams import schemas
@@ -29,6 +33,7 @@ DOCUMENT = Path(streams.__file__).parents[1] / "docs" / "asyncapi.yaml"
 CASE = watch(
     event("order.entered", 0, priority="stat"), event("order.verified", 30), event("dose.scheduled", 1), now=60
 )
+INTERVAL_2 = structs.replace(next(iter(CASE.intervals.values())), revision=2)
 
 
 @pytest.mark.parametrize("name", schemas.SCHEMAS)
@@ -80,7 +85,7 @@ def test_what_the_decoder_requires_the_schema_requires(missing: str) -> None:
 
 
 def sent(fact: IntervalFact | SignalFact) -> dict[str, Any]:
-    return json.loads(public_record(fact)[2])
+    return json.loads(public_record(fact, 0)[2])
 
 
 def strictly(validator: Draft202012Validator, record: Mapping[str, Any]) -> None:
@@ -114,6 +119,24 @@ def signal(**changes: object) -> Signal:
 )
 def test_signals_are_sent_as_their_schema_says(one: Signal) -> None:
     strictly(SIGNAL, sent(SignalFact(0, 0, 0, None, one)))
+
+
+@pytest.mark.parametrize("fact", [SignalFact(0, 0, 0, None, signal(revision=2)), IntervalFact(0, 0, 0, INTERVAL_2)])
+def test_of_facts_that_are_made_again_the_revision_goes_on_and_nothing_else_differs(
+    fact: IntervalFact | SignalFact,
+) -> None:
+    first, again = (json.loads(public_record(fact, base)[2]) for base in (0, STEP))
+    assert first["id"].endswith(".2") and first["data"].pop("revision") == 2
+    assert again["id"].endswith(".100002") and again["data"].pop("revision") == 100_002
+    strictly(SIGNAL if isinstance(fact, SignalFact) else INTERVAL, json.loads(public_record(fact, STEP)[2]))
+    assert first.pop("id").partition(".")[0] == again.pop("id").partition(".")[0]
+    assert first == again
+
+
+def test_a_step_is_larger_than_any_revision_of_the_store() -> None:
+    for row in (IntervalRow, SignalChange, SignalRow):
+        assert isinstance(row.__table__.c.revision.type, SmallInteger)  # type: ignore[attr-defined]
+    assert STEP > 2**15
 
 
 def test_the_document_on_disk_is_that_of_the_code() -> None:

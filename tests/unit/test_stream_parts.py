@@ -1,6 +1,8 @@
 """The decisions inside the worker, each by itself: where to begin, what is caught up, when to stop, what was published."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from types import SimpleNamespace
@@ -40,6 +42,7 @@ class Broker:
     def __init__(self) -> None:
         self.taken: list[tuple[str, dict[str, bytes] | None]] = []
         self.places: list[int] = []
+        self.values: list[bytes] = []
         self.reports: list[Callable[[KafkaError | None, Any], None]] = []
 
     def produce(
@@ -47,6 +50,7 @@ class Broker:
     ) -> None:
         self.taken.append((topic, headers if isinstance(headers, dict) else None))
         self.places.append(partition)
+        self.values.append(value)
         self.reports.append(on_delivery)
 
     def poll(self, _: float) -> int:
@@ -283,7 +287,7 @@ def fact(sequence: int) -> SignalFact:
 def test_the_publish_mark_moves_over_whole_batches_in_order() -> None:
     broker = Broker()
     relay = Relay(broker, pytest.fail)  # type: ignore[arg-type]
-    relay.resume(0, 3)
+    relay.resume(0, 3, 0)
     relay.publish([fact(3), fact(4)])
     relay.publish([fact(5)])
     broker.confirm(1)
@@ -295,10 +299,19 @@ def test_the_publish_mark_moves_over_whole_batches_in_order() -> None:
     assert relay.mark(0) == 6
 
 
+def test_facts_go_out_under_the_revisions_of_their_own_partition() -> None:
+    broker = Broker()
+    relay = Relay(broker, pytest.fail)  # type: ignore[arg-type]
+    relay.resume(0, 0, 0)
+    relay.resume(1, 0, 100_000)
+    relay.publish([fact(0), replace(fact(0), partition=1)])
+    assert [json.loads(value)["data"]["revision"] for value in broker.values] == [1, 100_001]
+
+
 def test_a_record_that_cannot_be_delivered_is_said() -> None:
     broker, said = Broker(), list[str]()
     relay = Relay(broker, said.append)  # type: ignore[arg-type]
-    relay.resume(0, 0)
+    relay.resume(0, 0, 0)
     relay.publish([fact(0)])
     broker.confirm(1, KafkaError(KafkaError._MSG_TIMED_OUT))
     assert len(said) == 1 and "not delivered" in said[0]
