@@ -1,12 +1,17 @@
-"""Records that can hardly be taken, or cannot: the largest, thousands of poison in a row, a format of the future."""
+"""Records that can hardly be taken, or cannot: the largest, thousands of poison in a row, a format of the future.
+
+Seen red when a worker that came back did not know what had been put aside before.
+"""
 
 import json
 import re
+import signal
 
 import pytest
 
 from models.wire import encode
 from streams.deadletter import ENTIRE
+from streams.faultpoints import VARIABLE
 from tests.faults.feeding import Sent
 from tests.faults.proof import prove
 from tests.faults.trial import Trial
@@ -37,7 +42,8 @@ def test_the_largest_record_is_taken_and_a_larger_one_put_aside(trial: Trial) ->
 
 
 def test_ten_thousand_poison_records_in_a_row(trial: Trial) -> None:
-    """The worker stops on purpose and stays down; who has looked lets it put aside the rest at one go."""
+    """The worker stops on purpose and stays down; who has looked lets it put aside the rest at one go. Killed before it has
+    written what it put aside, it knows of that when it comes back."""
     trial.feed(trial.total // 2)
     trial.give([Sent(None, b"poison in a row %d" % number, None, 0) for number in range(10_000)])
     worker = trial.worker()
@@ -45,7 +51,10 @@ def test_ten_thousand_poison_records_in_a_row(trial: Trial) -> None:
     assert re.search(
         rf"101 of the last 1000 records cannot be events.*RXPULSE_DEADLETTER_LIMIT={ENTIRE}", worker.said()
     )
-    trial.hire(RXPULSE_DEADLETTER_LIMIT=str(ENTIRE))
+    entire = {"RXPULSE_DEADLETTER_LIMIT": str(ENTIRE)}
+    killed = trial.worker(**entire, **{VARIABLE: "before transaction:1:KILL"})
+    assert killed.ended(60) == -signal.SIGKILL
+    trial.hire(**entire)
     trial.settle()
     assert trial.codes == []
     prove(trial)
