@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 
 from msgspec import Struct
 
-from models.event import Event, EventType, Source, said, same_content
+from models.event import Event, EventType, Source, same_content
 from models.event_types import CATALOGUE, OPENING, VOIDED, rank
 from models.lifecycle import steps
 
@@ -140,10 +140,10 @@ def _comes_last(events: Sequence[Event], event: Event) -> bool:
         if other.time != event.time:
             break
         instant.append(other)
-    return _pair(last, event) if len(instant) == 2 else _at_one_instant(instant)[-1] is event
+    return comes_first(last, event) if len(instant) == 2 else _at_one_instant(instant)[-1] is event
 
 
-def _pair(one: Event, other: Event) -> bool:
+def comes_first(one: Event, other: Event) -> bool:
     """Whether of two events at one instant `one` comes first: what `_at_one_instant` says of two."""
     opens = one.type in OPENING
     if opens != (other.type in OPENING):
@@ -264,7 +264,7 @@ class Following:
         meaning = CATALOGUE.get(event.type)
         if meaning is None:
             return
-        self.fields.update(event.data if None not in event.data.values() else said(event.data))
+        self.fields.update(event.data)
         if meaning.ends == self._kind and self._finished is None:
             self._finished = event.time
         for road, milestone in steps(self._kind, event.type):

@@ -5,7 +5,7 @@ piece of work it belongs to (`subject`, the id of the case). It is never changed
 event. It holds no names: people are keyed pseudonyms, and `data` is a closed list of coded fields.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NewType, Required, TypedDict, cast
 
@@ -40,7 +40,8 @@ class Links(TypedDict, total=False):
 
 
 class Data(TypedDict, total=False):
-    """The closed list of fields. Absent means not said; a null on the wire is absent. Treated as immutable."""
+    """The closed list of fields. Absent means not said; a null on the wire is absent, so nothing here is None. Treated as
+    immutable."""
 
     site: Required[Site]
     setting: str
@@ -124,8 +125,3 @@ def field(data: Mapping[str, Any], dotted: str) -> object:
             return None
         value = cast("Mapping[str, object]", value).get(name)
     return value
-
-
-def said(data: Data) -> Iterator[tuple[str, object]]:
-    """The fields that the event says something of."""
-    return ((name, value) for name, value in data.items() if value is not None)

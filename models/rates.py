@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import merge
 from operator import itemgetter
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from models.cusum import Design, design, step
 from models.event import Event, Site
@@ -22,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 _LAPSE, _MARK, _MINUTE = range(3)
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True, gc=False):
     """`sign` is 1 for a trial that stands and -1 where one is taken back; `late`: known too long after it happened, so it
     belongs to reports only. `minute` is the start of its minute, UTC."""
 

@@ -128,7 +128,7 @@ def _usual(record: bytes, received: datetime | None) -> Decoded | None:
         recorded = (received or time) if said.recorded is None else _plain_time(said.recorded)
         if said.specversion != "1.0" or (time > recorded and time - recorded > AHEAD):
             return None
-        data, dropped = _data(said.data)
+        data, dropped = _fields(said.data)
         return Decoded(Event(_name_of(said.id), _source_of(said.source), kind, time, recorded, subject, data), dropped)
     except (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError, _Refused):
         return None
@@ -279,11 +279,15 @@ _A_TIME = f"must be a text, ISO 8601 with an offset, {_LIKE}"
 def _data(found: object) -> tuple[Data, int]:
     if not isinstance(found, dict):
         raise _Refused("missing data", "data must be an object with at least a site")
-    data: dict[str, object] = {}
+    return _fields(cast("dict[str, object]", found))
+
+
+def _fields(said: dict[str, object]) -> tuple[Data, int]:
+    data: Any = {}
     dropped = 0
     name = ""
     try:
-        for name, value in cast("dict[str, object]", found).items():
+        for name, value in said.items():
             checked = _FIELDS.get(name)
             if checked is None:
                 dropped += 1
@@ -293,7 +297,7 @@ def _data(found: object) -> tuple[Data, int]:
         raise _bad(name, _MUST_BE.get(name, _A_CODE)) from None
     if "site" not in data:
         raise _Refused("missing data.site", "data.site is missing: name the pharmacy's site")
-    return cast("Data", data), dropped
+    return data, dropped
 
 
 def _bad(place: str, must_be: str) -> _Refused:
@@ -332,14 +336,14 @@ def _voids(value: object) -> list[str]:
     return [_source_of(source), _name_of(taken_back)]
 
 
-def _object(name: str, *within: str) -> Callable[[object], object]:
-    def checked(value: object) -> object:
-        if not isinstance(value, dict):
+def _object(name: str, *within: str) -> Callable[[Any], object]:
+    def checked(value: dict[str, object]) -> object:
+        if type(value) is not dict:
             raise TypeError
         kept: dict[str, str] = {}
         key = ""
         try:
-            for key, code in cast("dict[str, object]", value).items():
+            for key, code in value.items():
                 if code is not None and key in within:
                     kept[key] = _code_of(code)
         except (TypeError, ValueError):

@@ -5,10 +5,12 @@ A record that cannot be an event is put aside with the reason, one that lies whe
 does. What all of them led to lies in the draft.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 
-from models.case import Admission
+from models.case import Admission, comes_first, ordered
 from models.event import CaseId
 from models.policy import Policies
 from models.store.records import packed
@@ -28,10 +30,11 @@ _Examined = Decoded | Rejected | Misplaced
 
 @dataclass(slots=True)
 class _Arrived:
-    """Events of a case that were read and are not tracked yet."""
+    """Events of a case that were read and are not tracked yet; after `room` of them it may be full."""
 
     partition: Partition
     held: Held
+    room: int
     found: list[Decoded]
 
 
@@ -99,7 +102,7 @@ class _Taking:
         self._cases = cases
         self._dead_letters = dead_letters
         self._observer = observer
-        self._taken: dict[int, list[Record]] = {}
+        self._taken: dict[int, list[Record]] = defaultdict(list)
         self._arrived: dict[CaseId, _Arrived] = {}
         self.refolded = 0
 
@@ -107,7 +110,7 @@ class _Taking:
         """Each record goes its way, up to one with which the worker ends."""
         fine = 0
         for record, found in zip(records, examined, strict=True):
-            self._taken.setdefault(record.partition, []).append(record)
+            self._taken[record.partition].append(record)
             if isinstance(found, Decoded):
                 fine += self._arrive(record, found)
                 continue
@@ -127,7 +130,7 @@ class _Taking:
             partition = self._partitions[number]
             partition.received = records[-1].received
             self._draft.read(partition, records[-1].offset, len(records))
-        self._taken = {}
+        self._taken.clear()
 
     def _arrive(self, record: Record, found: Decoded) -> bool:
         """The event waits for what else was read of its case: a fold of all of them costs little more than one of each.
@@ -136,11 +139,12 @@ class _Taking:
         arrived = self._arrived.get(case)
         if arrived is None:
             held = self._cases.get(case) or unseen(case, record.partition)
-            arrived = _Arrived(self._partitions[record.partition], held, [])
-            self._arrived[case] = arrived
-        if len(arrived.held.case.evidence.events) + len(arrived.found) >= LARGEST_CASE:
+            room = LARGEST_CASE - len(held.case.evidence.events)
+            arrived = self._arrived[case] = _Arrived(self._partitions[record.partition], held, room, [])
+        if len(arrived.found) >= arrived.room:
             self._note()
             self._track(arrived)
+            arrived.room = LARGEST_CASE - len(arrived.held.case.evidence.events)
             why = crowded(arrived.held.case, found.event)
             if why is not None:
                 # One subject that is none: no reason to stop the orders of everybody else.
@@ -160,8 +164,8 @@ class _Taking:
                 self._dead_letters.reroute(case.encode(), record.value, origin, place)
 
     def _track(self, arrived: _Arrived) -> None:
-        """What arrived of a case, in the order in which it was read."""
-        held, found = arrived.held, arrived.found
+        """What arrived of a case."""
+        held, found = arrived.held, in_order(arrived.found)
         if not found:
             return
         step = track_all(held.case, [one.event for one in found], self._policies)
@@ -182,3 +186,18 @@ class _Taking:
             return
         self._observer.dead(why.reason)
         self._dead_letters.put(record.key, record.value, origin, why, counts=counts)
+
+
+def in_order(found: Sequence[Decoded]) -> Sequence[Decoded]:
+    """What was read of a case, one after another as it was read; but the events of one instant, of which feeds tell in any
+    order, as they will stand, so that none of them is late."""
+    for one, other in pairwise(found):
+        if one.event.time == other.event.time and not comes_first(one.event, other.event):
+            return _as_they_stand(found)
+    return found
+
+
+def _as_they_stand(found: Sequence[Decoded]) -> list[Decoded]:
+    of = {id(one.event): one for one in found}
+    instants = groupby([one.event for one in found], key=lambda event: event.time)
+    return [of[id(event)] for _, instant in instants for event in ordered(instant)]

@@ -103,12 +103,11 @@ class _Feed:
 
     def hours(self) -> dict[datetime, int]:
         """By hour (UTC, its beginning) the minutes in which something was recorded, as bits."""
-        found: dict[datetime, int] = {}
+        found: dict[int, int] = {}
         for minute in self.minutes:
-            hours, within = divmod(int(minute), 60)
-            hour = EPOCH + hours * _HOUR
+            hour, within = divmod(int(minute), 60)
             found[hour] = found.get(hour, 0) | 1 << within
-        return found
+        return {EPOCH + hour * _HOUR: minutes for hour, minutes in found.items()}
 
 
 _HOUR = timedelta(hours=1)
@@ -173,7 +172,7 @@ class Draft:
         self._intervals: list[IntervalFact] = []
         self._signals: list[SignalFact] = []
         self._ticks: list[Tick] = []
-        self._outcomes: dict[OutcomeKey, list[int]] = {}
+        self._outcomes: dict[tuple[Site, str, str, datetime, int], list[int]] = {}
         self._doubts: dict[DoubtKey, int] = {}
 
     @property
@@ -241,7 +240,7 @@ class Draft:
             self._intervals,
             self._signals,
             self._ticks,
-            {key: OutcomeCount(*counts) for key, counts in self._outcomes.items() if any(counts)},
+            {OutcomeKey(*key): OutcomeCount(*counts) for key, counts in self._outcomes.items() if any(counts)},
             {FeedKey(source, site, number): feed.count() for number, source, site, feed in self._feeds()},
             self._hours(),
             {(site, kind) for _, _, site, feed in self._feeds() for kind in feed.types},
@@ -282,7 +281,7 @@ class Draft:
         self._doubts[key] = self._doubts.get(key, 0) + by
 
     def _outcome(self, outcome: Outcome, partition: int) -> None:
-        key = OutcomeKey(outcome.site, outcome.rate, outcome.entry, outcome.minute, partition)
+        key = (outcome.site, outcome.rate, outcome.entry, outcome.minute, partition)
         counts = self._outcomes.setdefault(key, [0, 0, 0, 0])
         counts[2 * outcome.late + outcome.error] += outcome.sign
 

@@ -10,7 +10,7 @@ tracked, drafted, packed and made into public records as the worker does it, eac
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +24,7 @@ from models.wire import Decoded
 from rxpulse.bench.files import made
 from rxpulse.bench.throughput import Job, jobs
 from streams.admission import Record, examine, home, misplaced
+from streams.arrivals import in_order
 from streams.batch import COLLECT, LARGEST
 from streams.cases import unseen
 from streams.draft import Draft, Held, Partition
@@ -64,7 +65,7 @@ class Pace:
         assert not misplaced(record, found.event.subject, home(found.event.subject, PARTITIONS))
         return record, found
 
-    def _tracked(self, examined: Iterable[tuple[Record, Decoded]]) -> list[tuple[Held, list[Decoded], Step]]:
+    def _tracked(self, examined: Iterable[tuple[Record, Decoded]]) -> list[tuple[Held, Sequence[Decoded], Step]]:
         arrived: dict[CaseId, tuple[Held, list[Decoded]]] = {}
         for record, found in examined:
             case = found.event.subject
@@ -73,8 +74,9 @@ class Pace:
                 held = self._cases.get(case) or unseen(case, record.partition)
                 waiting = arrived[case] = held, []
             waiting[1].append(found)
-        tracked: list[tuple[Held, list[Decoded], Step]] = []
-        for held, together in arrived.values():
+        tracked: list[tuple[Held, Sequence[Decoded], Step]] = []
+        for held, read in arrived.values():
+            together = in_order(read)
             step = track_all(held.case, [one.event for one in together], self._policies)
             rows = packed(step.case.evidence, held.packed)
             self._cases[step.case.id] = Held(held.partition, step.case, step.look, rows)
@@ -82,7 +84,7 @@ class Pace:
         return tracked
 
     def _drafted(
-        self, draft: Draft, records: Iterable[Record], tracked: Iterable[tuple[Held, list[Decoded], Step]]
+        self, draft: Draft, records: Iterable[Record], tracked: Iterable[tuple[Held, Sequence[Decoded], Step]]
     ) -> None:
         read: dict[int, list[Record]] = {}
         for record in records:

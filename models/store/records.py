@@ -5,7 +5,7 @@ to. Of what was already issued about it, only that is kept which a plain reading
 revisions, readings and signals that late evidence took away. Reading a case back is folding it again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -93,7 +93,7 @@ def packed(evidence: Evidence, known: Packed = NOTHING_PACKED) -> Packed:
         count, known = 0, NOTHING_PACKED
     if len(events) == count:
         return known
-    fresh = _encode([_row(event) for event in events[count:]])
+    fresh = _encode(_rows(events[count:]))
     return Packed(events, known.rows + fresh[len(_array_of(len(events) - count)) :])
 
 
@@ -109,7 +109,7 @@ def _pack(case: Watched, events: Packed) -> bytes:
     return _encode(
         (
             msgspec.Raw(_array_of(len(events.events)) + events.rows),
-            [_row(event) for event in case.evidence.rivals],
+            _rows(case.evidence.rivals),
             None if case.judged.year == 1 else case.judged,
             [one for one in case.intervals.values() if one.revision > 1 or one.retracted],
             [one for one in case.signals.values() if one.revision > 1 or one.reason is Cleared.DISPROOF],
@@ -155,9 +155,9 @@ def _with(derived: Mapping[Any, Any], kept: Mapping[Any, Any]) -> Mapping[Any, A
     return {**derived, **kept} if kept else derived
 
 
-def _row(event: Event) -> _Row:
-    data: Any = event.data
-    return (event.id, event.source, event.type, event.time, event.recorded, data)
+def _rows(events: Iterable[Event]) -> list[tuple[object, ...]]:
+    """Each as a _Row."""
+    return [(one.id, one.source, one.type, one.time, one.recorded, one.data) for one in events]
 
 
 def _event(case: CaseId, row: _Row) -> Event:

@@ -137,7 +137,7 @@ def _still_holds(case: Watched, evidence: Evidence, event: Event) -> Anchor | No
     """The case's anchor, where the late event came among those of the last instant and took nothing out."""
     known, at = case.evidence.standing, case.anchor.at
     inserted = len(evidence.standing) == len(known) + 1 and event.type != VOIDED
-    return case.anchor if inserted and at < len(known) and event.time == known[at].time else None
+    return case.anchor if inserted and at < len(known) and event.time == known[-1].time else None
 
 
 def _carried_on(case: Watched, evidence: Evidence, count: int, policies: Policies) -> Step:

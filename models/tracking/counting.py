@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from models import rates
 from models.event import Event
 from models.policy import Policies
@@ -33,7 +35,7 @@ def recounted(kind: str, old: Sequence[Event], new: Sequence[Event], policies: P
     if not gone:
         return tuple(counted)
     before, after = Counter(_all(kind, old, gone, policies)), Counter(counted)
-    lost = (trial._replace(sign=-1) for trial in (before - after).elements())
+    lost = (replace(trial, sign=-1) for trial in (before - after).elements())
     return (*(after - before).elements(), *lost)
 
 

@@ -24,28 +24,33 @@ Moved = dict[str, Run]
 def fold(
     case: CaseId, standing: Sequence[Event], policies: Policies, anchor: Anchor | None = None
 ) -> tuple[Folded, Anchor]:
-    """Everything from the events that stand, with the anchor before the last instant; given one, from there on."""
+    """Everything from the events that stand, with the anchor right before the last instant; given one, from there on."""
     anchor = anchor or Anchor()
     if len(standing) == anchor.at:
         return anchor.folded, anchor
     asking = Asking(kind_of(case), standing[0], policies)
-    folded, anchor, _ = carry_on(anchor.folded, anchor, standing, anchor.at, asking)
-    return folded, anchor
+    turn, moved = _last_instant(standing), dict[str, Run]()
+    before = _carried(anchor.folded, standing, range(anchor.at, turn), asking, moved)
+    return _carried(before, standing, range(turn, len(standing)), asking, moved), Anchor(turn, before)
 
 
 def carry_on(
     so_far: Folded, anchor: Anchor, standing: Sequence[Event], known: int, asking: Asking
 ) -> tuple[Folded, Anchor, Moved]:
     """What follows with the events from `known` on, of which there is one at least, when `so_far` followed from those
-    before; the anchor before the last instant; and the instances that they moved."""
+    before; the anchor, which is what was known where that is none of the last instant; and the instances that they moved."""
     moved: Moved = {}
+    if known == 0 or standing[known - 1].time != standing[-1].time:
+        anchor = Anchor(known, so_far)
+    return _carried(so_far, standing, range(known, len(standing)), asking, moved), anchor, moved
+
+
+def _last_instant(standing: Sequence[Event]) -> int:
+    """The place of the first event of the last instant."""
     turn = len(standing) - 1
     while turn > 0 and standing[turn - 1].time == standing[turn].time:
         turn -= 1
-    if turn >= known:
-        so_far = _carried(so_far, standing, range(known, turn), asking, moved)
-        anchor = Anchor(turn, so_far)
-    return _carried(so_far, standing, range(max(known, turn), len(standing)), asking, moved), anchor, moved
+    return turn
 
 
 def _carried(so_far: Folded, standing: Sequence[Event], places: range, asking: Asking, moved: Moved) -> Folded:

@@ -85,8 +85,8 @@ class Held(Struct, frozen=True, gc=False):
 
 
 class Anchor(Struct, frozen=True, gc=False):
-    """What followed from the first `at` standing events: all but those of the last instant. Feeds tell of one instant in
-    any order, and then only that instant is folded again."""
+    """What followed from the first `at` standing events, of which none is of the last instant. Feeds tell of one instant in
+    any order, and then only the events from there on are folded again."""
 
     at: int = 0
     folded: Folded = Folded()
@@ -96,7 +96,7 @@ class Watched(Struct, frozen=True, gc=False, eq=False):
     """A case under watch. `judged` is the instant up to which silence was listened to; `intervals` and `signals` are those
     last issued, by id, retracted and disproved ones included.
 
-    The rest follows from these and only saves time: `anchor` the fold before the last instant; `held` what is open, by
+    The rest follows from these and only saves time: `anchor` a fold from before the last instant; `held` what is open, by
     the id of its instance or signal; `look` the earliest of theirs; `under` the policies by which they were told, None:
     not yet, so the case is folded first."""
 
