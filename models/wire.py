@@ -40,25 +40,30 @@ _parse = msgspec.json.Decoder().decode
 Text = TypeVar("Text", bound=str)
 
 
-def _text_of(kind: Callable[[str], Text], pattern: str, kept: int) -> Callable[[object], Text]:
-    """A check that gives the text back. Raises ValueError where its alphabet or length is another, TypeError for what is
-    no text. So many that passed are remembered."""
-    shape = re.compile(pattern).fullmatch
+class _Words(dict[str, Text]):
+    """Words of one alphabet and length, each by itself. The words of a feed come again and again: what passed is kept, so that
+    it is looked at once and stands in memory once; what is refused is never kept. Raises ValueError for a text of another
+    alphabet or length, TypeError for what is no text."""
 
-    def checked(text: str) -> Text:
-        if shape(text) is None:
+    __slots__ = ("_kept", "_kind", "_shape")
+
+    def __init__(self, kind: Callable[[str], Text], pattern: str, kept: int) -> None:
+        super().__init__()
+        self._kind, self._shape, self._kept = kind, re.compile(pattern).fullmatch, kept
+
+    def __missing__(self, text: str) -> Text:
+        if self._shape(text) is None:
             raise ValueError
-        return kind(text)
+        if len(self) >= self._kept:
+            self.clear()
+        word = self[text] = self._kind(text)
+        return word
 
-    return cast("Callable[[object], Text]", lru_cache(maxsize=kept)(checked))
 
-
-# The words of a feed come again and again. What passed is kept, so that it is looked at once and stands in memory once;
-# what is refused is never kept.
-_code_of = _text_of(str, CODE, kept=1 << 14)
-_subject_of = _text_of(CaseId, f"[a-z]+/{KEY}", kept=1 << 14)
-_source_of = _text_of(Source, NAME, kept=1 << 10)
-_type_of = _text_of(EventType, TYPE, kept=1 << 10)
+_known_codes = _Words(str, CODE, kept=1 << 14)
+_known_subjects = _Words(CaseId, f"[a-z]+/{KEY}", kept=1 << 14)
+_known_sources = _Words(Source, NAME, kept=1 << 10)
+_known_types = _Words(EventType, TYPE, kept=1 << 10)
 
 
 def _name_of(text: object) -> str:
@@ -85,7 +90,7 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     type: str
     subject: str
     time: str
-    data: dict[str, object]
+    data: dict[str, Any]
     id: str
     source: str
     recorded: str | None = None
@@ -122,14 +127,16 @@ def _usual(record: bytes, received: datetime | None) -> Decoded | None:
     be an event: that is read again by `_unusual`, and told what is wrong with it."""
     try:
         said = _parse_usual(record)
-        kind, subject = _type_of(said.type), _subject_of(said.subject)
+        kind, subject = _known_types[said.type], _known_subjects[said.subject]
         _belongs(kind, kind_of(subject))
         time = _plain_time(said.time)
         recorded = (received or time) if said.recorded is None else _plain_time(said.recorded)
         if said.specversion != "1.0" or (time > recorded and time - recorded > AHEAD):
             return None
         data, dropped = _fields(said.data)
-        return Decoded(Event(_name_of(said.id), _source_of(said.source), kind, time, recorded, subject, data), dropped)
+        return Decoded(
+            Event(_name_of(said.id), _known_sources[said.source], kind, time, recorded, subject, data), dropped
+        )
     except (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError, _Refused):
         return None
 
@@ -195,15 +202,15 @@ def _decoded(said: _Envelope, received: datetime | None) -> Decoded:
     """Of an object already parsed a field may be of any type, or None where it is absent."""
     if said.specversion != "1.0":
         raise _Refused("specversion", 'specversion must be "1.0"')
-    kind = _text(said.type, "type", _type_of)
-    subject = _text(said.subject, "subject", _subject_of)
+    kind = _text(said.type, "type", _known_types.__getitem__)
+    subject = _text(said.subject, "subject", _known_subjects.__getitem__)
     _belongs(kind, kind_of(subject))
     time = _time(said.time, "time")
     recorded = (received or time) if said.recorded is None else _time(said.recorded, "recorded")
     if time - recorded > AHEAD:
         raise _Refused("time ahead", "time is more than 24 hours after recorded: check the sender's clock")
     data, dropped = _data(said.data)
-    name, source = _text(said.id, "id", _name_of), _text(said.source, "source", _source_of)
+    name, source = _text(said.id, "id", _name_of), _text(said.source, "source", _known_sources.__getitem__)
     return Decoded(Event(name, source, kind, time, recorded, subject, data), dropped)
 
 
@@ -215,7 +222,7 @@ def _belongs(kind: EventType, of_case: str) -> None:
         raise _Refused("kind", f"{kind} does not belong to a case of kind {of_case}")
 
 
-def _text(value: object, name: str, checked: Callable[[object], Text]) -> Text:
+def _text(value: Any, name: str, checked: Callable[[str], Text]) -> Text:
     try:
         return checked(value)
     except (TypeError, ValueError):
@@ -279,20 +286,23 @@ _A_TIME = f"must be a text, ISO 8601 with an offset, {_LIKE}"
 def _data(found: object) -> tuple[Data, int]:
     if not isinstance(found, dict):
         raise _Refused("missing data", "data must be an object with at least a site")
-    return _fields(cast("dict[str, object]", found))
+    return _fields(cast("dict[str, Any]", found))
 
 
-def _fields(said: dict[str, object]) -> tuple[Data, int]:
+def _fields(said: dict[str, Any]) -> tuple[Data, int]:
     data: Any = {}
     dropped = 0
     name = ""
     try:
         for name, value in said.items():
-            checked = _FIELDS.get(name)
-            if checked is None:
+            if value is None:
+                dropped += name not in FIELDS
+            elif name in _CODES:
+                data[name] = _known_codes[value]
+            elif name in _OTHERS:
+                data[name] = _OTHERS[name](value)
+            else:
                 dropped += 1
-            elif value is not None:
-                data[name] = checked(value)
     except (TypeError, ValueError):
         raise _bad(name, _MUST_BE.get(name, _A_CODE)) from None
     if "site" not in data:
@@ -310,8 +320,8 @@ def _setting(value: object) -> str:
     return str(value)
 
 
-def _priority(value: object) -> str:
-    return "" if value == "" else _code_of(value)
+def _priority(value: str) -> str:
+    return "" if value == "" else _known_codes[value]
 
 
 def _number(value: object) -> float:
@@ -324,7 +334,7 @@ def _codes(value: object) -> list[str]:
     if not isinstance(value, list):
         raise TypeError
     try:
-        return [_code_of(item) for item in cast("list[object]", value)]
+        return [_known_codes[item] for item in cast("list[str]", value)]
     except (TypeError, ValueError):
         raise _bad("codes", _A_CODE) from None
 
@@ -332,12 +342,12 @@ def _codes(value: object) -> list[str]:
 def _voids(value: object) -> list[str]:
     if not isinstance(value, list):
         raise TypeError
-    source, taken_back = cast("list[object]", value)
-    return [_source_of(source), _name_of(taken_back)]
+    source, taken_back = cast("list[str]", value)
+    return [_known_sources[source], _name_of(taken_back)]
 
 
 def _object(name: str, *within: str) -> Callable[[Any], object]:
-    def checked(value: dict[str, object]) -> object:
+    def checked(value: dict[str, str | None]) -> object:
         if type(value) is not dict:
             raise TypeError
         kept: dict[str, str] = {}
@@ -345,7 +355,7 @@ def _object(name: str, *within: str) -> Callable[[Any], object]:
         try:
             for key, code in value.items():
                 if code is not None and key in within:
-                    kept[key] = _code_of(code)
+                    kept[key] = _known_codes[code]
         except (TypeError, ValueError):
             raise _bad(f"{name}.{key}", _A_CODE) from None
         return kept
@@ -357,8 +367,29 @@ def _promised(value: object) -> datetime:
     return _time(value, "data.promised")
 
 
-_CODES = """site stage actor role station unit lot expiry reason transaction channel expected scanned witness currency
-payer measure location carrier"""
+_CODES = frozenset(
+    [
+        "site",
+        "stage",
+        "actor",
+        "role",
+        "station",
+        "unit",
+        "lot",
+        "expiry",
+        "reason",
+        "transaction",
+        "channel",
+        "expected",
+        "scanned",
+        "witness",
+        "currency",
+        "payer",
+        "measure",
+        "location",
+        "carrier",
+    ]
+)
 OBJECTS: dict[str, tuple[str, ...]] = {
     "drug": ("code", "system", "schedule", "high_alert", "lasa_group"),
     "links": ("fill", "dose", "claim", "intervention", "order", "item"),
@@ -366,8 +397,7 @@ OBJECTS: dict[str, tuple[str, ...]] = {
 """The fields of `data` that are objects, with their own fields."""
 NUMBERS = ("qty", "amount", "value")
 """The fields of `data` that are numbers."""
-_FIELDS: dict[str, Callable[[Any], object]] = {
-    **dict.fromkeys(_CODES.split(), _code_of),
+_OTHERS: dict[str, Callable[[Any], object]] = {
     **dict.fromkeys(NUMBERS, _number),
     "setting": _setting,
     "priority": _priority,
@@ -376,6 +406,7 @@ _FIELDS: dict[str, Callable[[Any], object]] = {
     "voids": _voids,
     **{name: _object(name, *within) for name, within in OBJECTS.items()},
 }
+FIELDS = _CODES | _OTHERS.keys()
 _A_NAME = 256, "text of 1 to 256 printable ASCII characters without a space"
 _SHAPES: dict[str, tuple[int, str]] = {
     "id": _A_NAME,
@@ -392,7 +423,6 @@ _MUST_BE = {
     "voids": "[source, id] of the event that it takes back",
     **dict.fromkeys(OBJECTS, "an object"),
 }
-FIELDS = frozenset(_FIELDS)
 
 
 def encode(event: Event) -> bytes:
