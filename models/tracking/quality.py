@@ -77,12 +77,16 @@ def _plain(before: Watched, after: Watched, events: Sequence[Event]) -> bool:
     was, now = before.progress, after.progress
     if (was.impossible if was else 0) != (now.impossible if now else 0):
         return False
+    if after.runs is not before.runs and (_has_void(before) or _has_void(after)):
+        return False
     if after.evidence.standing and after.evidence.standing[0].type in OPENING:
         return True
-    # A case that did not begin with the event that opens it: that may come now, or a clock that began too late stop.
-    return not any(event.type in OPENING for event in events) and (
-        after.runs is before.runs or not any(one.void for one in instances(before.runs))
-    )
+    # A case that did not begin with the event that opens it: that may come now.
+    return not any(event.type in OPENING for event in events)
+
+
+def _has_void(case: Watched) -> bool:
+    return any(run.void for run in instances(case.runs))
 
 
 def _doubts(case: Watched) -> list[Doubt]:

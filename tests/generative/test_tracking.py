@@ -8,12 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from models.case import Admission
 from models.event import Event, Source
+from models.event_types import VOIDED
 from models.policy import BEGINNING, Applies, Policies
 from models.signals import Cleared
 from models.tracking import Step, Watched, amended, conflicts, pace, refold, tick, track, track_all
 from models.tracking.folding import fold
 from models.tracking.watched import Folded
+from models.wire import Decoded
+from streams.arrivals import in_order
 from tests.heart import ONE, RETURNED, STAT, VERIFIED, at, event, policy
 
 NAMES = (
@@ -133,6 +137,24 @@ def test_after_every_event_and_tick_the_case_is_what_a_fold_from_nothing_gives(
             assert step.look == case.look == whole.look
             assert live(case) == live(whole.case)
             assert refold(case, under).signals == refold(case, under).intervals == ()
+
+
+@given(stories(), policies)
+@settings(max_examples=300, deadline=None)
+def test_events_of_one_instant_are_read_in_the_order_in_which_they_stand(
+    story: tuple[list[Event], list[Event]], under: Policies
+) -> None:
+    found = [Decoded(structs.replace(one), place) for place, one in enumerate(story[1])]
+    read = in_order(found)
+    assert sorted(one.dropped for one in read) == [one.dropped for one in found]
+    assert [one.event.time for one in read] == [one.event.time for one in found]
+    assert all(found[one.dropped].event is one.event for one in read)
+    case = Watched(story[1][0].subject)
+    together = track_all(case, [one.event for one in read], under).case
+    assert facts(together, under) == facts(arrive(story[1], under), under)
+    once = {one.id: structs.replace(one, time=at(0), recorded=at(0)) for one in story[1] if one.type != VOIDED}
+    step = track_all(case, [one.event for one in in_order([Decoded(one) for one in once.values()])], under)
+    assert set(step.admissions) <= {Admission.NEWEST}
 
 
 @given(stories(), policies, st.lists(st.tuples(st.integers(1, 6), st.integers(-10, 90)), min_size=20, max_size=20))

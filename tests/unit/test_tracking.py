@@ -1,5 +1,6 @@
 """What the heart says of an order, step by step."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -7,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from models.case import Admission
+from models.event import Event
 from models.policy import BEGINNING, Applies, BusinessDays, Policies, Policy, Severity, Site
 from models.signals import Cleared
 from models.tracking import Pace, Watched, amended, conflicts, pace, tick, track
@@ -102,19 +104,39 @@ def test_a_verification_before_its_order_is_a_conflict_and_no_interval() -> None
     assert conflicts(case).before_case == 1
 
 
-def test_each_event_says_what_it_changed_about_the_conflicts() -> None:
-    told = (event("order.verified", 0), event("order.entered", 10), event("order.verified", 20))
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        (
+            (event("order.verified", 0), event("order.entered", 10), event("order.verified", 20)),
+            [
+                {"impossible_transition": 1},
+                {"negative_interval": 1, "impossible_transition": 1, "before_case": 1},
+                {"negative_interval": -1},
+            ],
+        ),
+        (
+            # Entered a second time, only now as STAT.
+            (
+                event("order.entered", 0),
+                event("order.verified", 0, key="v"),
+                event("order.entered", 1, key="again", priority="stat"),
+                event("order.verified", 2, key="w"),
+            ),
+            [{}, {}, {"negative_interval": 1, "impossible_transition": 1}, {"negative_interval": -1}],
+        ),
+    ],
+)
+def test_each_event_says_what_it_changed_about_the_conflicts(
+    told: Sequence[Event], wanted: list[dict[str, int]]
+) -> None:
     case = Watched(ENTERED.subject)
     said: list[dict[str, int]] = []
     for one in told:
         step = track(case, one, ONE)
         said.append({kind: by for _, kind, _, by in amended(case, step.case, (one,), step.admissions)})
         case = step.case
-    assert said == [
-        {"impossible_transition": 1},
-        {"negative_interval": 1, "impossible_transition": 1, "before_case": 1},
-        {"negative_interval": -1},
-    ]
+    assert said == wanted
 
 
 def test_a_verification_after_the_order_heals_the_conflict() -> None:
