@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from models import feeds
 from models.escalation import (
+    Awaited,
     Delivery,
     Done,
     Escalation,
@@ -96,6 +97,9 @@ __all__ = [
 ]
 _BEHIND = timedelta(seconds=10)
 """A partition whose silence was last judged longer ago than this is not caught up."""
+_LOOK_AGAIN = timedelta(seconds=5)
+"""How soon an escalation that waits for that looks whether it is so by now: often enough for a page, and not so often that
+thousands of them keep the dispatcher from its messages."""
 SIGNAL = "id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision"
 
 
@@ -293,6 +297,10 @@ def _take_on(cursor: "Cursor[Any]", desk: Desk, escalation: Escalation, now: dat
     while True:
         decision = decide(escalation, known, desk.policy, now, behind_since=behind)
         match decision:
+            case Wait(until, Awaited.CAUGHT_UP) if until is not None:
+                # Nothing wakes it when the worker has caught up, so it looks for itself.
+                due = min(until, now + _LOOK_AGAIN)
+                break
             case Wait(until, _):
                 due = until
                 break

@@ -307,6 +307,26 @@ def test_refused_everywhere_the_next_step_comes_at_once(telling: Telling) -> Non
     assert ("page", "ben", "inbox") in telling.told()
 
 
+def test_what_waits_for_the_worker_is_told_soon_after_it_has_caught_up(telling: Telling) -> None:
+    telling.signal()
+    attend(telling.connection, telling.desk)
+    telling.connection.execute(
+        "INSERT INTO cases (id, partition, site, kind, priority, since, opened, pace, body)"
+        " VALUES ('order/1', 0, 'mercy', 'order', 'stat', now(), now(), 'due', '')"
+    )
+    telling.clock.forward(seconds=2)
+    # A dispatcher starts, and the worker has not listened since: the order may have been verified meanwhile.
+    telling.desk = replace(telling.desk, started=telling.now())
+    telling.look()
+    telling.clock.forward(seconds=6)
+    telling.look()
+    assert telling.told() == []
+    telling.listens()
+    telling.clock.forward(seconds=6)
+    telling.look()
+    assert telling.told() == [("page", "ana", "inbox"), ("page", "ana", "webhook")]
+
+
 def test_there_is_no_such_escalation(telling: Telling) -> None:
     assert isinstance(acknowledge(telling.connection, "none", "ana"), Unknown)
 
