@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from urllib.request import urlopen
 
 import psycopg
@@ -75,8 +75,9 @@ def feed_while_it_waits(trial: Trial, worker: Worker) -> None:
 
 @contextmanager
 def nothing_is_written(trial: Trial) -> Iterator[None]:
-    """Within the block a worker may read cases and write none: its transaction waits. To be left within a minute."""
-    with psycopg.connect(trial.database_url) as other:
+    """Within the block a worker may read cases and write none: its transaction waits, with the positions moved and all else
+    to come. To be left within a minute, or by the end of the server."""
+    with closing(psycopg.connect(trial.database_url)) as other:
         other.execute("LOCK TABLE cases IN SHARE MODE")
         yield
 

@@ -1,8 +1,14 @@
-"""Somebody who is told, and the dispatcher that tells him: nobody may be told twice, whatever happens to the servers."""
+"""Somebody who is told, and the dispatcher that tells him: nobody may be told twice, whatever happens to the servers.
+
+Where the database goes away just after something was sent, nobody can write down that it was: once its lease is over it is
+sent again under the same key, by which a receiver tells a repetition. So does the one here.
+"""
 
 import asyncio
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from threading import Event as Flag
 from threading import Thread
 from typing import Any
@@ -12,6 +18,7 @@ import psycopg
 from metrics.recorder import NullRecorder
 from models.policy import Channel, Person
 from models.store.connecting import DatabaseAway
+from models.store.deliveries import LEASE
 from models.store.messages import Voice
 from models.store.pool import Pool
 from workflows.dispatcher import Dispatcher
@@ -24,18 +31,21 @@ webhook = "https://ana.example.org/hook"
 [ladder.everything]
 steps = [{ after = "0s", to = ["person:ana"], by = ["webhook"] }]
 """
+_SOON = LEASE.total_seconds() / 2
+"""Seconds within which no lease can be over: it began before the first of two was sent."""
 
 
 class People:
     """Ana's gateway and a dispatcher in a thread, started again where the database took it down, as its supervisor would.
-    `heard` are the keys and messages that were accepted."""
+    `heard` are the messages that were accepted by their keys, `times` when each was (monotonic clock)."""
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self._stop = Flag()
         self._thread = Thread(target=self._live, name="people", daemon=True)
         self._fault: BaseException | None = None
-        self.heard: list[tuple[str, dict[str, Any]]] = []
+        self.heard: dict[str, dict[str, Any]] = {}
+        self.times: dict[str, list[float]] = defaultdict(list)
 
     def start(self) -> None:
         self._thread.start()
@@ -47,7 +57,8 @@ class People:
     async def send(self, person: Person, key: str, message: dict[str, Any]) -> Delivered:
         """The gateway takes everything."""
         assert person.key == "ana"
-        self.heard.append((key, message))
+        self.heard[key] = message
+        self.times[key].append(time.monotonic())
         return Delivered("taken")
 
     def told(self) -> set[str]:
@@ -58,14 +69,15 @@ class People:
         """Where somebody was told twice, or not at all. `late` are the ids of the signals that somebody is to hear of."""
         if self._fault is not None:
             yield f"the dispatcher ended: {self._fault!r}"
-        keys = Counter(key for key, _ in self.heard)
-        yield from (f"{key} was sent {count} times" for key, count in keys.items() if count > 1)
+        for key, times in list(self.times.items()):
+            if any(later - earlier < _SOON for earlier, later in pairwise(times)):
+                yield f"{key} was sent {len(times)} times, and again while its lease held"
         first = Counter(about["signal"]["id"] for about in self._pages() if about["signal"] and about["loop"] == 1)
         yield from (f"signal {name} was told {count} times" for name, count in first.items() if count > 1)
         yield from (f"signal {name} was told to nobody" for name in late - set(first))
 
     def _pages(self) -> list[dict[str, Any]]:
-        return [message["data"] for _, message in self.heard if message["type"] == "rx.escalation.page"]
+        return [message["data"] for message in list(self.heard.values()) if message["type"] == "rx.escalation.page"]
 
     def _live(self) -> None:
         try:

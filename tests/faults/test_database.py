@@ -1,7 +1,7 @@
 """PostgreSQL is restarted, killed, full of connections, too slow, and refuses a transaction.
 
-Seen red when positions were written in a transaction of their own, before the rest or behind it, and when a worker
-gave up at once where no connection was left.
+Seen red when positions were written in a transaction of their own, before the rest (a restart and kill -9 too) or behind it,
+and when a worker gave up at once where no connection was left.
 """
 
 import os
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests.faults.owning import await_waiting, nothing_is_written
 from tests.faults.proof import prove
 from tests.faults.servers import Servers, pass_time
 from tests.faults.trial import Trial
@@ -33,27 +34,33 @@ def setting(trial: Trial, name: str, value: str) -> Iterator[None]:
 
 
 def test_the_database_is_restarted_and_killed(trial: Trial, servers: Servers) -> None:
-    """A fast shutdown in mid-flow; then its main process is killed."""
+    """A fast shutdown in the middle of a transaction; then its main process is killed in the next one."""
     trial.hire()
     for how in (signal.SIGINT, signal.SIGKILL):
         trial.forget_to_verify(2)
-        trial.feed(trial.total // 3)
+        trial.feed(trial.total // 6)
         trial.progress()
-        servers.end("postgres", how)
+        with nothing_is_written(trial):
+            trial.feed(trial.total // 6)
+            await_waiting(trial)
+            servers.end("postgres", how)
     trial.settle()
     prove(trial)
 
 
 @pytest.mark.slow
 def test_the_server_process_of_the_writer_is_killed(trial: Trial) -> None:
-    """kill -9 of one backend: PostgreSQL throws everybody out and recovers."""
+    """kill -9 of one backend amid its transaction: PostgreSQL throws everybody out and recovers."""
     trial.hire()
     for _ in range(3):
         trial.forget_to_verify(1)
-        trial.feed(trial.total // 4)
+        trial.feed(trial.total // 8)
         trial.progress()
-        os.kill(trial.one("SELECT backend FROM positions WHERE backend IS NOT NULL LIMIT 1"), signal.SIGKILL)
-        trial.await_end()
+        with nothing_is_written(trial):
+            trial.feed(trial.total // 8)
+            await_waiting(trial)
+            os.kill(trial.one("SELECT backend FROM positions WHERE backend IS NOT NULL LIMIT 1"), signal.SIGKILL)
+            trial.await_end()
     trial.settle()
     prove(trial)
 
@@ -89,17 +96,11 @@ def test_a_transaction_is_refused_because_another_one_came_between(trial: Trial)
                 other.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
                 other.execute("UPDATE positions SET beat = beat")
                 trial.feed(trial.total // 8)
-                until(lambda: trial.rows(_WAITING), why=trial.told)
+                await_waiting(trial)
             trial.await_end()
     trial.settle()
     assert trial.said("SerializationFailure"), trial.told()
     prove(trial)
-
-
-_WAITING = (
-    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    " AND application_name LIKE 'worker-%%'"
-)
 
 
 _OF_WORKERS = (

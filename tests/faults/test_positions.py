@@ -1,7 +1,7 @@
 """What Kafka remembers is lost, what was not read is deleted, and the topic gets more partitions.
 
-Seen red when reading began at Kafka's offsets, when a gap was skipped, and when another number of partitions was taken as it
-came.
+Seen red when reading began at Kafka's offsets, when a gap was skipped, when another number of partitions was taken as it
+came, and when what lies where its case belongs no more was taken there, or not sent on.
 """
 
 import pytest
