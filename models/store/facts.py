@@ -139,11 +139,13 @@ class Facts:
         return map(interval_of, self._stream(query, [] if partition is None else [partition]))
 
     def signals(self, partition: int | None = None) -> Iterator[Standing]:
-        """The signals as they stand, by id. `partition`: only those of clocks and rules, about cases of it."""
+        """The signals as they stand, by id. `partition`: only those of clocks and rules, about cases of it, without what was
+        taken back since it did not come again."""
         where: LiteralString = (
             ""
             if partition is None
-            else "JOIN cases c ON c.id = s.case_id WHERE c.partition = %s AND s.kind IN ('clock', 'rule')"
+            else "JOIN cases c ON c.id = s.case_id"
+            " WHERE c.partition = %s AND s.kind IN ('clock', 'rule') AND s.revision > 0"
         )
         rows = self._stream(
             "SELECT s.id, s.kind, s.name, s.severity, s.site, s.case_id, s.raised, s.known, s.cleared, s.reason,"
@@ -154,10 +156,9 @@ class Facts:
             yield Standing(signal_of(about), told, cleared_by is not None)
 
     def shifts(self) -> Iterator[Standing]:
-        """The signals of rates as they stand, by id, without what was disproved."""
-        return (
-            one for one in self.signals() if one.signal.kind is Kind.RATE and one.signal.reason is not Cleared.DISPROOF
-        )
+        """The signals of rates as they stand, by id, without what was disproved or taken back since it did not come again."""
+        rates = (one for one in self.signals() if one.signal.kind is Kind.RATE and one.signal.revision > 0)
+        return (one for one in rates if one.signal.reason is not Cleared.DISPROOF)
 
     def expected_shifts(self, policies: Policies) -> list[Signal]:
         """The signals of rates as they follow from the counts."""
@@ -211,7 +212,7 @@ class Facts:
         rows = self._connection.execute(
             "SELECT 'case', id FROM cases WHERE partition NOT IN (SELECT partition FROM positions)"
             " UNION ALL SELECT 'interval', id FROM intervals WHERE partition NOT IN (SELECT partition FROM positions)"
-            " UNION ALL SELECT 'signal', id FROM signals s WHERE kind IN ('clock', 'rule')"
+            " UNION ALL SELECT 'signal', id FROM signals s WHERE kind IN ('clock', 'rule') AND revision > 0"
             " AND NOT EXISTS (SELECT FROM cases c WHERE c.id = s.case_id)"
         )
         return [(what, CaseId(name)) for what, name in rows]

@@ -2,7 +2,8 @@
 
 What people did stays: who was told, who answered, what somebody cleared, accounts, every version of the policy. Signals
 come back under the same ids, so what was told of each is remembered here and holds again when it does: nobody is told
-twice. Readers of the public topics know these ids too, so what is made again has higher revisions there.
+twice. Readers of the public topics know these ids too, so what is made again has higher revisions there, and what was
+open and does not come again is taken back.
 """
 
 from time import sleep
@@ -13,6 +14,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from models.errors import CallerFault
 from models.store.connecting import connect
+from models.store.forgotten import write_down
 from models.store.revisions import step_over
 
 MADE: tuple[LiteralString, ...] = (
@@ -22,7 +24,7 @@ MADE: tuple[LiteralString, ...] = (
 )
 """Tables whose rows follow from the events and the policy alone."""
 KEPT: tuple[LiteralString, ...] = (
-    *("policies", "escalations", "escalation_entries", "deliveries", "announcements", "remembered"),
+    *("policies", "escalations", "escalation_entries", "deliveries", "announcements", "remembered", "forgotten"),
     *("tokens", "links", "sessions", "signing_key", "used_links", "reports", "grouped", "watch"),
     *("accounts", "audit", "housekeeping"),
 )
@@ -65,6 +67,7 @@ def _forget(connection: "Connection[Any]") -> None:
     # A worker may have come back before the lock was had. Who comes now finds no positions but those that it claims.
     _end_workers(connection)
     connection.execute(_REMEMBER)
+    write_down(connection)
     connection.execute(f"TRUNCATE {tables}")
 
 

@@ -181,6 +181,7 @@ _DONE = (
     # Rates are followed up to the minutes that are still running: those of the feed are long over.
     "SELECT count(*) = 0 FROM touched WHERE since < now() - interval '1 day'",
     "SELECT bool_and(published = sequence) FROM positions",
+    "SELECT count(*) = 0 FROM forgotten",
     "SELECT count(*) = 0 FROM signals WHERE attention",
     "SELECT count(*) = 0 FROM deliveries WHERE state IN ('pending', 'sending')",
 )

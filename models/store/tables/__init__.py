@@ -7,6 +7,7 @@ escalation) is one row that is written again. All times are UTC with time zone, 
 
 from models.store.tables.facts import (
     Case,
+    Forgotten,
     IntervalRow,
     Position,
     Remembered,
@@ -53,6 +54,7 @@ __all__ = [
     "EscalationRow",
     "FeedHour",
     "FeedRow",
+    "Forgotten",
     "Grouped",
     "HousekeepingRow",
     "IntervalRow",

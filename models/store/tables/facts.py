@@ -162,6 +162,22 @@ class Remembered(SQLModel, table=True):
     note: str | None = words(null=True)
 
 
+class Forgotten(SQLModel, table=True):
+    """A signal that readers outside may take for open, as it was when the facts were forgotten, `at`. It is struck off when
+    it comes again, and taken back where it does not."""
+
+    __tablename__ = "forgotten"
+    id: str = words(key=True)
+    kind: str = words()
+    name: str = words()
+    severity: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    site: str = words()
+    case_id: str | None = words(null=True)
+    raised: datetime = instant()
+    known: datetime = instant()
+    at: datetime = instant()
+
+
 class SeenType(SQLModel, table=True):
     """A site has sent an event of this type."""
 
