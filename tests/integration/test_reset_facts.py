@@ -1,9 +1,10 @@
 """`rxpulse reset --facts` under a real worker: the same facts again, nobody told again, and what people did stays."""
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from models.store.connecting import connect
 from models.store.desk import Desk, act, attend
 from models.store.messages import Voice
 from models.store.rebuilding import KEPT, MADE
+from models.store.revisions import STEP
 from models.store.sql import SqlLedger
+from models.wire import stamp
 from rxpulse import cli
-from streams.topics import DEADLETTER
+from streams.topics import DEADLETTER, INTERVALS, SIGNALS
 from tests.conftest import RunningStack
 from tests.heart import event
 from tests.live import Live, living, now, simulated, stat, until
@@ -41,6 +44,7 @@ FACTS = (
     "SELECT site, type FROM seen_types",
     "SELECT site, kind, reason, hour, count FROM doubts WHERE count <> 0",
 )
+LATEST = "SELECT DISTINCT ON (id) id, stopped FROM intervals ORDER BY id, revision DESC"
 DONE = (
     "SELECT id, state, opened FROM escalations",
     "SELECT escalation, number, at FROM escalation_entries",
@@ -155,6 +159,63 @@ def test_what_becomes_late_after_the_reset_is_told(live: Live) -> None:
     live.await_applied()
     tell(live)
     assert live.one("SELECT count(*) FROM deliveries WHERE type = 'page'") > pages
+
+
+def verified(number: int, at: datetime, key: str) -> Event:
+    """An order's verification at an instant, of which one hears now."""
+    one = stat(number, at, "order.verified")
+    return Event(key, one.source, one.type, at, now(), one.subject, one.data)
+
+
+def known_outside(live: Live, topic: str, name: str) -> dict[str, dict[str, Any]]:
+    """What a reader who read the topic all along holds of each id; no id said two things."""
+    contents: dict[str, set[bytes]] = {}
+    latest: dict[str, dict[str, Any]] = {}
+    for message in live.topic(topic):
+        value = message.value() or b""
+        record = json.loads(value)
+        contents.setdefault(record["id"], set()).add(value)
+        data = record["data"]
+        latest[data[name]] = max(latest.get(data[name], data), data, key=lambda one: one["revision"])
+    assert not [name for name, said in contents.items() if len(said) > 1]
+    return latest
+
+
+def test_readers_of_the_public_topics_come_to_what_the_store_says(live: Live) -> None:
+    """One order is corrected before the reset, one after it; one is late before it and in time for who reads now, and one
+    was late and is done: who reads now sees it raised and over at once."""
+    live.worker()
+    begun = now() - timedelta(minutes=12)
+    live.send(stat(1, begun), verified(1, begun + timedelta(minutes=9), "late"), stat(2, begun), stat(3, begun))
+    live.send(verified(3, begun + timedelta(minutes=8), "late"), stat(4, begun))
+    live.await_applied()
+    live.send(verified(1, begun + timedelta(minutes=4), "early"), verified(4, now(), "too-late"))
+    live.await_applied()
+    tell(live)
+    assert live.rows("SELECT state FROM escalations WHERE name = 'stat-verified' AND case_id = 'order/2'") == [
+        ("open",)
+    ]
+    before = known_outside(live, INTERVALS, "interval")
+    assert {one["revision"] for one in before.values() if one["clock"] == "stat-verified"} == {1, 2}
+
+    assert reset(live, "--yes").exit_code == 0
+    live.workers[0].ended()
+    live.send(verified(2, begun + timedelta(minutes=5), "in-time"), verified(3, begun + timedelta(minutes=3), "early"))
+    live.worker()
+    live.await_applied()
+    until(lambda: live.one("SELECT count(*) = 0 FROM forgotten"))
+    tell(live)
+    until(lambda: live.one("SELECT bool_and(published = sequence) FROM positions"))
+    until(lambda: live.one("SELECT published = sequence FROM judge"))
+    intervals = known_outside(live, INTERVALS, "interval")
+    assert {(one["interval"], one["stopped"]) for one in intervals.values()} == {
+        (name, stamp(stopped)) for name, stopped in live.rows(LATEST)
+    }
+    assert min(one["revision"] for one in intervals.values()) > STEP
+    signals = known_outside(live, SIGNALS, "signal").values()
+    late = {one["case"]: (one["reason"], one["revision"]) for one in signals if one["name"] == "stat-verified"}
+    assert (late["order/2"], late["order/4"]) == (("disproof", STEP), ("stop", STEP + 1))
+    assert live.rows("SELECT DISTINCT state FROM escalations WHERE name = 'stat-verified'") == [("resolved",)]
 
 
 def test_nothing_is_forgotten_before_somebody_agrees(live: Live) -> None:
