@@ -1,7 +1,8 @@
 """Everything comes again: into a store that has it, and into one that forgot it. And the policy changes in mid-flow.
 
 Seen red when the reset remembered no word of what was told, when revisions began again at 1 for readers, when nothing was
-taken back that stood open and did not come again, when what had been put aside was put aside again, and when either the worker at work or the one that takes over did not ask what a new version means for late work.
+taken back that stood open and did not come again, when what had been put aside was put aside again, and when
+either the worker at work or the one that takes over did not ask what a new version means for late work.
 """
 
 from datetime import datetime
