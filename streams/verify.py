@@ -17,7 +17,7 @@ from msgspec import structs
 from models.errors import CallerFault
 from models.policy import Policies
 from models.settings import Settings
-from models.signals import Signal
+from models.signals import Cleared, Signal
 from models.store.facts import Applied, Facts, Standing
 from models.store.ledger import ForeignCluster
 from models.store.records import CaseRow, case_row, evidence_of
@@ -210,15 +210,23 @@ def _plain(one: Interval) -> Interval:
 
 
 def _compare_signals(told: Recomputed, facts: Facts, verified: Verified) -> None:
-    """When raised, when and why cleared. What a person cleared is taken from the store: no topic tells of it."""
+    """When raised, when and why cleared. What a person cleared is taken from the store: no topic tells of it. A signal that
+    evidence took back never stood: whether it was raised before that depends on what was read together."""
     missing = {one.id: one for case in told.cases.values() for one in case.signals.values()}
     for standing in facts.signals(told.partition):
         verified.signals += 1
         here = missing.pop(standing.signal.id, None)
+        if _disproved(standing.signal) and not standing.by_person and (here is None or _disproved(here)):
+            continue
         if here is None or not _same_signal(standing, here):
             verified.differ(Difference("signal", standing.signal.id, told.partition, str(standing.signal), _said(here)))
     for name, here in missing.items():
-        verified.differ(Difference("signal", name, told.partition, None, str(here)))
+        if not _disproved(here):
+            verified.differ(Difference("signal", name, told.partition, None, str(here)))
+
+
+def _disproved(signal: Signal) -> bool:
+    return signal.reason is Cleared.DISPROOF
 
 
 def _compare_rates(facts: Facts, policies: Policies, verified: Verified) -> None:
