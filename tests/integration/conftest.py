@@ -1,11 +1,17 @@
-"""What the tests of the console share: a store with work in it, and the console served over it. A test that wants another
-store or console has a fixture of its own by that name."""
+"""What tests of one part share here: for the console a store with work in it, and the console served over it; for the judge a
+worker that counts, its seat, and a worker that hears feeds. A test that wants another has a fixture of its own by that name."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from models.store import policies
+from models.store.seat import Seat
+from models.store.sql import SqlLedger
 from tests.console import Served, Story, serving
+from tests.hearing import HEARD_FOR_20M, Ear
+from tests.judging import FIRST, PARTITIONS, Floor
 
 
 @pytest.fixture
@@ -19,3 +25,24 @@ def story(database_url: str) -> Iterator[Story]:
 def console(story: Story, database_url: str) -> Iterator[Served]:
     with serving(database_url) as served:
         yield served
+
+
+@pytest.fixture
+def floor(database_url: str) -> Iterator[Floor]:
+    policies.begin(database_url, FIRST, "a test")
+    ledger = SqlLedger(database_url, "w0")
+    ledger.claim("a-cluster", range(PARTITIONS), "w0")
+    yield Floor(database_url, ledger)
+    ledger.close()
+
+
+@pytest.fixture
+def seat(floor: Floor) -> Iterator[Seat]:
+    with closing(Seat(floor.url, "w0")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ear(request: pytest.FixtureRequest, database_url: str) -> Iterator[Ear]:
+    with closing(Ear(database_url, getattr(request, "param", HEARD_FOR_20M))) as opened:
+        yield opened

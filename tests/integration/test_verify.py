@@ -23,7 +23,7 @@ from streams.ownership import TopicTooShort
 from streams.topics import EVENTS
 from streams.verify import BeginningGone, Verified, uncounted, verify
 from tests.conftest import RunningStack
-from tests.integration.test_judges import FIRST, dose
+from tests.judging import FIRST, dose
 from tests.live import PARTITIONS, Live, living, now, simulated, stat, until
 
 SHIPPED = policy_text.shipped_default()
