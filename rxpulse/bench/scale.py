@@ -20,15 +20,13 @@ from rxpulse.bench.rig import Rig, standing
 from rxpulse.bench.rows import Row, throughput
 from rxpulse.bench.throughput import INPATIENT, feed, hospital_of
 from rxpulse.bench.usage import cpu_seconds, resident_bytes, used
-from rxpulse.bench.working import Worker, at_work, crew, until_assigned
+from rxpulse.bench.working import Worker, at_work, crew, until_applied, until_assigned
 from rxpulse.output import Say
 
 SERVERS = ("kafka", "postgres")
 RETAIL = Path(__file__).with_name("retail.toml")
 YEAR = 36_000_000
 """Events of a large hospital in a year (100,000 a day)."""
-_STILL_SECONDS = 120.0
-_EVERY = 0.25
 _BLOCK = 512
 """Bytes of which `st_blocks` counts."""
 
@@ -131,22 +129,12 @@ def watched(name: str, rig: Rig, workers: Sequence[Worker], send: Callable[[], i
         begin = _mark(rig, workers, gauge)
         accepted = gauge.accepted() if first is None else first
         begin = begin if first is None else replace(begin, applied=first)
-        first = begin.applied
         count = send()
         half, rss = begin, 0
-        done, moved = first, time.monotonic()
-        while done < first + count:
-            time.sleep(_EVERY)
-            now = gauge.applied()
-            moved = time.monotonic() if now > done else moved
-            done = now
+        for done in until_applied(name, lambda: gauge.applied() - begin.applied, count, workers):
             rss = max(rss, resident_bytes(worker.process.pid for worker in workers))
-            if half is begin and done - first >= count / 2:
+            if half is begin and done >= count / 2:
                 half = _mark(rig, workers, gauge)
-            if time.monotonic() - moved > _STILL_SECONDS:
-                for worker in workers:
-                    worker.figures()
-                raise CallerFault(f"{name}: the workers stand still at {done - first} of {count} events")
         end = _mark(rig, workers, gauge)
         if gauge.accepted() - accepted != count:
             raise CallerFault(f"{name}: {count} events were sent and {gauge.accepted() - accepted} accepted")

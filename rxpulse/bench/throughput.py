@@ -17,14 +17,11 @@ from rxpulse.bench.live import FILLS, ORDERS, Story, with_latencies
 from rxpulse.bench.rig import Rig, standing
 from rxpulse.bench.rows import Row, throughput
 from rxpulse.bench.usage import cpu_by_name, resident_bytes, used
-from rxpulse.bench.working import NO_STORE, STORE, Worker, applied, at_work, until_assigned
+from rxpulse.bench.working import NO_STORE, STORE, Worker, applied, at_work, until_applied, until_assigned
 from rxpulse.output import Say
 
 ONE_CLOCK = Path(__file__).with_name("one_clock.toml")
 INPATIENT = Path(__file__).with_name("inpatient.toml")
-_STILL_SECONDS = 60.0
-_BETWEEN = 0.1
-"""Seconds between two looks, each of which takes time from the worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +84,9 @@ def _watched(job: Job, rig: Rig, worker: Worker, events: int) -> Row:
     pids = {"worker": worker.process.pid} | {name: pid for name, pid in rig.parts().items() if name in _COUNTED}
     until_assigned([worker])
     began, before = time.monotonic(), cpu_by_name(pids)
-    rss, done, moved = 0, 0.0, began
-    while done < events:
-        time.sleep(_BETWEEN)
-        now = applied(worker.figures() or {})
-        moved = time.monotonic() if now > done else moved
-        done = now
+    rss = 0
+    for _ in until_applied(job.name, lambda: applied(worker.figures() or {}), events):
         rss = max(rss, resident_bytes([worker.process.pid]))
-        if time.monotonic() - moved > _STILL_SECONDS:
-            raise CallerFault(f"{job.name}: the worker stands still at {done:g} of {events} events")
     seconds = time.monotonic() - began
     _hold(job, rig, worker, events)
     return throughput(job.name, events, seconds, used(before, cpu_by_name(pids)), rss)

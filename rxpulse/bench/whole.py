@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from models.errors import CallerFault
@@ -12,14 +12,13 @@ from rxpulse.bench.rig import Rig, standing
 from rxpulse.bench.rows import MIB, Row, throughput
 from rxpulse.bench.throughput import feed
 from rxpulse.bench.usage import Watcher, cpu_by_name, used
+from rxpulse.bench.working import until_applied
 from rxpulse.output import Say
 
 HISTORY = Wish("demo-history", "demo", days=63)
 """What the demonstration loads: nine weeks of one hospital and three stores."""
 LATENCIES = ("signal-latency", "page-latency", "deadline-page")
 TOGETHER = ("history-load", *LATENCIES, "stack-memory")
-_LOOK_EVERY = 0.05
-_STILL_SECONDS = 120.0
 
 
 def start(environ: Mapping[str, str]) -> Row:
@@ -53,21 +52,11 @@ def _load(rig: Rig, history: list[tuple[str, bytes]]) -> Row:
     before, was, began = cpu_by_name(parts), gauge.applied(), time.monotonic()
     feed(rig, history)
     try:
-        _until(lambda: gauge.applied() - was, len(history))
+        for _ in until_applied("history-load", lambda: gauge.applied() - was, len(history)):
+            pass
         seconds = time.monotonic() - began
         if gauge.accepted() != len(history):
             raise CallerFault(f"history-load: {len(history)} events were sent and {gauge.accepted()} accepted")
     finally:
         gauge.close()
     return throughput("history-load", len(history), seconds, used(before, cpu_by_name(parts)))
-
-
-def _until(applied: Callable[[], int], events: int) -> None:
-    done, moved = 0, time.monotonic()
-    while done < events:
-        time.sleep(_LOOK_EVERY)
-        now = applied()
-        moved = time.monotonic() if now > done else moved
-        done = now
-        if time.monotonic() - moved > _STILL_SECONDS:
-            raise CallerFault(f"history-load: the worker stands still at {done} of {events} events")

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,9 @@ STORE, NO_STORE = ("rxpulse", "worker"), ("rxpulse.bench.no_store",)
 """The worker as it is, and one with a memory in the place of PostgreSQL."""
 _FIRST_SECONDS = 120.0
 _STOP_SECONDS = 60.0
-_WAIT = 0.01
+_STILL_SECONDS = 120.0
+_WAIT, _BETWEEN = 0.01, 0.1
+"""Seconds between two looks while nothing is measured, and while something is: then each takes time from the worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,24 @@ def until_assigned(workers: Sequence[Worker], partitions: int | None = None) -> 
         if time.monotonic() > give_up:
             raise CallerFault(f"after {_FIRST_SECONDS:g} s the workers hold {held} partitions")
         time.sleep(_WAIT)
+
+
+def until_applied(
+    name: str, count: Callable[[], float], events: int, workers: Sequence[Worker] = (), still: float = _STILL_SECONDS
+) -> Iterator[float]:
+    """Looks again and again how many of these events are applied, as `count` says, until all are; each time so many. Raises
+    CallerFault where nothing moves for so many seconds; if one of the `workers` has ended, with what it said."""
+    done, moved = 0.0, time.monotonic()
+    while done < events:
+        time.sleep(_BETWEEN)
+        now = count()
+        moved = time.monotonic() if now > done else moved
+        done = now
+        yield done
+        if time.monotonic() - moved > still:
+            for worker in workers:
+                worker.figures()
+            raise CallerFault(f"{name}: nothing moves at {done:g} of {events} events")
 
 
 def _free_port() -> int:

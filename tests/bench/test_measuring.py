@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from models.errors import CallerFault
 from models.event import kind_of
 from models.policy_text import read
 from models.wire import Decoded, decode
@@ -17,7 +18,7 @@ from rxpulse.bench.rig import own_environment
 from rxpulse.bench.telling import DEADLINE, RULE, Heard, Sample, note
 from rxpulse.bench.throughput import INPATIENT, ONE_CLOCK
 from rxpulse.bench.usage import Elsewhere, Watcher, cpu_seconds, resident_bytes
-from rxpulse.bench.working import applied, samples
+from rxpulse.bench.working import applied, samples, until_applied
 
 FILLS = Wish("fills", "retail", kind="fill", events=500)
 BUSY = """
@@ -50,6 +51,16 @@ def test_a_process_is_charged_for_what_its_children_do() -> None:
         assert cpu_seconds(parent.pid) >= 0.3
         assert resident_bytes([parent.pid]) > 64 << 20
         parent.communicate()
+
+
+def test_who_waits_for_events_looks_until_all_are_applied() -> None:
+    counts = iter([0, 3, 3, 5, 6])
+    assert list(until_applied("row", lambda: next(counts), 5)) == [0, 3, 3, 5]
+
+
+def test_who_waits_for_events_gives_up_where_nothing_moves() -> None:
+    with pytest.raises(CallerFault, match="row: nothing moves at 3 of 5 events"):
+        list(until_applied("row", lambda: 3, 5, still=0.15))
 
 
 def test_the_watcher_keeps_the_highest_memory_it_saw() -> None:
