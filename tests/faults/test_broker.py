@@ -2,7 +2,8 @@
 
 Seen red when silence was judged by ends of partitions that were asked for before, and when the publish mark moved before the
 broker had confirmed; after a restart when who asks for those ends was not made anew, after a session when reading began at
-Kafka's offsets, after a minute also when a worker did not wait for the broker.
+Kafka's offsets, after a minute also when a worker did not wait for the broker; and when the broker's word for what was put
+aside or sent on was not waited for.
 """
 
 import signal
@@ -11,11 +12,13 @@ from datetime import timedelta
 
 import pytest
 
+from streams.faultpoints import VARIABLE
+from tests.faults.feeding import Sent
 from tests.faults.owning import feed_while_it_waits, nothing_is_written, reads_on
 from tests.faults.proof import prove
 from tests.faults.servers import Servers, pass_time
 from tests.faults.trial import Trial
-from tests.live import until
+from tests.live import PARTITIONS, until
 
 pytestmark = pytest.mark.timeout(900)
 SESSION = 12.0
@@ -97,5 +100,21 @@ def test_the_worker_is_killed_with_facts_on_their_way_to_a_broker_that_is_gone(t
             until(lambda: trial.position() == ends, why=trial.told)
             worker.kill()
     trial.hire("w1")
+    trial.settle()
+    prove(trial)
+
+
+@pytest.mark.slow
+def test_what_is_put_aside_and_sent_on_while_the_broker_is_gone_is_not_lost(trial: Trial, servers: Servers) -> None:
+    """A worker has read records that can be no events, or lie where they do not belong, and the broker goes before it looks
+    at them: as long as they lie nowhere else it does not count them as read."""
+    trial.feed(trial.total // 2)
+    trial.give([Sent(None, b"poison in the end %d" % number, None, number) for number in range(PARTITIONS)])
+    worker = trial.worker("w1", **{VARIABLE: "before decode:1:STOP"})
+    until(worker.frozen, why=trial.told)
+    with servers.away("kafka", 0.0):
+        worker.process.send_signal(signal.SIGCONT)
+        assert worker.ended() == 1, worker.said()
+    trial.hire("w2")
     trial.settle()
     prove(trial)
