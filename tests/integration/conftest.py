@@ -1,5 +1,6 @@
 """What tests of one part share here: for the console a store with work in it, and the console served over it; for the judge a
-worker that counts, its seat, and a worker that hears feeds. A test that wants another has a fixture of its own by that name."""
+worker that counts, its seat, and a worker that hears feeds; for the intake one that runs, and what it writes. A test that wants
+another has a fixture of its own by that name."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,9 +10,12 @@ import pytest
 from models.store import policies
 from models.store.seat import Seat
 from models.store.sql import SqlLedger
+from tests.conftest import RunningStack
 from tests.console import Served, Story, serving
 from tests.hearing import HEARD_FOR_20M, Ear
+from tests.intake import Intake, receiving
 from tests.judging import FIRST, PARTITIONS, Floor
+from tests.topics import Tail, tail
 
 
 @pytest.fixture
@@ -46,3 +50,15 @@ def seat(floor: Floor) -> Iterator[Seat]:
 def ear(request: pytest.FixtureRequest, database_url: str) -> Iterator[Ear]:
     with closing(Ear(database_url, getattr(request, "param", HEARD_FOR_20M))) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def intake(stack: RunningStack) -> Iterator[Intake]:
+    with receiving(stack) as running:
+        yield running
+
+
+@pytest.fixture
+def written(intake: Intake) -> Iterator[Tail]:
+    with tail(intake.settings.required_kafka()) as found:
+        yield found
