@@ -68,6 +68,7 @@ from models.store.history import add, announce, enter, happen, history, write
 from models.store.linking import Offer, Spent, acknowledge_by_link, offer
 from models.store.messages import Voice, feed_title, message
 from models.store.quiet import Silences, Started, keep_feed, kept_back, silences, silent_feed
+from models.store.revisions import revision_base
 from models.store.rows import signal_of
 
 __all__ = [
@@ -214,9 +215,11 @@ def _gather_workers(cursor: "Cursor[Any]", policy: Policy, signal: Signal, ladde
 
 
 def open_escalation(cursor: "Cursor[Any]", policy: Policy, signal: Signal, ladder: Ladder, now: datetime) -> None:
-    """Opens the escalation of one signal."""
+    """Opens the escalation of one signal. It is named by the revision seen outside, which goes on when facts are made again:
+    what is raised anew after that would otherwise pass for what was told before."""
+    revision = signal.revision + revision_base(cursor)
     escalation = Escalation(
-        id=escalation_id(signal.id, str(signal.revision)),
+        id=escalation_id(signal.id, str(revision)),
         signal=signal.id,
         kind=signal.kind,
         name=signal.name,

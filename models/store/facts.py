@@ -21,7 +21,7 @@ from models.store.ledger import OutcomeCount, OutcomeKey, Tally
 from models.store.months import kept_since
 from models.store.policies import read_policies
 from models.store.records import CaseRow
-from models.store.revisions import REVISION_BASE
+from models.store.revisions import revision_base
 from models.store.rows import interval_of, signal_of
 from models.tracking import Interval, Pace
 
@@ -114,9 +114,7 @@ class Facts:
 
     def revision_base(self) -> int:
         """What is added to a revision to make the one that readers outside see."""
-        row = self._connection.execute(f"SELECT {REVISION_BASE}").fetchone()
-        assert row is not None
-        return row[0]
+        return revision_base(self._connection.cursor())
 
     def kept_since(self) -> datetime | None:
         """From when on turnaround times are kept; None: from the beginning on."""

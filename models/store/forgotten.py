@@ -6,7 +6,7 @@ listened to, what has come again is struck off and the rest is cleared, under a 
 evidence that comes later raises it as if nothing had been.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -59,6 +59,12 @@ def taken_back(cursor: "Cursor[Any]", found: Collection[SignalId]) -> list[Signa
     cursor.execute("LOCK TABLE signals IN SHARE ROW EXCLUSIVE MODE")
     left = [signal_of(about) for *about, again in cursor.execute(_STRIKE_OFF) if not again]
     return [_cleared(one, row[1]) for one in left if one.id not in found]
+
+
+def let_go(cursor: "Cursor[Any]", signals: Iterable[Signal]) -> None:
+    """What was told of signals that were taken back is over with them: raised again they are news. To be called after they
+    are written."""
+    cursor.execute("DELETE FROM remembered WHERE signal = ANY(%s)", [[one.id for one in signals]])
 
 
 def _cleared(signal: Signal, now: datetime) -> Signal:

@@ -8,7 +8,7 @@ the store can be, so nothing needs to be searched for what was given out, nor ma
 
 from typing import Any, LiteralString
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
 
 STEP = 100_000
 """The store counts revisions as smallint, up to 32,767. What was made first is 1, 2, ...; then 100,001, 100,002, ..."""
@@ -19,6 +19,13 @@ _RAISE = """
 INSERT INTO watch AS w (seat, revision_base) VALUES (1, %(step)s)
 ON CONFLICT (seat) DO UPDATE SET revision_base = w.revision_base + %(step)s
 """
+
+
+def revision_base(cursor: "Cursor[Any]") -> int:
+    """What is added to a revision of the store to make the one seen outside."""
+    row = cursor.execute(f"SELECT {REVISION_BASE}").fetchone()
+    assert row is not None
+    return row[0]
 
 
 def step_over(connection: "Connection[Any]") -> None:

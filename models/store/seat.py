@@ -15,7 +15,7 @@ from psycopg import Cursor
 from models.policy import Policies
 from models.store.changes import append_changes, signal_changes, stage_changes
 from models.store.connecting import connect
-from models.store.forgotten import taken_back
+from models.store.forgotten import let_go, taken_back
 from models.store.judging import judge_rates
 from models.store.ledger import SignalFact
 from models.store.policies import read_policies
@@ -79,9 +79,12 @@ class Seat:
                 return Elsewhere(seen[0] if seen else None)
             sequence, sent, now, revision_base = row
             found = [*judge_feeds(cursor, self._policies, self._memory), *judge_rates(cursor, self._policies, more)]
-            found += taken_back(cursor, {one.id for one in found})
+            back = taken_back(cursor, {one.id for one in found})
+            found += back
             new = [SignalFact(PARTITION, sequence + place, 0, now, signal) for place, signal in enumerate(found)]
             append_changes(cursor, new, self._policies.at(now).tell_within)
+            if back:
+                let_go(cursor, back)
             mark = sent if published is None else max(sent, published)
             cursor.execute(_RISE, [self._holder, sequence + len(new), mark])
             changes = new if published is not None else _unsent(cursor, mark)

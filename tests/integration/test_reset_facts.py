@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from sqlmodel import SQLModel
 
 from models import policy_text
-from models.event import CaseId, Event
+from models.event import CaseId, Data, Event, EventType
 from models.policy import Policies
 from models.store import tables
 from models.store.connecting import connect
@@ -167,6 +167,12 @@ def verified(number: int, at: datetime, key: str) -> Event:
     return Event(key, one.source, one.type, at, now(), one.subject, one.data)
 
 
+def taken_out(one: Event, key: str) -> Event:
+    """A void of another event of the same case."""
+    voids: Data = {"site": one.site, "voids": [one.source, key]}
+    return Event(f"void-{key}", one.source, EventType("rx.event.voided"), now(), now(), one.subject, voids)
+
+
 def known_outside(live: Live, topic: str, name: str) -> dict[str, dict[str, Any]]:
     """What a reader who read the topic all along holds of each id; no id said two things."""
     contents: dict[str, set[bytes]] = {}
@@ -216,6 +222,15 @@ def test_readers_of_the_public_topics_come_to_what_the_store_says(live: Live) ->
     late = {one["case"]: (one["reason"], one["revision"]) for one in signals if one["name"] == "stat-verified"}
     assert (late["order/2"], late["order/4"]) == (("disproof", STEP), ("stop", STEP + 1))
     assert live.rows("SELECT DISTINCT state FROM escalations WHERE name = 'stat-verified'") == [("resolved",)]
+
+    # That verification was a mistake: the order is late again, and told anew.
+    live.send(taken_out(stat(2, now()), "in-time"))
+    live.await_applied()
+    tell(live)
+    assert live.rows("SELECT revision, cleared FROM signals WHERE case_id = 'order/2' AND name = 'stat-verified'") == [
+        (1, None)
+    ]
+    assert ("open",) in live.rows("SELECT state FROM escalations WHERE case_id = 'order/2' AND name = 'stat-verified'")
 
 
 def test_nothing_is_forgotten_before_somebody_agrees(live: Live) -> None:
