@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from argon2 import PasswordHasher
 
-from models.store import policies
+from models.store import passwords, policies
 from models.store.seat import Seat
 from models.store.sql import SqlLedger
 from tests.conftest import RunningStack
@@ -29,6 +30,12 @@ def story(database_url: str) -> Iterator[Story]:
 def console(story: Story, database_url: str) -> Iterator[Served]:
     with serving(database_url) as served:
         yield served
+
+
+@pytest.fixture
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords that cost nothing; one test looks at what they cost in truth."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(1, 8, 1))
 
 
 @pytest.fixture
