@@ -23,9 +23,9 @@ import pytest
 from rxpulse import keys
 from rxpulse.bench.rig import Rig, standing
 from rxpulse.services import ROLES
+from tests import containers as reading
 from tests.integration.test_scrape import sold
 from tests.live import free_port
-from tests.spec import test_containers as reading
 
 pytestmark = pytest.mark.slow
 installation, found = reading.installation, reading.found
