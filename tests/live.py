@@ -100,7 +100,8 @@ class Live:
         self.hosts: dict[str, Sequence[str]] = {}
         self.database = psycopg.connect(database_url, autocommit=True)
         large = {"message.max.bytes": 16 << 20, "compression.type": "gzip"}
-        self.producer = Producer({"bootstrap.servers": kafka, "partitioner": "murmur2_random", "log_level": 2, **large})
+        told = {"bootstrap.servers": kafka, "partitioner": "murmur2_random", "log_level": 2}
+        self.producer = Producer({**told, **large, "enable.idempotence": True})
 
     @property
     def settings(self) -> Settings:
@@ -118,8 +119,10 @@ class Live:
         self.produce((event.subject.encode(), encode(event), None) for event in events)
 
     def produce(self, records: Iterable[tuple[bytes | None, bytes, int | None]]) -> None:
-        """Records (key, value, partition or None for the key's own), all of them with the broker afterwards."""
+        """Records (key, value, partition or None for the key's own) in this order, all of them with the broker afterwards."""
         faults: list[object] = []
+        # Before it knows the partitions the client keeps records apart, and puts them behind those that come later.
+        self.producer.list_topics(EVENTS, 30)
 
         def delivered(fault: object, _: Message) -> None:
             if fault is not None:
