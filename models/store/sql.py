@@ -38,7 +38,8 @@ from models.tracking import Watched
 log = logging.getLogger("rxpulse.worker")
 _MICROSECOND = timedelta(microseconds=1)
 _FREEZE = "10s"
-"""A writer that stands still this long inside a transaction is ended by the database: it may have been stopped."""
+"""A writer that stands still this long inside a transaction is ended by the database: it may have been stopped. Not while
+few statements are sent together, when PostgreSQL does not count; then it is ended by who takes over its partitions."""
 
 
 class SqlLedger:
@@ -72,12 +73,15 @@ class SqlLedger:
     def claim(self, cluster: str, partitions: Sequence[int], owner: str) -> list[Claim]:
         wanted = list(partitions)
         with self._reader.transaction():
+            _refuse_foreign(self._reader, cluster)
+            # Before a row is touched: who stands still inside a transaction holds them all.
+            shut_out = [number for number, ended in self._reader.execute(_END_OTHERS, [wanted, owner]) if ended]
             self._reader.execute(
                 "INSERT INTO positions (partition, cluster) SELECT unnest(%s::smallint[]), %s ON CONFLICT DO NOTHING",
                 [wanted, cluster],
             )
+            # Once more: of two clusters' workers that begin at once the second finds the rows of the first only now.
             _refuse_foreign(self._reader, cluster)
-            shut_out = [number for number, ended in self._reader.execute(_END_OTHERS, [wanted, owner]) if ended]
             backend = self._writer.info.backend_pid
             rows = self._reader.execute(_CLAIM, [owner, backend, shut_out, wanted]).fetchall()
         return [Claim(*row) for row in sorted(rows)]

@@ -2,7 +2,7 @@
 
 Seen red when who is asked for partitions gave them back without writing what it had read, or kept its cases in mind; when
 who leaves wrote nothing more; and when a woken worker met neither the end of its connection nor the compare-and-set (either
-one alone holds).
+one alone holds); and when who takes over touched a position before it had ended who stood still in a transaction.
 """
 
 import signal
@@ -14,6 +14,7 @@ from streams.faultpoints import VARIABLE
 from tests.faults.owning import (
     await_giving_back,
     await_stopping,
+    await_waiting,
     feed_while_it_waits,
     movers,
     nothing_is_written,
@@ -42,6 +43,28 @@ def test_a_frozen_worker_that_comes_back_writes_nothing_and_ends_itself(trial: T
     trial.hire("w1")
     trial.forget_to_verify(3)
     until(lambda: owners(trial) == Counter(w1=PARTITIONS) and trial.applied(), why=trial.told)
+    write_down_who_writes(trial)
+    zombie.process.send_signal(signal.SIGCONT)
+    assert zombie.ended() in (1, 4), zombie.said()
+    trial.settle()
+    assert writers(trial) == {"w1"}
+    prove(trial)
+
+
+@pytest.mark.slow
+def test_a_worker_that_freezes_inside_a_transaction_holds_up_nobody(trial: Trial) -> None:
+    """It stands still while the database does what it was asked, and with all the locks of that: whoever takes over does not
+    wait for it, and what it had begun is undone."""
+    zombie = trial.worker("w0")
+    trial.feed(100)
+    until(trial.applied, why=trial.told)
+    with nothing_is_written(trial):
+        trial.feed(100)
+        await_waiting(trial)
+        zombie.process.send_signal(signal.SIGSTOP)
+    trial.surprised = True
+    trial.hire("w1")
+    until(lambda: owners(trial) == Counter(w1=PARTITIONS) and trial.applied(), 30.0, why=trial.told)
     write_down_who_writes(trial)
     zombie.process.send_signal(signal.SIGCONT)
     assert zombie.ended() in (1, 4), zombie.said()

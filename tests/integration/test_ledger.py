@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from models import policy_text
 from models.event import CaseId
@@ -174,6 +175,22 @@ def test_a_partition_taken_from_who_lives_counts_as_lost_once(database_url: str)
         loser.commit(Batch([advance(), advance(partition=1)]))
     assert losses(database_url) == {0: 0, 1: 1}
     loser.close()
+    winner.close()
+
+
+def test_who_stands_still_inside_a_transaction_is_shut_out_at_once(database_url: str) -> None:
+    first = SqlLedger(database_url, "w0")
+    first.claim(CLUSTER, [0, 1], "w0")
+    frozen = psycopg.connect(database_url, application_name="w0")
+    frozen.execute("UPDATE positions SET backend = pg_backend_pid()")
+    frozen.execute(SQL("ALTER DATABASE {} SET lock_timeout = '5s'").format(Identifier(frozen.info.dbname)))
+    frozen.commit()
+    frozen.execute("UPDATE positions SET position = 7")
+    winner = SqlLedger(database_url, "w1")
+    assert [claim.position for claim in winner.claim(CLUSTER, [0, 1], "w1")] == [0, 0]
+    with pytest.raises(psycopg.OperationalError):
+        frozen.commit()
+    first.close()
     winner.close()
 
 
