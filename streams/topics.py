@@ -41,13 +41,11 @@ class Topic:
 def declared(settings: Settings) -> tuple[Topic, ...]:
     """Every topic, as these settings want it."""
     kept = str(settings.retention_days * DAY_MS)
-    events = {
-        "retention.ms": kept,
-        # Receipt at the worker is the broker's own time, whoever produced the record.
-        "message.timestamp.type": "LogAppendTime",
-        "max.message.bytes": str(MAX_RECORD + _OVERHEAD),
-    }
-    big = {"retention.ms": kept, "max.message.bytes": str(2 * MAX_RECORD)}
+    # Receipt at the worker is the broker's own time, whoever produced the record. What was put aside is held against it,
+    # so that is the broker's time too: a host whose clock is wrong would not know its own dead letters again.
+    received = {"retention.ms": kept, "message.timestamp.type": "LogAppendTime"}
+    events = {**received, "max.message.bytes": str(MAX_RECORD + _OVERHEAD)}
+    big = {**received, "max.message.bytes": str(2 * MAX_RECORD)}
     return (
         Topic(EVENTS, "case id", "everything that happened: the record", None, events),
         Topic(INTERVALS, "case id", "closed clocks: the public turnaround feed", None, {"retention.ms": kept}),
