@@ -121,8 +121,6 @@ class Live:
     def produce(self, records: Iterable[tuple[bytes | None, bytes, int | None]]) -> None:
         """Records (key, value, partition or None for the key's own) in this order, all of them with the broker afterwards."""
         faults: list[object] = []
-        # Before it knows the partitions the client keeps records apart, and puts them behind those that come later.
-        self.producer.list_topics(EVENTS, 30)
 
         def delivered(fault: object, _: Message) -> None:
             if fault is not None:

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from models.case import Admission, Evidence, append, insert, shortened
-from models.event import Event, kind_of
+from models.event import Event, EventType, kind_of
 from models.event_types import VOIDED
 from models.policy import Kind, Policies
 from models.rates import Outcome
@@ -89,10 +89,12 @@ def _may_disprove(case: Watched, event: Event) -> bool:
 
 
 def _reconsidered(case: Watched, event: Event, policies: Policies) -> Step:
-    evidence, admission = insert(case.evidence, event)
-    if evidence is not case.evidence:
-        evidence, _ = _shortened(evidence, case.anchor, (event,), policies)
-        if evidence.events == case.evidence.events and evidence.rivals == case.evidence.rivals:
+    inserted, admission = insert(case.evidence, event)
+    evidence = inserted
+    if inserted is not case.evidence:
+        evidence, _ = _shortened(inserted, case.anchor, (event.type,), policies)
+        left_again = evidence is not inserted and evidence.events == case.evidence.events
+        if left_again and evidence.rivals == case.evidence.rivals:
             # A sign of life of long ago, which did not stay: most likely it was here before, and went.
             admission, evidence = Admission.DUPLICATE, case.evidence
     if evidence is case.evidence:
@@ -146,12 +148,13 @@ def _carried_on(case: Watched, evidence: Evidence, count: int, policies: Policie
     known, fresh = len(standing) - count, standing[-count:]
     asking = Asking(kind_of(case.id), standing[0], policies)
     folded, anchor, moved = carry_on(case.folded, case.anchor, standing, known, asking)
-    evidence, anchor = _shortened(evidence, anchor, fresh, policies)
+    kinds = [event.type for event in fresh]
+    evidence, anchor = _shortened(evidence, anchor, kinds, policies)
     outcomes = tuple(trials(fresh, asking))
     news = _News(evidence, folded, anchor, case.judged, fresh[-1].recorded, (Admission.NEWEST,) * count, outcomes)
     if known and case.under is not policies:
         return _told_whole(case, news, policies)
-    pauses = pausing(policies).intersection([event.type for event in fresh])
+    pauses = pausing(policies).intersection(kinds)
     runs = [*moved.values(), *may_pause(folded, pauses)] if pauses else list(moved.values())
     broken = folded.broken[len(case.folded.broken) :]
     if not runs and not broken:
@@ -162,11 +165,12 @@ def _carried_on(case: Watched, evidence: Evidence, count: int, policies: Policie
 
 
 def _shortened(
-    evidence: Evidence, anchor: Anchor, fresh: Iterable[Event], policies: Policies
+    evidence: Evidence, anchor: Anchor, fresh: Iterable[EventType], policies: Policies
 ) -> tuple[Evidence, Anchor]:
-    """The evidence without the signs of life that fresh ones put out of date; then the anchor's place is no place any more."""
+    """The evidence without the signs of life that events of the types `fresh` put out of date; then the anchor's place is no
+    place any more."""
     signs = concerned(policies).signs
-    if signs.isdisjoint([event.type for event in fresh]):
+    if signs.isdisjoint(fresh):
         return evidence, anchor
     kept = shortened(evidence, signs)
     return (evidence, anchor) if kept is evidence else (kept, Anchor())

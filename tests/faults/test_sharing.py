@@ -25,9 +25,19 @@ from tests.faults.owning import (
 )
 from tests.faults.proof import prove
 from tests.faults.trial import Trial
-from tests.live import PARTITIONS, until
+from tests.live import PARTITIONS, Worker, until
 
 pytestmark = pytest.mark.timeout(600)
+
+
+def wakes_too_late(trial: Trial, zombie: Worker) -> None:
+    """It comes back when `w1` has everything: it ends itself, and only `w1` writes."""
+    write_down_who_writes(trial)
+    zombie.process.send_signal(signal.SIGCONT)
+    assert zombie.ended() in (1, 4), zombie.said()
+    trial.settle()
+    assert writers(trial) == {"w1"}
+    prove(trial)
 
 
 def test_a_frozen_worker_that_comes_back_writes_nothing_and_ends_itself(trial: Trial) -> None:
@@ -43,12 +53,7 @@ def test_a_frozen_worker_that_comes_back_writes_nothing_and_ends_itself(trial: T
     trial.hire("w1")
     trial.forget_to_verify(3)
     until(lambda: owners(trial) == Counter(w1=PARTITIONS) and trial.applied(), why=trial.told)
-    write_down_who_writes(trial)
-    zombie.process.send_signal(signal.SIGCONT)
-    assert zombie.ended() in (1, 4), zombie.said()
-    trial.settle()
-    assert writers(trial) == {"w1"}
-    prove(trial)
+    wakes_too_late(trial, zombie)
 
 
 @pytest.mark.slow
@@ -65,12 +70,7 @@ def test_a_worker_that_freezes_inside_a_transaction_holds_up_nobody(trial: Trial
     trial.surprised = True
     trial.hire("w1")
     until(lambda: owners(trial) == Counter(w1=PARTITIONS) and trial.applied(), 30.0, why=trial.told)
-    write_down_who_writes(trial)
-    zombie.process.send_signal(signal.SIGCONT)
-    assert zombie.ended() in (1, 4), zombie.said()
-    trial.settle()
-    assert writers(trial) == {"w1"}
-    prove(trial)
+    wakes_too_late(trial, zombie)
 
 
 def test_workers_join_and_leave_in_mid_flow(trial: Trial) -> None:
