@@ -106,6 +106,8 @@ def board(chromium: Browser, console: Served) -> Iterator[Open]:
         page.get_by_label("Who are you?").select_option(person)
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("heading", name="Where work waits")).to_be_visible()
+        # A heading is there before the page has its styles.
+        page.wait_for_load_state("load")
         return page
 
     yield signed_in
