@@ -38,9 +38,10 @@ EVENTS = Metric(
     "rxpulse_worker_events_total",
     Shape.COUNTER,
     ("outcome",),
-    "Records of rx.events that were applied, by outcome: accepted, duplicates, id_reused, rejected, rerouted.",
+    "Records of rx.events that were applied, by outcome: accepted, duplicates, id_reused, rejected, rerouted,"
+    " after_close.",
     "rejected grows: look at rx.deadletter; id_reused grows: a sender uses ids twice; rerouted grows: a producer does"
-    " not partition by murmur2 of the subject.",
+    " not partition by murmur2 of the subject; after_close grows: a sender tells of work that ended 90 days ago and more.",
 )
 BATCH_SECONDS = Metric(
     "rxpulse_worker_batch_seconds",

@@ -29,6 +29,8 @@ class Admission(Enum):
     LATE = "late"
     DUPLICATE = "duplicate"
     ID_REUSED = "id_reused"
+    AFTER_CLOSE = "after_close"
+    """Its case, or the part of it that the event belongs to, has left: counted, and nothing changes."""
 
 
 class Evidence(Struct, frozen=True, gc=False, eq=False):

@@ -1,13 +1,14 @@
 """What is known of the worker from outside: its figures, and whether it is ready."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from metrics import catalog
 from metrics.recorder import Recorder
 from models.signals import Cleared
-from models.store.ledger import Batch
+from models.store.ledger import Batch, Tally
 from streams.backlog import Unread
 from streams.laps import Doing
 
@@ -59,7 +60,7 @@ class Watch:
         disproved = sum(fact.signal.reason is Cleared.DISPROOF for fact in batch.signals)
         self._recorder.add(catalog.CORRECTIONS, disproved, "signal")
         for advance in batch.advances:
-            for outcome in ("accepted", "duplicates", "id_reused", "rejected", "rerouted"):
+            for outcome in (field.name for field in fields(Tally)):
                 self._recorder.add(catalog.EVENTS, getattr(advance.tally, outcome), outcome)
             if advance.judged is not None:
                 self._recorder.set(catalog.JUDGED, advance.judged.timestamp())

@@ -86,8 +86,8 @@ class Facts:
     def positions(self) -> dict[int, Applied]:
         """By partition."""
         rows = self._connection.execute(
-            "SELECT partition, cluster, position, accepted, duplicates, id_reused, rejected, rerouted FROM positions"
-            " ORDER BY partition"
+            "SELECT partition, cluster, position, accepted, duplicates, id_reused, rejected, rerouted, after_close"
+            " FROM positions ORDER BY partition"
         )
         return {partition: Applied(cluster, position, Tally(*tally)) for partition, cluster, position, *tally in rows}
 

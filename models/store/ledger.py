@@ -62,6 +62,7 @@ class Tally:
     id_reused: int = 0
     rejected: int = 0
     rerouted: int = 0
+    after_close: int = 0
 
 
 TALLIED: Mapping[Admission, str] = {
@@ -69,6 +70,7 @@ TALLIED: Mapping[Admission, str] = {
     Admission.LATE: "accepted",
     Admission.DUPLICATE: "duplicates",
     Admission.ID_REUSED: "id_reused",
+    Admission.AFTER_CLOSE: "after_close",
 }
 """As what a tally counts an event that a case was given."""
 

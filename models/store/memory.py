@@ -189,6 +189,7 @@ def _move(held: _Held, advance: Advance) -> None:
         held.tally.id_reused + advance.tally.id_reused,
         held.tally.rejected + advance.tally.rejected,
         held.tally.rerouted + advance.tally.rerouted,
+        held.tally.after_close + advance.tally.after_close,
     )
     held.recorded = max((at for at in (held.recorded, advance.recorded) if at is not None), default=None)
 

@@ -50,13 +50,15 @@ class LateShare:
 @dataclass(frozen=True, slots=True)
 class Records:
     """All records of the topic. `rejected` could not be read (dead letters), `id_reused` claimed an id that another content
-    has, `rerouted` lay in a partition that is not their case's."""
+    has, `rerouted` lay in a partition that is not their case's, `after_close` came after their case, or the part of it they
+    belong to, had left the store."""
 
     accepted: int
     duplicates: int
     id_reused: int
     rejected: int
     rerouted: int
+    after_close: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ FROM outcomes WHERE {RECENT} AND {_IN_SCOPE} GROUP BY site, rate ORDER BY site, 
 """
 _RECORDS: LiteralString = """
 SELECT coalesce(sum(accepted), 0)::int8, coalesce(sum(duplicates), 0)::int8, coalesce(sum(id_reused), 0)::int8,
-    coalesce(sum(rejected), 0)::int8, coalesce(sum(rerouted), 0)::int8 FROM positions
+    coalesce(sum(rejected), 0)::int8, coalesce(sum(rerouted), 0)::int8, coalesce(sum(after_close), 0)::int8
+FROM positions
 """
 _CONFLICTS: LiteralString = f"""
 SELECT site,

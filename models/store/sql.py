@@ -198,12 +198,13 @@ _ADVANCE = """
 UPDATE positions p SET position = v.position, sequence = v.sequence, published = v.published, beat = now(),
     recorded = greatest(p.recorded, v.recorded), judged = greatest(p.judged, v.judged),
     accepted = p.accepted + v.accepted, duplicates = p.duplicates + v.duplicates,
-    id_reused = p.id_reused + v.id_reused, rejected = p.rejected + v.rejected, rerouted = p.rerouted + v.rerouted
+    id_reused = p.id_reused + v.id_reused, rejected = p.rejected + v.rejected, rerouted = p.rerouted + v.rerouted,
+    after_close = p.after_close + v.after_close
 FROM unnest(%s::int2[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::timestamptz[],
             %s::timestamptz[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[],
-            %s::int8[])
+            %s::int8[], %s::int8[])
      v(partition, epoch, was, position, sequence, published, recorded, judged, accepted, duplicates, id_reused,
-       rejected, rerouted, lowest, highest)
+       rejected, rerouted, after_close, lowest, highest)
 WHERE p.partition = v.partition AND p.epoch = v.epoch AND p.position = v.was
     AND p.sequence <= coalesce(v.lowest, p.sequence) AND coalesce(v.highest < v.sequence, true)
 """
@@ -279,11 +280,12 @@ def _advance(cursor: "Cursor[Any]", batch: Batch) -> None:
         (
             *(a.partition, a.epoch, a.was, a.position, a.sequence, a.published, a.recorded, a.judged),
             *(a.tally.accepted, a.tally.duplicates, a.tally.id_reused, a.tally.rejected, a.tally.rerouted),
+            a.tally.after_close,
             *numbers.get(a.partition, (None, None)),
         )
         for a in advances
     )
-    moved = cursor.execute(_ADVANCE, columns(rows, 15)).rowcount
+    moved = cursor.execute(_ADVANCE, columns(rows, 16)).rowcount
     if moved != len(advances):
         raise Fenced(f"only {moved} of {len(advances)} partitions are still this worker's, at the position it knows")
 

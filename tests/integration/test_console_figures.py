@@ -89,13 +89,17 @@ def test_charts_look_as_they_do_in_reports() -> None:
 
 def test_data_quality_tells_what_each_feed_sent(console: Served, story: Story) -> None:
     story.feed("/mercy/pis", "mercy", events=100, duplicates=4, unknown_types=3, dropped_fields=2, clock_skew=1)
-    story.connection.execute("UPDATE positions SET accepted = 96, duplicates = 4, rejected = 7, id_reused = 5")
+    story.connection.execute(
+        "UPDATE positions SET accepted = 96, duplicates = 4, rejected = 7, id_reused = 5, after_close = 3"
+    )
     found = console.api().get("/api/v1/quality").json()
     [feed] = found["feeds"]
     counted = {"events": 100, "duplicates": 4, "unknown_types": 3, "dropped_fields": 2, "clock_skew": 1}
     assert counted.items() <= feed.items() and feed["silent"] is None
-    assert found["records"] == {"accepted": 96, "duplicates": 4, "id_reused": 5, "rejected": 7, "rerouted": 0}
+    records = {"accepted": 96, "duplicates": 4, "id_reused": 5, "rejected": 7, "rerouted": 0, "after_close": 3}
+    assert found["records"] == records
     text = console.signed_in().get("/quality").text
+    assert "Came after their case had been put away</dt><dd><strong>3</strong>" in text
     assert "/mercy/pis" in text and "dead letters" in text
 
 

@@ -1,7 +1,7 @@
 """The worker's ledger: one suite for the store in PostgreSQL and the one in memory."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import astuple, fields, replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -13,6 +13,7 @@ from models.event import CaseId
 from models.event_types import CATALOGUE
 from models.policy import Policies
 from models.store import writing
+from models.store.facts import snapshot
 from models.store.ledger import (
     Advance,
     Batch,
@@ -147,6 +148,29 @@ def test_a_batch_acts_once_however_often_it_is_written(ledgers: Open) -> None:
     ledger.commit(batch)
     with pytest.raises(Fenced):
         ledger.commit(batch)
+
+
+@pytest.fixture
+def tally(ledgers: Open, request: pytest.FixtureRequest, memory: Memory) -> Callable[[int], Tally]:
+    """What became of the records of a partition of that store."""
+    if isinstance(ledgers("nobody"), MemoryLedger):
+        return lambda partition: memory.positions[partition].tally
+
+    def stored(partition: int) -> Tally:
+        with snapshot(request.getfixturevalue("database_url")) as facts:
+            return facts.positions()[partition].tally
+
+    return stored
+
+
+def test_what_became_of_records_is_added_up(ledgers: Open, tally: Callable[[int], Tally]) -> None:
+    ledger = ledgers("w0")
+    ledger.claim(CLUSTER, [0, 1], "w0")
+    each = Tally(*range(1, 1 + len(fields(Tally))))
+    ledger.commit(Batch([advance(tally=each), advance(partition=1, tally=Tally(after_close=9))]))
+    ledger.commit(Batch([advance(was=1, position=2, tally=each)]))
+    assert tally(0) == Tally(*(2 * count for count in astuple(each)))
+    assert tally(1) == Tally(after_close=9)
 
 
 def losses(url: str) -> dict[int, int]:

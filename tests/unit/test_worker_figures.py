@@ -20,7 +20,7 @@ def written(*steps: Step) -> MemoryRecorder:
     intervals = [IntervalFact(0, 0, 0, one) for step in steps for one in step.intervals]
     signals = [SignalFact(0, 0, 0, None, one) for step in steps for one in step.signals]
     recorder = MemoryRecorder()
-    advance = Advance(0, 1, 0, 2, 0, 0, Tally(accepted=2, duplicates=1), judged=at(9))
+    advance = Advance(0, 1, 0, 2, 0, 0, Tally(accepted=2, duplicates=1, after_close=4), judged=at(9))
     Watch(recorder).done(Batch([advance], intervals=intervals, signals=signals), 0.25)
     return recorder
 
@@ -30,6 +30,7 @@ def test_a_batch_is_shown_with_its_time_its_outcomes_and_its_facts() -> None:
     assert shown.observed[catalog.BATCH_SECONDS.name, ()] == [0.25]
     assert shown.values[catalog.EVENTS.name, ("accepted",)] == 2
     assert shown.values[catalog.EVENTS.name, ("duplicates",)] == 1
+    assert shown.values[catalog.EVENTS.name, ("after_close",)] == 4
     assert shown.values[catalog.FACTS.name, ("interval",)] == 1
     assert shown.values[catalog.JUDGED.name, ()] == at(9).timestamp()
     assert shown.values[catalog.CORRECTIONS.name, ("interval",)] == 0

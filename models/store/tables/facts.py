@@ -34,6 +34,7 @@ class Position(SQLModel, table=True):
     id_reused: int = big(zero=True)
     rejected: int = big(zero=True)
     rerouted: int = big(zero=True)
+    after_close: int = big(zero=True)
     losses: int = big(zero=True)
 
 
