@@ -18,6 +18,7 @@ from streams.arrivals import Arrivals
 from streams.cases import Cases
 from streams.commit import Committer
 from streams.deadletter import DeadLetters
+from streams.departing import Departing
 from streams.draft import Draft
 from streams.faultpoints import reached
 from streams.feed import record_of
@@ -68,6 +69,7 @@ class Loop:
         self._policies = _required(ledger.policies(None))
         self._laps = Laps(observer.spent)
         self._arrivals = Arrivals(ownership, cases, dead_letters, observer, self._laps)
+        self._departing = Departing(ledger, cases)
         self._told = 0.0
         self.stopping = Flag()
 
@@ -83,6 +85,8 @@ class Loop:
             self._laps.end(Doing.POLL)
             self._apply(messages)
             self._judge()
+            if not messages:
+                self._departing.go_on(self._ownership.partitions, self._unwritten(), self._draft)
             self._laps.end(Doing.LISTEN)
             if self._committer.idle.is_set():
                 self._tell()

@@ -19,6 +19,7 @@ from models.store.ledger import (
     Advance,
     Batch,
     Claim,
+    Departure,
     DoubtKey,
     FeedCount,
     FeedKey,
@@ -26,6 +27,7 @@ from models.store.ledger import (
     IntervalFact,
     OutcomeCount,
     OutcomeKey,
+    Rested,
     SignalFact,
     Tally,
     Tick,
@@ -168,6 +170,7 @@ class Draft:
     def __init__(self) -> None:
         self.records = 0
         self.cases: dict[CaseId, Held] = {}
+        self.departures: dict[CaseId, Departure] = {}
         self._parts: dict[int, _Part] = {}
         self._intervals: list[IntervalFact] = []
         self._signals: list[SignalFact] = []
@@ -227,6 +230,11 @@ class Draft:
         self._part(partition)
         self.cases[held.case.id] = held
 
+    def let_go(self, partition: Partition, case: Rested) -> None:
+        """A case leaves. Nothing else of it may be in a draft that is not written yet."""
+        self._part(partition)
+        self.departures[case.id] = Departure(partition.position, case)
+
     def seal(self) -> None:
         """Nothing comes to this draft any more; the next one goes on where it ends."""
         for part in self._parts.values():
@@ -246,6 +254,7 @@ class Draft:
             {(site, kind) for _, _, site, feed in self._feeds() for kind in feed.types},
             {key: by for key, by in self._doubts.items() if by},
             tell_within,
+            list(self.departures.values()),
         )
 
     def _part(self, partition: Partition) -> _Part:

@@ -14,23 +14,30 @@ from models.event import CaseId
 from models.policy import Policies
 from models.rates import Outcome
 from models.store.ledger import TALLIED, OutcomeCount, OutcomeKey, Tally
-from models.tracking import Step, Watched, tick, track
+from models.tracking import Step, Watched, departed, tick, track
 from models.wire import Decoded, Rejected
 from streams.admission import Record, crowded, examine, home, misplaced
 
 
 class Recomputed:
     """A partition as far as it was told. `ticks` are (position, judged) in order: silence up to `judged` was listened to
-    when everything below `position` was applied. `partitions` is how many the topic has."""
+    when everything below `position` was applied. `departures` are (position, case) in order: then, too, the case left.
+    `partitions` is how many the topic has."""
 
     def __init__(
-        self, partition: int, partitions: int, policies: Policies, ticks: Sequence[tuple[int, datetime]]
+        self,
+        partition: int,
+        partitions: int,
+        policies: Policies,
+        ticks: Sequence[tuple[int, datetime]],
+        departures: Sequence[tuple[int, CaseId]] = (),
     ) -> None:
         self.partition = partition
         self.cases: dict[CaseId, Watched] = {}
         self._partitions = partitions
         self._policies = policies
         self._ticks = list(reversed(ticks))
+        self._departures = list(reversed(departures))
         self._looks: list[tuple[datetime, CaseId]] = []
         self._outcomes: dict[OutcomeKey, list[int]] = {}
         self._tally = Counter[str]()
@@ -60,11 +67,24 @@ class Recomputed:
         self._track(case or Watched(subject), found)
 
     def listen(self, position: int) -> None:
-        """Silence, as it was listened to when the partition stood at `position` or before."""
+        """Silence, as it was listened to when the partition stood at `position` or before; and who left by then."""
+        while self._departures and self._departures[-1][0] <= position:
+            left_at, case = self._departures.pop()
+            self._tick(left_at)
+            self._leave(case)
+        self._tick(position)
+
+    def _tick(self, position: int) -> None:
         while self._ticks and self._ticks[-1][0] <= position:
             _, judged = self._ticks.pop()
             for case in self._due(judged):
                 self._keep(tick(case, self._policies, judged))
+
+    def _leave(self, case: CaseId) -> None:
+        """Only a finished case may leave; any other stays, and is missed in the store."""
+        there = self.cases.get(case)
+        if there is not None and there.progress is not None and there.progress.finished is not None:
+            self.cases[case] = departed(there)
 
     def _track(self, case: Watched, found: Decoded) -> None:
         if crowded(case, found.event) is not None:

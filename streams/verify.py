@@ -21,7 +21,7 @@ from models.signals import Cleared, Signal
 from models.store.facts import Applied, Facts, Standing
 from models.store.ledger import ForeignCluster
 from models.store.records import CaseRow, case_row, evidence_of
-from models.tracking import Interval, Watched
+from models.tracking import Departed, Interval, Watched
 from streams.admission import Record
 from streams.feed import extent, partitions, ranged, reader, record_of
 from streams.ownership import Extent, beginning
@@ -95,7 +95,7 @@ def verify(settings: Settings, facts: Facts, counted: Counted) -> Verified:
         total = sum(applied.position for applied in positions.values())
         records = counted(_records(consumer, positions), total, len(positions))
         for number, of_one in groupby(records, key=attrgetter("partition")):
-            told = Recomputed(number, count, policies, facts.ticks(number))
+            told = Recomputed(number, count, policies, facts.ticks(number), facts.departures(number))
             for record in of_one:
                 told.take(record)
                 verified.events += 1
@@ -155,7 +155,7 @@ def _said(value: object) -> str | None:
 
 
 def _compare_cases(told: Recomputed, facts: Facts, verified: Verified) -> None:
-    missing = dict(told.cases)
+    missing = {name: case for name, case in told.cases.items() if not isinstance(case, Departed)}
     for row in facts.cases(told.partition):
         verified.cases += 1
         case = missing.pop(row.id, None)
@@ -169,6 +169,9 @@ def _compare_cases(told: Recomputed, facts: Facts, verified: Verified) -> None:
             verified.differ(Difference("case", row.id, told.partition, "its events", "other events"))
     for name in missing:
         verified.differ(Difference("case", name, told.partition, None, "there"))
+    for position, name in facts.departures(told.partition):
+        if name not in told.cases:
+            verified.differ(Difference("departure", name, told.partition, f"at {position}", None))
 
 
 def _state(row: CaseRow) -> CaseRow:

@@ -102,6 +102,13 @@ class Facts:
         )
         return [(position, judged) for position, judged in rows]
 
+    def departures(self, partition: int) -> list[tuple[int, CaseId]]:
+        """(position, case) of each case of the partition that has left, in order."""
+        rows = self._connection.execute(
+            "SELECT position, case_id FROM departures WHERE partition = %s ORDER BY position, case_id", [partition]
+        )
+        return [(position, CaseId(case)) for position, case in rows]
+
     def cases(self, partition: int) -> Iterator[CaseRow]:
         """The cases of a partition, in no order."""
         rows = self._stream(
@@ -142,7 +149,8 @@ class Facts:
         where: LiteralString = (
             ""
             if partition is None
-            else "JOIN cases c ON c.id = s.case_id"
+            else "JOIN (SELECT id, partition FROM cases UNION ALL SELECT case_id, partition FROM departures) c"
+            " ON c.id = s.case_id"
             " WHERE c.partition = %s AND s.kind IN ('clock', 'rule') AND s.revision > 0"
         )
         rows = self._stream(
@@ -210,8 +218,11 @@ class Facts:
         rows = self._connection.execute(
             "SELECT 'case', id FROM cases WHERE partition NOT IN (SELECT partition FROM positions)"
             " UNION ALL SELECT 'interval', id FROM intervals WHERE partition NOT IN (SELECT partition FROM positions)"
+            " UNION ALL SELECT 'departure', case_id FROM departures"
+            " WHERE partition NOT IN (SELECT partition FROM positions)"
             " UNION ALL SELECT 'signal', id FROM signals s WHERE kind IN ('clock', 'rule') AND revision > 0"
             " AND NOT EXISTS (SELECT FROM cases c WHERE c.id = s.case_id)"
+            " AND NOT EXISTS (SELECT FROM departures d WHERE d.case_id = s.case_id)"
         )
         return [(what, CaseId(name)) for what, name in rows]
 

@@ -102,6 +102,33 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Rested:
+    """A finished case to which nothing was applied for a long time, and what is still told of it when it has left."""
+
+    id: CaseId
+    partition: int
+    site: str
+    priority: str
+    opened: datetime
+    finished: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """The case leaves when its partition stood at `position`: whoever recomputes must let it go there too."""
+
+    position: int
+    case: Rested
+
+
+class Walk(NamedTuple):
+    """What was found on a stretch of a walk over all cases, and where it goes on; None: this was the last stretch."""
+
+    found: list[Rested]
+    onwards: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class IntervalFact:
     """An interval under its number; `position` is that of the event or tick that gave it."""
 
@@ -186,7 +213,8 @@ DEAD_LETTER = "dead_letter"
 class Batch:
     """Everything that some records and ticks led to. `hours` has a bit for each minute in which something was recorded,
     bit 0 being the first of the hour; `seen` are (site, type) of the events. `tell_within`: a signal known longer ago than
-    that when the batch is written is old news and is not told (an age, of the policy in force)."""
+    that when the batch is written is old news and is not told (an age, of the policy in force). None of `cases` is among the
+    `departures`."""
 
     advances: Sequence[Advance]
     cases: Sequence[CaseRow] = ()
@@ -199,6 +227,7 @@ class Batch:
     seen: Collection[tuple[str, str]] = ()
     doubts: Mapping[DoubtKey, int] = field(default_factory=dict[DoubtKey, int])
     tell_within: timedelta = timedelta(minutes=15)
+    departures: Sequence[Departure] = ()
 
 
 class Ledger(Protocol):
@@ -228,7 +257,7 @@ class Ledger(Protocol):
         ...
 
     def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, tuple[Watched, datetime | None]]:
-        """The cases among these that the store knows, each with its next look."""
+        """The cases among these that the store knows, each with its next look; those that have left as Departed."""
         ...
 
     def due(self, partitions: Sequence[int], until: datetime, most: int) -> dict[int, list[tuple[datetime, CaseId]]]:
@@ -239,6 +268,12 @@ class Ledger(Protocol):
 
     def worried(self, partitions: Sequence[int], about: Collection[tuple[Kind, str]]) -> list[tuple[int, CaseId]]:
         """The cases of these partitions, with the partition, that have an open signal of one of these kinds and names."""
+        ...
+
+    def departing(self, partitions: Sequence[int], since: int) -> Walk:
+        """The cases of these partitions that may leave (RESTS), as far as they lie on the next stretch of a walk over all
+        cases, which begins at 0. None of them waits for silence to pass or has an open signal; a clock without a target
+        that still runs keeps nobody."""
         ...
 
     def commit(self, batch: Batch) -> None:

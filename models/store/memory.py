@@ -15,6 +15,7 @@ from models.store.ledger import (
     Advance,
     Batch,
     Claim,
+    Departure,
     DoubtKey,
     FeedCount,
     FeedKey,
@@ -25,13 +26,15 @@ from models.store.ledger import (
     OtherPartitions,
     OutcomeCount,
     OutcomeKey,
+    Rested,
     SignalFact,
     Tally,
     Tick,
+    Walk,
 )
 from models.store.records import CaseRow, unpack
 from models.store.revisions import STEP
-from models.tracking import Watched
+from models.tracking import RESTS, Departed, Watched
 
 
 @dataclass(slots=True)
@@ -51,6 +54,8 @@ class Memory:
     positions: dict[int, _Held] = field(default_factory=dict[int, _Held])
     cases: dict[CaseId, CaseRow] = field(default_factory=dict[CaseId, CaseRow])
     facts: list[IntervalFact | SignalFact] = field(default_factory=list[IntervalFact | SignalFact])
+    applied: dict[CaseId, datetime] = field(default_factory=dict[CaseId, datetime])
+    departures: dict[CaseId, Departure] = field(default_factory=dict[CaseId, Departure])
     ticks: list[Tick] = field(default_factory=list[Tick])
     outcomes: dict[OutcomeKey, OutcomeCount] = field(default_factory=dict[OutcomeKey, OutcomeCount])
     feeds: dict[FeedKey, FeedCount] = field(default_factory=dict[FeedKey, FeedCount])
@@ -63,8 +68,10 @@ class Memory:
     def forget(self) -> None:
         """Empties what was made from the events: revisions go on outside."""
         with self.lock:
-            for made in (self.positions, self.cases, self.outcomes, self.feeds, self.hours, self.doubts):
+            for made in (self.positions, self.cases, self.applied, self.departures):
                 made.clear()
+            for counted in (self.outcomes, self.feeds, self.hours, self.doubts):
+                counted.clear()
             for found in (self.facts, self.ticks, self.seen):
                 found.clear()
             self.cluster = None
@@ -111,7 +118,8 @@ class MemoryLedger:
 
     def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, tuple[Watched, datetime | None]]:
         known = self._memory.cases
-        return {name: unpack(name, known[name].body, policies) for name in cases if name in known}
+        found = {name: unpack(name, known[name].body, policies) for name in cases if name in known}
+        return found | {name: (Departed(name), None) for name in cases if name in self._memory.departures}
 
     def policies(self, known: Policies | None) -> Policies | None:
         return None if known is not None else self._memory.policies
@@ -132,6 +140,17 @@ class MemoryLedger:
         )
         return sorted({(partition, case) for partition, case in found if case is not None})
 
+    def departing(self, partitions: Sequence[int], since: int) -> Walk:
+        memory, before = self._memory, self.now() - RESTS
+        latest = {fact.signal.id: fact.signal for fact in memory.facts if isinstance(fact, SignalFact)}
+        worried = {signal.case for signal in latest.values() if signal.open}
+        resting = (
+            Rested(row.id, row.partition, row.site, row.priority, row.opened, row.finished)
+            for row in memory.cases.values()
+            if row.partition in partitions and row.finished is not None and row.look is None and row.id not in worried
+        )
+        return Walk([one for one in resting if memory.applied[one.id] < before], None)
+
     def commit(self, batch: Batch) -> None:
         memory = self._memory
         with memory.lock:
@@ -141,6 +160,10 @@ class MemoryLedger:
             for advance in batch.advances:
                 _move(memory.positions[advance.partition], advance)
             memory.cases.update({row.id: row for row in batch.cases})
+            memory.applied.update({row.id: self.now() for row in batch.cases})
+            for departure in batch.departures:
+                del memory.cases[departure.case.id]
+                memory.departures[departure.case.id] = departure
             memory.facts += [*batch.intervals, *batch.signals]
             memory.ticks += batch.ticks
             memory.seen |= set(batch.seen)

@@ -18,7 +18,7 @@ from models.store.forgotten import write_down
 from models.store.revisions import step_over
 
 MADE: tuple[LiteralString, ...] = (
-    *("positions", "cases", "intervals", "signals", "signal_changes", "ticks"),
+    *("positions", "cases", "departures", "intervals", "signals", "signal_changes", "ticks"),
     *("outcomes", "touched", "rate_states", "shifts", "feeds", "feed_hours", "silences", "seen_types"),
     *("judge", "worker_clocks", "doubts"),
 )

@@ -17,6 +17,7 @@ from models.event import CaseId
 from models.policy import Kind, Policies
 from models.store.changes import append_changes, signal_changes, stage_changes
 from models.store.connecting import connect
+from models.store.departing import departing, let_go
 from models.store.ledger import (
     Batch,
     Claim,
@@ -27,13 +28,14 @@ from models.store.ledger import (
     OutcomeCount,
     OutcomeKey,
     SignalFact,
+    Walk,
 )
 from models.store.policies import read_policies
 from models.store.records import unpack
 from models.store.revisions import REVISION_BASE
 from models.store.rows import interval_of
 from models.store.writing import Types, columns, merge, put, stage, together
-from models.tracking import Watched
+from models.tracking import Departed, Watched
 
 log = logging.getLogger("rxpulse.worker")
 _MICROSECOND = timedelta(microseconds=1)
@@ -93,8 +95,9 @@ class SqlLedger:
         )
 
     def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, tuple[Watched, datetime | None]]:
-        rows = self._reader.execute("SELECT id, body FROM cases WHERE id = ANY(%s)", [list(cases)], binary=True)
-        return {name: unpack(name, body, policies) for name, body in rows}
+        wanted = list(cases)
+        rows = self._reader.execute(_LOAD, [wanted, wanted], binary=True)
+        return {name: (Departed(name), None) if body is None else unpack(name, body, policies) for name, body in rows}
 
     def policies(self, known: Policies | None) -> Policies | None:
         return read_policies(self._reader, known)
@@ -113,6 +116,9 @@ class SqlLedger:
             [list(partitions), [kind.value for kind, _ in about], [name for _, name in about]],
         )
         return [(partition, CaseId(name)) for partition, name in rows]
+
+    def departing(self, partitions: Sequence[int], since: int) -> Walk:
+        return departing(self._reader, partitions, since)
 
     def commit(self, batch: Batch) -> None:
         try:
@@ -139,6 +145,7 @@ class SqlLedger:
                 put(cursor, "intervals", _INTERVAL, _INTERVAL_TYPES, map(_interval_row, batch.intervals))
                 _ticks(cursor, batch)
                 _merge_cases(cursor, batch)
+                let_go(cursor, batch.departures)
                 _merge_outcomes(cursor, batch)
                 _merge_feeds(cursor, batch)
                 _merge_seen(cursor, batch)
@@ -187,6 +194,10 @@ _CLAIM: LiteralString = f"""
 UPDATE positions SET epoch = epoch + 1, owner = %s, backend = %s, losses = losses + (partition = ANY(%s))::int
 WHERE partition = ANY(%s)
 RETURNING partition, epoch, position, sequence, published, judged, {REVISION_BASE}
+"""
+_LOAD = """
+SELECT id, body FROM cases WHERE id = ANY(%s)
+UNION ALL SELECT case_id, NULL FROM departures WHERE case_id = ANY(%s)
 """
 _DUE = """
 SELECT p, look, id FROM unnest(%s::smallint[]) p CROSS JOIN LATERAL (

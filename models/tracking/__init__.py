@@ -25,13 +25,16 @@ from models.tracking.counting import recounted, trials
 from models.tracking.folding import carry_on, fold
 from models.tracking.holding import NOTHING_YET, Story, changed, everything, may_pause, overtaken, say
 from models.tracking.issuing import changed_intervals, changed_signals
+from models.tracking.leaving import RESTS, Departed, departed, untouched
 from models.tracking.quality import SKEW, Conflicts, amended, conflicts, pace
 from models.tracking.watched import Anchor, Breakage, Folded, Held, Interval, Pace, Runs, Step, Watched
 
 __all__ = [
+    "RESTS",
     "SKEW",
     "Breakage",
     "Conflicts",
+    "Departed",
     "Entries",
     "Folded",
     "Held",
@@ -42,6 +45,7 @@ __all__ = [
     "Watched",
     "amended",
     "conflicts",
+    "departed",
     "entries",
     "pace",
     "refold",
@@ -60,6 +64,8 @@ def track(case: Watched, event: Event, policies: Policies) -> Step:
 def track_all(case: Watched, events: Sequence[Event], policies: Policies) -> Step:
     """Events of one case arrived in this order: what they lead to is what they would lead to one by one. Only what they
     say together is issued, so an order entered and verified among them has its turnaround time, and no more."""
+    if isinstance(case, Departed):
+        return untouched(case, len(events))
     case = _folded(case, policies)
     steps: list[Step] = []
     while events:
@@ -110,6 +116,8 @@ def _reconsidered(case: Watched, event: Event, policies: Policies) -> Step:
 
 def tick(case: Watched, policies: Policies, now: datetime) -> Step:
     """Time passed: silence was listened to up to `now`."""
+    if isinstance(case, Departed):
+        return untouched(case, 0)
     case = _folded(case, policies)
     judged = case.judged if case.judged > now else now
     news = _News(case.evidence, case.folded, case.anchor, judged, now)

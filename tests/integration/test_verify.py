@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -54,6 +54,27 @@ def fed(live: Live) -> None:
     live.send(*late, *events[400:], stat(1, now(), "order.verified"), other_content(events[10]), voiding(events[20]))
     live.await_applied()
     assert worker.stop() == 0
+    left = let_some_leave(live)
+    worker = live.worker()
+    live.send(*[one for one in events if one.subject in left][:20])
+    live.await_applied()
+    assert worker.stop() == 0
+
+
+def let_some_leave(live: Live) -> set[str]:
+    """The finished cases of before noon are put back as if nothing had been applied to them for long, and leave."""
+    waiting = "applied < now() - interval '90 days'"
+    live.rows(
+        "UPDATE cases SET applied = applied - interval '91 days' WHERE look IS NULL AND finished < %s AND NOT EXISTS"
+        " (SELECT FROM signals s WHERE s.case_id = id AND s.cleared IS NULL) RETURNING id",
+        datetime(2025, 1, 6, 17, tzinfo=UTC),
+    )
+    resting = {case for (case,) in live.rows(f"SELECT id FROM cases WHERE {waiting}")}
+    worker = live.worker()
+    until(lambda: not live.rows(f"SELECT FROM cases WHERE {waiting}"), why=live.told)
+    assert worker.stop() == 0
+    assert {case for (case,) in live.rows("SELECT case_id FROM departures")} == resting and len(resting) > 5
+    return resting
 
 
 def other_content(event: Event) -> Event:
@@ -120,6 +141,7 @@ def test_a_worker_s_life_is_recomputed_without_a_difference(worked: tuple[Live, 
         ticks = [tick for number in range(PARTITIONS) for tick in facts.ticks(number)]
     assert sum(t.rejected for t in tallies) == 1 and sum(t.rerouted for t in tallies) == 1
     assert sum(t.duplicates for t in tallies) == 30 and sum(t.id_reused for t in tallies) == 1
+    assert sum(t.after_close for t in tallies) == 20
     assert len(ticks) > PARTITIONS
     assert min(document[f"{what}_compared"] for what in ("cases", "intervals", "signals")) > 10
 
@@ -157,6 +179,21 @@ SPOILED = {
     ),
     "an event counted twice": ("UPDATE positions SET accepted = accepted + 1 WHERE partition = 1", "tally"),
     "a signal of no case": ("UPDATE signals SET case_id = 'order/nobody' WHERE case_id = 'order/1'", "signal"),
+    "a case that left unseen": ("DELETE FROM departures WHERE case_id = (SELECT min(case_id) FROM departures)", "case"),
+    "a case that left too early": (
+        "UPDATE departures SET position = 0 WHERE case_id = (SELECT min(case_id) FROM departures)",
+        "tally",
+    ),
+    "a case that left and is there": (
+        "INSERT INTO cases SELECT d.case_id, d.partition, c.site, kind, c.priority, waits, since, c.opened, c.finished,"
+        " look, pace, applied, body FROM cases c, departures d ORDER BY d.case_id, c.id LIMIT 1",
+        "case",
+    ),
+    "a case that left and never was": (
+        "INSERT INTO departures SELECT 'order/nobody', partition, position, site, priority, opened, finished, departed"
+        " FROM departures LIMIT 1",
+        "departure",
+    ),
     "a forgotten tick": ("DELETE FROM ticks", "signal"),
 }
 

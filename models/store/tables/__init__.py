@@ -7,6 +7,7 @@ escalation) is one row that is written again. All times are UTC with time zone, 
 
 from models.store.tables.facts import (
     Case,
+    DepartureRow,
     Forgotten,
     IntervalRow,
     Position,
@@ -49,6 +50,7 @@ __all__ = [
     "AuditRow",
     "Case",
     "DeliveryRow",
+    "DepartureRow",
     "Doubt",
     "EscalationEntry",
     "EscalationRow",

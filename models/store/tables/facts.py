@@ -62,6 +62,21 @@ class Case(SQLModel, table=True):
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+class DepartureRow(SQLModel, table=True):
+    """A finished case that has left `cases`, when its partition stood at `position`; what comes of it afterwards is counted
+    and changes nothing. `site` to `finished` are what is still told of it."""
+
+    __tablename__ = "departures"
+    case_id: str = words(key=True)
+    partition: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    position: int = big()
+    site: str = words()
+    priority: str = words()
+    opened: datetime = instant()
+    finished: datetime = instant()
+    departed: datetime = instant(now=True)
+
+
 class IntervalRow(SQLModel, table=True):
     """A reading of a stopped clock, numbered within its partition; of one `id` the highest revision counts. It lies in the
     month in which its clock stopped; the number alone makes it one of a kind (the ledger gives none twice), `stopped` is in
