@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from console.auth import Caller, Door, Refused
+from console.auth import Caller, Door, Refused, SignedIn
 from console.listing import labels
 from console.pages import notice, page
 from console.showing import PRIORITIES, Words, age
@@ -16,11 +16,16 @@ from console.timeline import SCALE, Bar, timeline
 from models.event import Event
 from models.event_types import CATALOGUE
 from models.policy import Policies
-from models.store.casebook import Casefile
+from models.store.casebook import Casefile, PutAway
 from models.store.console import ConsoleStore
 from models.store.items import EscalationItem, SignalItem
+from models.tracking import RESTS
 
 NOT_THERE = "There is no such case, or none at the sites that you look after."
+_MISSING: dict[int | str, dict[str, object]] = {
+    404: {"description": "There is no such case."},
+    410: {"description": "The case ended long ago and was put away; the answer says when."},
+}
 _KNOWN_LATER = timedelta(minutes=1)
 _PLAIN = (
     "stage",
@@ -119,20 +124,43 @@ def router(store: ConsoleStore, door: Door) -> APIRouter:
         who = door.signed_in(request)
         found, policies = store.casefile(case, who.rights), store.policies()
         if found is None or policies is None:
-            return notice(HTTPStatus.NOT_FOUND, "Not found", NOT_THERE)
+            return _missing(store, case, who)
         store.record(who.name, "case", case)
         return page("case.html", **said(found, policies), session=who.session)
 
-    @routes.get("/api/v1/cases/{case:path}", tags=["cases"], responses={404: {"description": "There is no such case."}})
+    @routes.get("/api/v1/cases/{case:path}", tags=["cases"], responses=_MISSING)
     def read(case: str, caller: Annotated[Caller, Depends(door.caller)]) -> CaseAnswer:
         """One case: its events, its clocks, its signals and escalations. The id has the kind before a slash."""
         found, policies = store.casefile(case, caller.rights), store.policies()
         if found is None or policies is None:
+            gone = store.put_away(case, caller.rights)
+            if gone is not None:
+                raise Refused(HTTPStatus.GONE, _put_away(gone, Words(store.policy())))
             raise Refused(HTTPStatus.NOT_FOUND, NOT_THERE)
         store.record(caller.name, "case", case)
         return _answer(found, policies)
 
     return routes
+
+
+def _missing(store: ConsoleStore, case: str, who: SignedIn) -> Response:
+    """Of a case that was put away a page that says so."""
+    gone = store.put_away(case, who.rights)
+    if gone is None:
+        return notice(HTTPStatus.NOT_FOUND, "Not found", NOT_THERE)
+    store.record(who.name, "case", case)
+    words = Words(store.policy())
+    return page(
+        "put_away.html", HTTPStatus.GONE, case=case, text=_put_away(gone, words), words=words, session=who.session
+    )
+
+
+def _put_away(gone: PutAway, words: Words) -> str:
+    ended, left = words.day(gone.finished, gone.site), words.day(gone.departed, gone.site)
+    return (
+        f"This case ended on {ended} and was put away on {left}, when nothing had come of it for {RESTS.days} days. Its"
+        " turnaround times and signals stay in the lists and reports; what comes of it now is counted and changes nothing."
+    )
 
 
 def said(found: Casefile, policies: Policies) -> dict[str, object]:

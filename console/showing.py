@@ -161,6 +161,10 @@ class Words:
         """Day and second; as `clock_time`."""
         return self._said(instant, site, "{0.day} {0:%b %H:%M:%S}")
 
+    def day(self, instant: datetime, site: str) -> str:
+        """Day and year; as `clock_time`."""
+        return self._said(instant, site, "{0.day} {0:%b %Y}")
+
     def minute(self, instant: datetime, site: str) -> str:
         """Day and minute; as `clock_time`."""
         return self._said(instant, site, "{0.day} {0:%b %H:%M}")

@@ -167,6 +167,15 @@ class Story:
         )
         return row.id
 
+    def put_away(self, case: str, finished: datetime, departed: datetime) -> None:
+        """The case has left the store as the worker lets it go."""
+        self.connection.execute(
+            "WITH gone AS (DELETE FROM cases WHERE id = %s RETURNING *)"
+            " INSERT INTO departures (case_id, partition, position, site, priority, opened, finished, departed)"
+            " SELECT id, partition, 7, site, priority, opened, %s, %s FROM gone",
+            [case, finished, departed],
+        )
+
     def event(self, kind: str, minutes: float, case: str = "order/7f3a1c9e", **said: object) -> Event:
         """An event of so many minutes ago."""
         known = said.pop("recorded", minutes)

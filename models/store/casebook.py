@@ -62,7 +62,26 @@ def casefile(connection: "Connection[Any]", case: str, policies: Policies, right
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PutAway:
+    """A case that has left the hot store: when it ended, and when it left (UTC)."""
+
+    site: Site
+    finished: datetime
+    departed: datetime
+
+
+def put_away(connection: "Connection[Any]", case: str, rights: Rights) -> PutAway | None:
+    """The case of this id that has left; None where none has at any site of `rights`."""
+    row = connection.execute("SELECT site, finished, departed FROM departures WHERE case_id = %s", [case]).fetchone()
+    return PutAway(*row) if row is not None and rights.at(row[0]) else None
+
+
 def known(connection: "Connection[Any]", keys: "list[str]", rights: Rights) -> list[str]:
-    """Those of these ids that are cases at the sites of `rights`, newest first."""
-    rows = connection.execute("SELECT id, site FROM cases WHERE id = ANY(%s) ORDER BY opened DESC, id", [keys])
-    return [case for case, site in rows if rights.at(site)]
+    """Those of these ids that are cases at the sites of `rights`, newest first; those that have left the store too."""
+    rows = connection.execute(
+        "SELECT id, site, opened FROM cases WHERE id = ANY(%s) UNION ALL SELECT case_id, site, opened FROM departures"
+        " WHERE case_id = ANY(%s) ORDER BY opened DESC, id",
+        [keys, keys],
+    )
+    return [case for case, site, _ in rows if rights.at(site)]

@@ -60,8 +60,11 @@ def figures(database_url: str) -> Figures | None:
         )
         silent = silent_feeds(connection)
         cases = rows(
-            "SELECT kind, count(*) FILTER (WHERE finished IS NULL), count(*) FILTER (WHERE finished IS NULL AND pace ="
-            " 'late'), count(*) FROM cases GROUP BY kind ORDER BY kind"
+            "SELECT kind, sum(open)::int8, sum(late)::int8, sum(total)::int8 FROM ("
+            " SELECT kind, count(*) FILTER (WHERE finished IS NULL) AS open, count(*) FILTER (WHERE finished IS NULL AND"
+            " pace = 'late') AS late, count(*) AS total FROM cases GROUP BY kind"
+            " UNION ALL SELECT split_part(case_id, '/', 1), 0, 0, count(*) FROM departures GROUP BY 1"
+            ") c GROUP BY kind ORDER BY kind"
         )
         signals = rows("SELECT count(*) FILTER (WHERE cleared IS NULL), count(*) FROM signals")[0]
         telling = rows(

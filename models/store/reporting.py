@@ -369,12 +369,13 @@ _TOLD: LiteralString = f"SELECT told, count(*) {_COUNTED} GROUP BY 1 ORDER BY 2 
 # As it stood when the week ended: a rise of severity afterwards moves `raised` of the signal as it now stands. What was over
 # by then is over in the signal as it now stands too, so that years of changes need not be read.
 _OPEN: LiteralString = """
-SELECT s.kind, s.name, s.severity, s.case_id, s.raised, c.priority, c.opened FROM (
+SELECT s.kind, s.name, s.severity, s.case_id, s.raised, coalesce(c.priority, d.priority),
+    coalesce(c.opened, d.opened) FROM (
     SELECT DISTINCT ON (h.id) h.* FROM signals later JOIN signal_changes h ON h.id = later.id
     WHERE later.site = %(site)s AND (later.cleared IS NULL OR later.cleared >= %(ends)s OR later.raised >= %(ends)s)
     AND h.site = %(site)s AND h.raised < %(ends)s ORDER BY h.id, h.revision DESC
 ) s LEFT JOIN signals now ON now.id = s.id AND now.cleared_by IS NOT NULL AND now.cleared < %(ends)s
-LEFT JOIN cases c ON c.id = s.case_id
+LEFT JOIN cases c ON c.id = s.case_id LEFT JOIN departures d ON d.case_id = s.case_id
 WHERE s.kind IN ('clock', 'rule') AND now.id IS NULL AND (s.cleared IS NULL OR s.cleared >= %(ends)s)
 AND s.reason IS DISTINCT FROM 'disproof' ORDER BY s.severity, s.raised, s.id
 """

@@ -9,6 +9,7 @@ import pytest
 import console as package
 from metrics import svg
 from metrics.turnaround import figures
+from models.store import figures as store_figures
 from tests.console import Served, Story
 
 
@@ -101,6 +102,17 @@ def test_data_quality_tells_what_each_feed_sent(console: Served, story: Story) -
     text = console.signed_in().get("/quality").text
     assert "Came after their case had been put away</dt><dd><strong>3</strong>" in text
     assert "/mercy/pis" in text and "dead letters" in text
+
+
+def test_the_status_counts_cases_that_were_put_away_among_all(story: Story, database_url: str) -> None:
+    for name in ("order/1", "order/2", "fill/1"):
+        story.case(name, None, "", 5, "on_time", finished=story.now)
+    story.case("order/3", "verify", "", 5, "late")
+    for name in ("order/1", "fill/1"):
+        story.put_away(name, story.now, story.now)
+    found = store_figures.figures(database_url)
+    assert found is not None
+    assert found.cases == {"order": store_figures.CaseFigure(1, 1, 3), "fill": store_figures.CaseFigure(0, 0, 1)}
 
 
 def test_facts_that_cannot_be_are_counted_by_site_and_dead_letters_by_reason(console: Served, story: Story) -> None:

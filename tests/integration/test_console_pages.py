@@ -1,12 +1,15 @@
 """The pages beside the board, over a real database: one case, the lists, the story of an escalation."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from models.links import sign
+from models.store.auditing import ref_of
 from models.store.linking import signing_key
+from models.store.rights import Role
 from tests.console import MINUTE, Served, Story, a_late_order, csrf_in, csrf_of
 from workflows.notify.mail import text as mail_text
 
@@ -82,6 +85,30 @@ def test_a_case_shows_what_was_wrong_and_who_was_told(console: Served, story: St
 def test_a_case_that_is_not_there_is_not_found(console: Served, story: Story, case: str) -> None:
     assert console.signed_in().get(f"/cases/{case}").status_code == 404
     assert console.api().get(f"/api/v1/cases/{case}").status_code == 404
+
+
+def put_away(story: Story) -> str:
+    case = a_late_order(story)
+    story.put_away(case, datetime(2025, 8, 21, 9, tzinfo=UTC), datetime(2025, 11, 20, 9, tzinfo=UTC))
+    return case
+
+
+def test_a_case_that_was_put_away_says_when_and_leads_to_what_is_left(console: Served, story: Story) -> None:
+    case = put_away(story)
+    page = console.signed_in().get(f"/cases/{case}")
+    assert page.status_code == 410
+    assert "ended on 21 Aug 2025 and was put away on 20 Nov 2025" in page.text
+    assert f'href="/signals?state=all&amp;case={case}"' in page.text
+    answer = console.api().get(f"/api/v1/cases/{case}")
+    assert answer.status_code == 410 and "put away on 20 Nov 2025" in answer.json()["detail"]
+    looked = story.connection.execute("SELECT count(*) FROM audit WHERE what = 'case' AND ref = %s", [ref_of(case)])
+    assert looked.fetchone() == (1,)
+
+
+def test_a_case_that_was_put_away_is_none_for_who_does_not_look_after_its_site(console: Served, story: Story) -> None:
+    case = put_away(story)
+    browser = console.account("ana", Role.ADMIN, "elm")
+    assert browser.get(f"/cases/{case}").status_code == 404 == browser.get(f"/api/v1/cases/{case}").status_code
 
 
 @pytest.mark.parametrize("path", ["/cases/order/%00", "/escalations/a%00", "/signals?name=%00", "/api/v1/cases/%00"])

@@ -69,6 +69,13 @@ def test_a_case_of_another_site_is_not_found(console: Served, story: Story) -> N
     assert search(console.account("ana", Role.ADMIN, "elm"), NUMBER).status_code == 404
 
 
+def test_a_case_that_was_put_away_is_found(console: Served, story: Story) -> None:
+    case = order(story)
+    story.put_away(case, story.now, story.now)
+    assert search(console.signed_in(), NUMBER).headers["location"] == f"/cases/{case}"
+    assert search(console.account("ana", Role.ADMIN, "elm"), NUMBER).status_code == 404
+
+
 def test_a_search_wants_the_word_of_its_session(console: Served) -> None:
     assert console.signed_in().post("/search", data={"number": NUMBER}).status_code == 403
 

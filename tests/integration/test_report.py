@@ -210,6 +210,25 @@ def test_a_case_that_was_open_at_the_weeks_end_stays_so_when_it_gets_worse_or_en
         assert store.facts(seen).open_total == before.open_total > 0
 
 
+def test_what_was_open_is_said_with_its_case_when_that_has_left_the_store(lived: str) -> None:
+    with reporting(lived) as store:
+        policies = store.policies()
+        assert policies is not None
+        seen = Window.of("mercy", zone_of(policies, "mercy"), _last(lived))
+        before = store.facts(seen).still_open
+    case = next(one.case for one in before if one.case is not None)
+    with connect(lived, "test", autocommit=True) as connection:
+        connection.execute("CREATE TEMP TABLE kept AS SELECT * FROM cases")
+        connection.execute("DELETE FROM cases WHERE id = %s", [case])
+        connection.execute(
+            "INSERT INTO departures SELECT id, partition, 1, site, priority, opened, opened FROM kept WHERE id = %s",
+            [case],
+        )
+        with reporting(lived) as store:
+            assert store.facts(seen).still_open == before
+        connection.execute("INSERT INTO cases SELECT * FROM kept WHERE id = %s", [case])
+
+
 def test_alarms_are_counted_up_to_six_hours_after_the_week(lived: str) -> None:
     week = _last(lived)
     ends = week.ends(ZONE)

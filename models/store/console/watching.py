@@ -110,6 +110,11 @@ class Watching(PolicyStore):
         with self._snapshot() as connection:
             return casebook.casefile(connection, case, policies, rights)
 
+    def put_away(self, case: str, rights: Rights) -> casebook.PutAway | None:
+        """As `casebook.put_away`."""
+        with self._connection() as connection:
+            return casebook.put_away(connection, case, rights)
+
     def known(self, cases: Sequence[str], rights: Rights) -> list[str]:
         """As `casebook.known`."""
         with self._connection() as connection:
