@@ -178,6 +178,7 @@ def said(found: Casefile, policies: Policies) -> dict[str, object]:
         "states": BARS,
         "events": lines(found),
         "rivals": len(found.case.evidence.rivals),
+        "left": _left(found, words),
         "since": lambda instant: age(found.now - instant),
         "labels": labels(),
     }
@@ -221,6 +222,16 @@ def _stations(found: Casefile) -> str:
     """The stations that had it in hand, by which people tell it from its neighbours."""
     named = (event.data.get("station") for event in found.case.evidence.standing)
     return ", ".join(dict.fromkeys(name for name in named if name))
+
+
+def _left(found: Casefile, words: Words) -> str:
+    """What a case that goes on for years keeps no longer; empty where it keeps everything."""
+    trimmed = found.case.evidence.trimmed
+    if trimmed is None:
+        return ""
+    of = (("readings", trimmed.readings), ("other events", trimmed.until))
+    parts = [f"{what} of before {words.moment(since, found.site)}" for what, since in of if since > found.opened]
+    return " and ".join(parts)
 
 
 def _in_words(bar: Bar, words: Words, found: Casefile) -> str:

@@ -4,11 +4,12 @@ Places on the scale are whole numbers from 0 to SCALE, so that a picture fits an
 is: a clock that runs is drawn up to the instant that is given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models import clocks
+from models.case import Evidence
 from models.clocks import Run
 from models.elapsed import net
 from models.event import Event
@@ -67,12 +68,20 @@ def timeline(case: Watched, policies: Policies, now: datetime) -> Timeline:
     standing = case.evidence.standing
     runs = sorted(_instances(case, policies, now), key=lambda run: (run.start.time, run.clock.name, run.key))
     ends = [run.over or now for run in runs]
-    begins = standing[0].time
+    begins = _begins(case.evidence, runs)
     finishes = max([standing[-1].time, *ends, begins + timedelta(seconds=1)])
     dues = [due for run in runs if (due := _due(run, standing)) is not None]
     near = [due for due in dues if due <= begins + (finishes - begins) * _ROOM]
     scale = _Scale(begins, max([finishes, *near]))
     return Timeline(begins, scale.finishes, tuple(_bar(run, standing, now, scale) for run in runs))
+
+
+def _begins(evidence: Evidence, runs: Iterable[Run]) -> datetime:
+    """With the first event; of a case from which much has left, where that ends or with what still runs from before."""
+    first = evidence.standing[0].time
+    if evidence.trimmed is None:
+        return first
+    return max(first, min([evidence.trimmed.until, *(run.start.time for run in runs)]))
 
 
 @dataclass(frozen=True, slots=True)

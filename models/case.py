@@ -7,8 +7,8 @@ said, the queue in which the case waits, and whether it is finished.
 """
 
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from enum import Enum
 from itertools import groupby, islice
 from typing import Any, NamedTuple, cast
@@ -37,17 +37,31 @@ class Evidence(Struct, frozen=True, gc=False, eq=False):
     """The events of a case. `events` holds one a identity in canonical order; `rivals` the other contents that claimed an
     identity already taken. `standing` leaves out what was taken back and the taking back itself.
 
+    `trimmed` says what left it, None: nothing ever did.
+
     The last only saves time, None where it was not gathered."""
 
     events: tuple[Event, ...] = ()
     rivals: tuple[Event, ...] = ()
     standing: tuple[Event, ...] = ()
+    trimmed: "Trimmed | None" = None
     gathered: "Gathered | None" = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Evidence):
             return NotImplemented
-        return (self.events, self.rivals, self.standing) == (other.events, other.rivals, other.standing)
+        ours = (self.events, self.rivals, self.standing, self.trimmed)
+        return ours == (other.events, other.rivals, other.standing, other.trimmed)
+
+
+class Trimmed(Struct, frozen=True, gc=False):
+    """What left a standing case that grew long. Of the events before `until` only some stay, and they move nothing any more
+    but the clocks of which an instance was running at `until`: `running` has the ids of these. Of readings, which move nothing
+    at all, only some of those before `readings` stay. UTC, both exclusive; the beginning of time: none left."""
+
+    until: datetime
+    readings: datetime
+    running: frozenset[str]
 
 
 class Gathered(NamedTuple):
@@ -106,7 +120,7 @@ def insert(evidence: Evidence, event: Event) -> tuple[Evidence, Admission]:
     for known in evidence.events:
         if known.id == event.id and known.source == event.source:
             return _rival(evidence, known, event)
-    return settled(ordered((*evidence.events, event)), evidence.rivals), Admission.LATE
+    return settled(ordered((*evidence.events, event)), evidence.rivals, evidence.trimmed), Admission.LATE
 
 
 def append(evidence: Evidence, events: Sequence[Event]) -> tuple[Evidence, int]:
@@ -128,7 +142,7 @@ def append(evidence: Evidence, events: Sequence[Event]) -> tuple[Evidence, int]:
         return evidence, 0
     together = tuple(known)
     standing = together if evidence.standing is evidence.events else (*evidence.standing, *events[:count])
-    return Evidence(together, evidence.rivals, standing, gathered), count
+    return Evidence(together, evidence.rivals, standing, evidence.trimmed, gathered), count
 
 
 def _comes_last(events: Sequence[Event], event: Event) -> bool:
@@ -167,33 +181,17 @@ def _rival(evidence: Evidence, known: Event, event: Event) -> tuple[Evidence, Ad
     others = tuple(e for e in evidence.rivals if identity(e) != identity(known))
     rivals = (*others, *(claim for claim in claims if claim is not winner))
     events = ordered(winner if e is known else e for e in evidence.events)
-    return settled(events, rivals), Admission.ID_REUSED if same is None else Admission.DUPLICATE
+    further = settled(events, rivals, evidence.trimmed)
+    return further, Admission.ID_REUSED if same is None else Admission.DUPLICATE
 
 
-def settled(events: tuple[Event, ...], rivals: tuple[Event, ...]) -> Evidence:
-    """The evidence of these events, given in canonical order, and of the rivals to their identities."""
+def settled(events: tuple[Event, ...], rivals: tuple[Event, ...], trimmed: Trimmed | None = None) -> Evidence:
+    """The evidence of these events, given in canonical order, and of the rivals to their identities, after what left."""
     gathered = _gathered(events)
     if not any(event.type == VOIDED for event in events):
-        return Evidence(events, rivals, events, gathered)
+        return Evidence(events, rivals, events, trimmed, gathered)
     standing = tuple(e for e in events if e.type != VOIDED and identity(e) not in gathered.voided)
-    return Evidence(events, rivals, standing, gathered)
-
-
-def shortened(evidence: Evidence, signs: Container[EventType]) -> Evidence:
-    """The evidence without the signs of life of long ago, which say nothing any more: of events of the types `signs` the first
-    stays, and those of the latest one's day and of the day before (UTC), so that one that comes again within a day is known. The
-    same object where none goes. Whatever their order and however often this is done in between, the same ones stay."""
-    told = [event for event in evidence.events if event.type in signs]
-    if len(told) < 3:
-        return evidence
-    begins = told[-1].time.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-    first = min(told, key=_among_signs)
-    kept = tuple(e for e in evidence.events if e.type not in signs or e is first or e.time >= begins)
-    return evidence if len(kept) == len(evidence.events) else settled(kept, evidence.rivals)
-
-
-def _among_signs(event: Event) -> tuple[datetime, datetime, Source, str]:
-    return (event.time, event.recorded, event.source, event.id)
+    return Evidence(events, rivals, standing, trimmed, gathered)
 
 
 def _gathered(events: Iterable[Event]) -> Gathered:

@@ -315,7 +315,11 @@ class Policies:
         """The version in force at an instant."""
         if len(self.versions) == 1:
             return self.versions[0]
-        return self.versions[max(bisect_right(self.effective, instant) - 1, 0)]
+        return self.versions[self.until(instant) - 1]
+
+    def until(self, instant: datetime) -> int:
+        """How many versions are in force by then, of which the first always is."""
+        return max(bisect_right(self.effective, instant), 1)
 
     @property
     def latest(self) -> Policy:

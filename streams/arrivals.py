@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from models.case import Admission, comes_first, ordered
-from models.event import CaseId
+from models.event import CaseId, kind_of
+from models.event_types import STANDING
 from models.policy import Policies
 from models.store.records import packed
-from models.tracking import track_all
+from models.tracking import Step, Watched, track_all
+from models.tracking.trimming import receive
 from models.wire import Decoded, Rejected
 from streams.admission import LARGEST_CASE, Misplaced, Record, crowded, examine, home, misplaced
 from streams.cases import Cases, unseen
@@ -165,18 +167,34 @@ class _Taking:
 
     def _track(self, arrived: _Arrived) -> None:
         """What arrived of a case."""
-        held, found = arrived.held, in_order(arrived.found)
+        held, found = arrived.held, arrived.found
         if not found:
             return
-        step = track_all(held.case, [one.event for one in found], self._policies)
-        self.refolded += step.admissions.count(Admission.LATE)
-        self._draft.track(arrived.partition, held.case, found, step)
-        if step.case is not held.case:
-            rows = packed(step.case.evidence, held.packed)
-            now = arrived.held = Held(held.partition, step.case, step.look, rows)
-            self._cases.put(step.case.id, now)
-            self._draft.cases[step.case.id] = now
+        case = self._one_by_one(arrived) if kind_of(held.case.id) in STANDING else self._together(arrived)
+        if case is not held.case:
+            now = arrived.held = Held(held.partition, case, case.look, packed(case.evidence, held.packed))
+            self._cases.put(case.id, now)
+            self._draft.cases[case.id] = now
         arrived.found = []
+
+    def _together(self, arrived: _Arrived) -> Watched:
+        case, found = arrived.held.case, in_order(arrived.found)
+        step = track_all(case, [one.event for one in found], self._policies)
+        self._led_to(arrived.partition, case, found, step)
+        return step.case
+
+    def _one_by_one(self, arrived: _Arrived) -> Watched:
+        """The events of a case that never ends, in the order in which they were read: what leaves it depends on that."""
+        case = arrived.held.case
+        for one in arrived.found:
+            received = receive(case, one.event, self._policies)
+            self._led_to(arrived.partition, case, (one,), received.step)
+            case = received.case
+        return case
+
+    def _led_to(self, partition: Partition, case: Watched, found: Sequence[Decoded], step: Step) -> None:
+        self.refolded += step.admissions.count(Admission.LATE)
+        self._draft.track(partition, case, found, step)
 
     def _put_aside(self, record: Record, why: Rejected, *, counts: bool) -> None:
         self._draft.put_aside(self._partitions[record.partition], why.reason, record.received)

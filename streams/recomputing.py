@@ -5,7 +5,7 @@ instants at which the worker did.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from heapq import heapify, heappop, heappush
@@ -13,8 +13,10 @@ from heapq import heapify, heappop, heappush
 from models.event import CaseId
 from models.policy import Policies
 from models.rates import Outcome
+from models.signals import Signal
 from models.store.ledger import TALLIED, OutcomeCount, OutcomeKey, Tally
-from models.tracking import Step, Watched, departed, tick, track
+from models.tracking import Interval, Watched, departed, tick
+from models.tracking.trimming import NOTHING, Settled, receive
 from models.wire import Decoded, Rejected
 from streams.admission import Record, crowded, examine, home, misplaced
 
@@ -34,6 +36,7 @@ class Recomputed:
     ) -> None:
         self.partition = partition
         self.cases: dict[CaseId, Watched] = {}
+        self._settled: list[Settled] = []
         self._partitions = partitions
         self._policies = policies
         self._ticks = list(reversed(ticks))
@@ -51,6 +54,20 @@ class Recomputed:
     def outcomes(self) -> dict[OutcomeKey, OutcomeCount]:
         """The trials, as far as any stand."""
         return {key: OutcomeCount(*counts) for key, counts in self._outcomes.items() if any(counts)}
+
+    def intervals(self) -> Iterator[Interval]:
+        """The turnaround times of every case, as last issued."""
+        for settled in self._settled:
+            yield from settled.intervals
+        for case in self.cases.values():
+            yield from case.intervals.values()
+
+    def signals(self) -> Iterator[Signal]:
+        """The signals of every case, as last issued."""
+        for settled in self._settled:
+            yield from settled.signals
+        for case in self.cases.values():
+            yield from case.signals.values()
 
     def take(self, record: Record) -> None:
         """The next record."""
@@ -78,7 +95,7 @@ class Recomputed:
         while self._ticks and self._ticks[-1][0] <= position:
             _, judged = self._ticks.pop()
             for case in self._due(judged):
-                self._keep(tick(case, self._policies, judged))
+                self._keep(tick(case, self._policies, judged).case)
 
     def _leave(self, case: CaseId) -> None:
         """Only a finished case may leave; any other stays, and is missed in the store."""
@@ -90,15 +107,17 @@ class Recomputed:
         if crowded(case, found.event) is not None:
             self._tally["rejected"] += 1
             return
-        step = track(case, found.event, self._policies)
-        self._tally[TALLIED[step.admissions[0]]] += 1
-        self._keep(step)
-        self._count(step.outcomes)
+        received = receive(case, found.event, self._policies)
+        self._tally[TALLIED[received.step.admissions[0]]] += 1
+        self._count(received.step.outcomes)
+        self._keep(received.case)
+        if received.settled is not NOTHING:
+            self._settled.append(received.settled)
 
-    def _keep(self, step: Step) -> None:
-        self.cases[step.case.id] = step.case
-        if step.look is not None:
-            heappush(self._looks, (step.look, step.case.id))
+    def _keep(self, case: Watched) -> None:
+        self.cases[case.id] = case
+        if case.look is not None:
+            heappush(self._looks, (case.look, case.id))
             if len(self._looks) > 4 * len(self.cases) + 1000:
                 self._looks = [(case.look, name) for name, case in self.cases.items() if case.look is not None]
                 heapify(self._looks)

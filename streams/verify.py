@@ -187,12 +187,7 @@ def _same_evidence(row: CaseRow, case: Watched) -> bool:
 def _compare_intervals(told: Recomputed, facts: Facts, verified: Verified) -> None:
     """Latest, not retracted; how often an interval was issued again depends on when its evidence was read. What is no longer
     kept is not compared, on either side."""
-    missing = {
-        one.id: _plain(one)
-        for case in told.cases.values()
-        for one in case.intervals.values()
-        if not one.retracted and _is_kept(one, verified)
-    }
+    missing = {one.id: _plain(one) for one in told.intervals() if not one.retracted and _is_kept(one, verified)}
     for stored in map(_plain, facts.intervals(told.partition)):
         if not _is_kept(stored, verified):
             continue
@@ -215,7 +210,7 @@ def _plain(one: Interval) -> Interval:
 def _compare_signals(told: Recomputed, facts: Facts, verified: Verified) -> None:
     """When raised, when and why cleared. What a person cleared is taken from the store: no topic tells of it. A signal that
     evidence took back never stood: whether it was raised before that depends on what was read together."""
-    missing = {one.id: one for case in told.cases.values() for one in case.signals.values()}
+    missing = {one.id: one for one in told.signals()}
     for standing in facts.signals(told.partition):
         verified.signals += 1
         here = missing.pop(standing.signal.id, None)

@@ -26,7 +26,8 @@ from models.store.messages import Voice
 from models.store.records import case_row
 from models.store.rights import Rights, Role
 from models.store.rows import signal_of
-from models.tracking import Watched, tick, track
+from models.tracking import Watched, tick
+from models.tracking.trimming import receive
 
 DEMO = Path(policy_text.__file__).parent.parent / "defaults" / "demo.toml"
 KEY = "a-key-of-this-installation-0123"
@@ -154,7 +155,7 @@ class Story:
         policies = Policies.only(self.policy)
         case = Watched(events[0].subject)
         for one in events:
-            case = track(case, one, policies).case
+            case = receive(case, one, policies).case
         step = tick(case, policies, judged or self.now)
         row = case_row(step.case, 0, step.look)
         self.connection.execute(

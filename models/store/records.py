@@ -13,7 +13,7 @@ from typing import Any, cast
 import msgspec
 from msgspec.structs import replace
 
-from models.case import Evidence, settled
+from models.case import Evidence, Trimmed, settled
 from models.event import CaseId, Data, Event, EventType, Source, kind_of
 from models.policy import Policies
 from models.signals import Cleared, Signal
@@ -29,6 +29,7 @@ class _Body(msgspec.Struct, array_like=True, frozen=True):
     judged: datetime | None
     intervals: list[Interval]
     signals: list[Signal]
+    trimmed: Trimmed | None = None
 
 
 class Packed(msgspec.Struct, frozen=True, gc=False):
@@ -106,15 +107,15 @@ def _array_of(count: int) -> bytes:
 
 def _pack(case: Watched, events: Packed) -> bytes:
     # A _Body, as an array: its events are packed already.
-    return _encode(
-        (
-            msgspec.Raw(_array_of(len(events.events)) + events.rows),
-            _rows(case.evidence.rivals),
-            None if case.judged.year == 1 else case.judged,
-            [one for one in case.intervals.values() if one.revision > 1 or one.retracted],
-            [one for one in case.signals.values() if one.revision > 1 or one.reason is Cleared.DISPROOF],
-        )
+    body = (
+        msgspec.Raw(_array_of(len(events.events)) + events.rows),
+        _rows(case.evidence.rivals),
+        None if case.judged.year == 1 else case.judged,
+        [one for one in case.intervals.values() if one.revision > 1 or one.retracted],
+        [one for one in case.signals.values() if one.revision > 1 or one.reason is Cleared.DISPROOF],
     )
+    trimmed = case.evidence.trimmed
+    return _encode(body if trimmed is None else (*body, trimmed))
 
 
 def evidence_of(case: CaseId, body: bytes) -> Evidence:
@@ -148,7 +149,8 @@ def unpack(case: CaseId, body: bytes, policies: Policies) -> tuple[Watched, date
 
 
 def _evidence(case: CaseId, kept: _Body) -> Evidence:
-    return settled(tuple(_event(case, row) for row in kept.events), tuple(_event(case, row) for row in kept.rivals))
+    events, rivals = (tuple(_event(case, row) for row in rows) for rows in (kept.events, kept.rivals))
+    return settled(events, rivals, kept.trimmed)
 
 
 def _with(derived: Mapping[Any, Any], kept: Mapping[Any, Any]) -> Mapping[Any, Any]:

@@ -6,7 +6,7 @@ or cleared, the trials for rates, and when to look again. The order in which eve
 is the newest is carried on from what was known, any other folds the case again, and both give the same.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -14,13 +14,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from models.case import Admission, Evidence, append, insert, shortened
-from models.event import Event, EventType, kind_of
+from models.case import Admission, Evidence, append, insert
+from models.event import Event, kind_of
 from models.event_types import VOIDED
 from models.policy import Kind, Policies
 from models.rates import Outcome
 from models.signals import SignalId, signal_id
-from models.tracking.asked import Asking, Entries, concerned, entries, pausing, setting_of
+from models.tracking.asked import Asking, Entries, entries, pausing, setting_of
 from models.tracking.counting import recounted, trials
 from models.tracking.folding import carry_on, fold
 from models.tracking.holding import NOTHING_YET, Story, changed, everything, may_pause, overtaken, say
@@ -95,19 +95,12 @@ def _may_disprove(case: Watched, event: Event) -> bool:
 
 
 def _reconsidered(case: Watched, event: Event, policies: Policies) -> Step:
-    inserted, admission = insert(case.evidence, event)
-    evidence = inserted
-    if inserted is not case.evidence:
-        evidence, _ = _shortened(inserted, case.anchor, (event.type,), policies)
-        left_again = evidence is not inserted and evidence.events == case.evidence.events
-        if left_again and evidence.rivals == case.evidence.rivals:
-            # A sign of life of long ago, which did not stay: most likely it was here before, and went.
-            admission, evidence = Admission.DUPLICATE, case.evidence
+    evidence, admission = insert(case.evidence, event)
     if evidence is case.evidence:
         return Step(case, (admission,), (), (), (), case.look)
     outcomes = recounted(kind_of(case.id), case.evidence.standing, evidence.standing, policies)
     holds = _still_holds(case, evidence, event)
-    folded, anchor = fold(case.id, evidence.standing, policies, holds)
+    folded, anchor = fold(case.id, evidence, policies, holds)
     news = _News(evidence, folded, anchor, case.judged, event.recorded, (admission,), outcomes)
     if holds is None or case.under is not policies or event.type in pausing(policies):
         return _told_whole(case, news, policies)
@@ -131,7 +124,7 @@ def tick(case: Watched, policies: Policies, now: datetime) -> Step:
 
 def refold(case: Watched, policies: Policies) -> Step:
     """The case folded from its events alone, as when it is read back from the store."""
-    folded, anchor = fold(case.id, case.evidence.standing, policies)
+    folded, anchor = fold(case.id, case.evidence, policies)
     return _told_whole(case, _News(case.evidence, folded, anchor, case.judged, case.judged), policies)
 
 
@@ -139,7 +132,7 @@ def _folded(case: Watched, policies: Policies) -> Watched:
     """The case, its events folded if they never were."""
     if case.under is not None or not case.evidence.standing:
         return case
-    folded, anchor = fold(case.id, case.evidence.standing, policies)
+    folded, anchor = fold(case.id, case.evidence, policies)
     return replace(case, folded=folded, anchor=anchor)
 
 
@@ -156,13 +149,11 @@ def _carried_on(case: Watched, evidence: Evidence, count: int, policies: Policie
     known, fresh = len(standing) - count, standing[-count:]
     asking = Asking(kind_of(case.id), standing[0], policies)
     folded, anchor, moved = carry_on(case.folded, case.anchor, standing, known, asking)
-    kinds = [event.type for event in fresh]
-    evidence, anchor = _shortened(evidence, anchor, kinds, policies)
     outcomes = tuple(trials(fresh, asking))
     news = _News(evidence, folded, anchor, case.judged, fresh[-1].recorded, (Admission.NEWEST,) * count, outcomes)
     if known and case.under is not policies:
         return _told_whole(case, news, policies)
-    pauses = pausing(policies).intersection(kinds)
+    pauses = pausing(policies).intersection([event.type for event in fresh])
     runs = [*moved.values(), *may_pause(folded, pauses)] if pauses else list(moved.values())
     broken = folded.broken[len(case.folded.broken) :]
     if not runs and not broken:
@@ -170,18 +161,6 @@ def _carried_on(case: Watched, evidence: Evidence, count: int, policies: Policie
     # Of several events one may have let a clock pause or go on that another stopped: then what was said before is no help.
     before = NOTHING_YET if pauses and count > 1 else case.held
     return _told_again(case, news, say(runs, broken, Story(standing, case.judged, policies), before), policies)
-
-
-def _shortened(
-    evidence: Evidence, anchor: Anchor, fresh: Iterable[EventType], policies: Policies
-) -> tuple[Evidence, Anchor]:
-    """The evidence without the signs of life that events of the types `fresh` put out of date; then the anchor's place is no
-    place any more."""
-    signs = concerned(policies).signs
-    if signs.isdisjoint(fresh):
-        return evidence, anchor
-    kept = shortened(evidence, signs)
-    return (evidence, anchor) if kept is evidence else (kept, Anchor())
 
 
 @dataclass(slots=True)

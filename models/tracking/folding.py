@@ -4,12 +4,13 @@ Everything that a case says comes from here and from nothing else than the event
 newest is carried on from what was known; any other folds the case again, and both give the same.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import cast
 
 from models import clocks, rules
-from models.case import Following, Progress
+from models.case import Evidence, Following, Progress, Trimmed
 from models.clocks import Run
 from models.event import CaseId, Event, kind_of
 from models.policy import Kind, Policies, Rule
@@ -21,14 +22,16 @@ Moved = dict[str, Run]
 """The instances that some events started or changed, by id, as they stand."""
 
 
-def fold(
-    case: CaseId, standing: Sequence[Event], policies: Policies, anchor: Anchor | None = None
-) -> tuple[Folded, Anchor]:
+def fold(case: CaseId, evidence: Evidence, policies: Policies, anchor: Anchor | None = None) -> tuple[Folded, Anchor]:
     """Everything from the events that stand, with the anchor right before the last instant; given one, from there on."""
-    anchor = anchor or Anchor()
+    standing = evidence.standing
+    if not standing:
+        return Folded(), Anchor()
+    asking = Asking(kind_of(case), standing[0], policies)
+    if anchor is None:
+        anchor = Anchor() if evidence.trimmed is None else _left_behind(standing, evidence.trimmed, asking)
     if len(standing) == anchor.at:
         return anchor.folded, anchor
-    asking = Asking(kind_of(case), standing[0], policies)
     turn, moved = _last_instant(standing), dict[str, Run]()
     before = _carried(anchor.folded, standing, range(anchor.at, turn), asking, moved)
     return _carried(before, standing, range(turn, len(standing)), asking, moved), Anchor(turn, before)
@@ -43,6 +46,22 @@ def carry_on(
     if known == 0 or standing[known - 1].time != standing[-1].time:
         anchor = Anchor(known, so_far)
     return _carried(so_far, standing, range(known, len(standing)), asking, moved), anchor, moved
+
+
+def _left_behind(standing: Sequence[Event], trimmed: Trimmed, asking: Asking) -> Anchor:
+    """What follows from the events that stayed when those around them left: what they said last, and the instances that
+    were running."""
+    count = bisect_left(standing, trimmed.until, key=_time)
+    if count == 0:
+        return Anchor()
+    folding = _Folding(Folded(), standing, asking, {})
+    for event in standing[:count]:
+        folding.go_on(event, trimmed.running)
+    return Anchor(count, folding.folded())
+
+
+def _time(event: Event) -> datetime:
+    return event.time
 
 
 def _last_instant(standing: Sequence[Event]) -> int:
@@ -94,6 +113,17 @@ class _Folding:
             if judged is not None:
                 before = rules.Before(self._standing[:at], self._following.fields, entries.profile.working)
                 self._broken += _broken(judged, event, before)
+
+    def go_on(self, event: Event, running: Collection[str]) -> None:
+        """An event that stayed when those around it left: it starts the instances of these ids, and moves nothing else."""
+        if event.type in self._concerned.signs:
+            return
+        self._following.add(event)
+        entries = self._asking.at(event)
+        for clock in entries.starts.get(event.type, ()):
+            if clocks.instance_id(clock.name, event) in running:
+                begun = clocks.start(clock, entries.profile, event, self._following.fields, (), ())
+                self._keep({(clock.name, begun.key): (begun,)})
 
     def _keep(self, changed: Runs) -> None:
         if not self._own:

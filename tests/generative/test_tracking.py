@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from models.case import Admission
+from models.case import Admission, Evidence
 from models.event import Event, Source
 from models.event_types import VOIDED
 from models.policy import BEGINNING, Applies, Policies
@@ -106,7 +106,7 @@ def anchored(case: Watched, under: Policies) -> bool:
     if anchor.at == 0:
         return anchor.folded == Folded()
     before = standing[anchor.at - 1].time < standing[-1].time
-    return before and anchor.folded == fold(case.id, standing[: anchor.at], under)[0]
+    return before and anchor.folded == fold(case.id, Evidence(standing=standing[: anchor.at]), under)[0]
 
 
 def live(case: Watched) -> object:

@@ -48,6 +48,16 @@ def test_the_clocks_of_a_case_leave_out_its_pauses(console: Served, story: Story
     assert {one["state"] for one in clocks.values() if one["stopped"] is None} == {"late", "running"}
 
 
+def test_a_case_that_goes_on_for_years_says_what_it_keeps(console: Served, story: Story) -> None:
+    days = 1440.0
+    warm = story.event("env.excursion.started", 200 * days, "place/fridge-2", measure="door")
+    measured = [story.event("env.temp", minutes * 60, "place/fridge-2") for minutes in range(1999, 999, -1)]
+    case = story.lived(warm, *measured)
+    text = console.signed_in().get(f"/cases/{case}").text
+    assert "Of readings of before" in text and "and other events of before" in text
+    assert "door" in text and text.count("<tr") < 520
+
+
 def test_a_clock_that_was_promised_nothing_is_neither_met_nor_missed(console: Served, story: Story) -> None:
     case = a_late_order(story)
     clocks = console.api().get(f"/api/v1/cases/{case}").json()["clocks"]

@@ -11,18 +11,21 @@ import pytest
 from click.testing import CliRunner
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
+from msgspec import structs
 
 from models import policy_text
-from models.event import Event
+from models.event import CaseId, Event
 from models.store.facts import snapshot
 from models.store.ledger import ForeignCluster
 from models.store.policies import append
+from models.store.records import evidence_of
 from models.wire import encode
 from rxpulse.cli import main
 from streams.ownership import TopicTooShort
 from streams.topics import EVENTS
 from streams.verify import BeginningGone, Verified, uncounted, verify
 from tests.conftest import RunningStack
+from tests.heart import event
 from tests.judging import FIRST, dose
 from tests.live import PARTITIONS, Live, living, now, simulated, stat, until
 
@@ -289,6 +292,54 @@ def test_a_case_that_gets_late_without_a_new_fact_is_late_in_both(live: Live, tm
     assert worker.stop() == 0
     found = verified(live)
     assert found.differences == 0, found.examples
+
+
+def test_a_refrigerator_of_half_a_year_forgets_and_is_recomputed_alike(live: Live) -> None:
+    """Measured every hour, out of its range every ten days; its door has stood open since the fifth day."""
+    begins, hours = now() - timedelta(days=200), 199 * 24
+    measured = [_of_fridge("env.temp", begins + timedelta(hours=hour), measure="temperature") for hour in range(hours)]
+    warm = [
+        _of_fridge(f"env.excursion.{what}", begins + timedelta(days=days, minutes=minutes), measure="temperature")
+        for days in range(10, 190, 10)
+        for what, minutes in (("started", 1), ("ended", 41))
+    ]
+    opened = _of_fridge("env.excursion.started", begins + timedelta(days=5), measure="door")
+    story = sorted([*measured, *warm, opened], key=lambda one: one.time)
+    worker = live.worker()
+    live.send(*story[:2000], *story[1900:1940])
+    live.await_applied()
+    worker.kill()
+    worker = live.worker()
+    live.send(*story[2000:])
+    live.await_applied()
+    assert live.rows("SELECT sum(duplicates)::int, sum(after_close)::int FROM positions") == [(40, 0)]
+    old = [one for one in story if one.time < begins + timedelta(days=90)]
+    never_heard = _of_fridge("env.excursion.started", begins + timedelta(days=3), measure="light")
+    shut = _of_fridge("env.excursion.ended", begins + timedelta(days=199), measure="door")
+    live.send(*old, never_heard, shut)
+    live.await_applied()
+    assert worker.stop() == 0
+    [(duplicates, put_away)] = live.rows("SELECT sum(duplicates)::int, sum(after_close)::int FROM positions")
+    assert duplicates + put_away == 40 + len(old) + 1
+    assert put_away > len(old) - 20
+    [body] = live.rows("SELECT body FROM cases")[0]
+    assert len(evidence_of(CaseId(_FRIDGE), body).events) < 1250
+    assert live.one("SELECT count(*) FROM intervals WHERE clock = 'excursion-over'") == 18 + 1
+    assert live.one("SELECT max(stopped - started) FROM intervals") == timedelta(days=194)
+    found = verified(live)
+    assert found.differences == 0, found.examples
+    assert (found.intervals, found.signals) == (19, 19)
+
+
+_FRIDGE = "place/fridge-2"
+
+
+def _of_fridge(name: str, when: datetime, measure: str) -> Event:
+    return structs.replace(
+        event(name, 0, key=f"{name}/{measure}/{when.timestamp()}", case=_FRIDGE, measure=measure),
+        time=when,
+        recorded=when,
+    )
 
 
 def test_many_deadlines_missed_at_once_are_judged_in_portions_and_recomputed_alike(live: Live) -> None:
