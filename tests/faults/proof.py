@@ -73,7 +73,7 @@ def store_differs(trial: Trial, told: Expected) -> Iterator[str]:
 
 def tally_differs(trial: Trial, told: Expected, signs: int = 0) -> Iterator[str]:
     """Accepted events and reused identities. Where a feed's signs of life are read days out of order, as when a case changes
-    its partition, up to so many `signs` may count as repeated; then `verify` alone knows how many."""
+    its partition, up to so many `signs` may come after what left; then `verify` alone knows how many."""
     accepted, reused = trial.rows("SELECT sum(accepted)::int, sum(id_reused)::int FROM positions")[0]
     if not (0 <= told.accepted - accepted <= signs and 0 <= told.reused - reused <= signs):
         yield f"tally: {accepted, reused} / {told.accepted, told.reused}"
