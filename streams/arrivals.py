@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from models.case import Admission, comes_first, ordered
-from models.event import CaseId, kind_of
-from models.event_types import STANDING
+from models.event import CaseId
 from models.policy import Policies
 from models.store.records import packed
 from models.tracking import Step, Watched, track_all
-from models.tracking.trimming import receive
+from models.tracking.trimming import forgets_nothing, receive
 from models.wire import Decoded, Rejected
 from streams.admission import LARGEST_CASE, Misplaced, Record, crowded, examine, home, misplaced
 from streams.cases import Cases, unseen
@@ -170,7 +169,7 @@ class _Taking:
         held, found = arrived.held, arrived.found
         if not found:
             return
-        case = self._one_by_one(arrived) if kind_of(held.case.id) in STANDING else self._together(arrived)
+        case = self._together(arrived) if forgets_nothing(held.case, len(found)) else self._one_by_one(arrived)
         if case is not held.case:
             now = arrived.held = Held(held.partition, case, case.look, packed(case.evidence, held.packed))
             self._cases.put(case.id, now)
@@ -184,7 +183,7 @@ class _Taking:
         return step.case
 
     def _one_by_one(self, arrived: _Arrived) -> Watched:
-        """The events of a case that never ends, in the order in which they were read: what leaves it depends on that."""
+        """The events of a case that forgets, in the order in which they were read: what leaves it depends on that."""
         case = arrived.held.case
         for one in arrived.found:
             received = receive(case, one.event, self._policies)

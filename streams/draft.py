@@ -131,7 +131,7 @@ class _Part:
         for one in found:
             event = one.event
             if feed is None or event.source != source or event.data["site"] != site:
-                source, site = event.source, event.site
+                source, site = event.source, Site(event.data["site"])
                 feed = self._feed(source, site)
             feed.heard(event, one.dropped)
         if admissions.count(Admission.NEWEST) == len(admissions):

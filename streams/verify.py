@@ -6,7 +6,7 @@ signals of rates follow from the trials that were counted, once those agree with
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -176,7 +176,7 @@ def _compare_cases(told: Recomputed, facts: Facts, verified: Verified) -> None:
 
 def _state(row: CaseRow) -> CaseRow:
     """What boards show of a case. Not its next look: a worker that hears of a new policy late may look once too often."""
-    return replace(row, body=b"", look=None)
+    return structs.replace(row, body=b"", look=None)
 
 
 def _same_evidence(row: CaseRow, case: Watched) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
+
 from models.case import Admission
 from models.errors import CallerFault, OurFault
 from models.event import CaseId
@@ -128,8 +130,7 @@ class Walk(NamedTuple):
     onwards: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class IntervalFact:
+class IntervalFact(Struct, frozen=True, gc=False):
     """An interval under its number; `position` is that of the event or tick that gave it."""
 
     partition: int
@@ -138,8 +139,7 @@ class IntervalFact:
     interval: Interval
 
 
-@dataclass(frozen=True, slots=True)
-class SignalFact:
+class SignalFact(Struct, frozen=True, gc=False):
     """A change of a signal under its number; `judged` is the tick's instant, None where an event gave it."""
 
     partition: int
@@ -157,8 +157,7 @@ class OutcomeKey(NamedTuple):
     partition: int
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeCount:
+class OutcomeCount(Struct, frozen=True, gc=False):
     """Trials to add; negative where they are taken back. The late ones belong to reports only."""
 
     clean: int = 0

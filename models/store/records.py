@@ -6,7 +6,6 @@ revisions, readings and signals that late evidence took away. Reading a case bac
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -46,8 +45,7 @@ _encode = msgspec.msgpack.Encoder().encode
 NOTHING_PACKED = Packed()
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRow:
+class CaseRow(msgspec.Struct, frozen=True, gc=False):
     """A case as the store keeps it. `look` None: silence would say nothing new; `finished` None: still open; `waits`
     None: nobody's turn."""
 

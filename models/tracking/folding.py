@@ -84,11 +84,15 @@ def _carried(so_far: Folded, standing: Sequence[Event], places: range, asking: A
 class _Folding:
     """A Folded while events come to it."""
 
-    __slots__ = ("_asking", "_broken", "_concerned", "_following", "_moved", "_own", "_running", "_runs", "_standing")
+    __slots__ = (
+        *("_asking", "_broken", "_concerned", "_following", "_moved", "_own", "_running", "_runs", "_standing"),
+        "_void",
+    )
 
     def __init__(self, so_far: Folded, standing: Sequence[Event], asking: Asking, moved: Moved) -> None:
         progress, self._broken = so_far.progress, so_far.broken
         self._runs, self._running, self._own = so_far.runs, so_far.running, False
+        self._void = so_far.void
         self._following = Following(progress or Progress({}, None, standing[0].time, None, {}), asking.kind)
         self._standing = standing
         self._asking = asking
@@ -139,7 +143,7 @@ class _Folding:
 
     def folded(self) -> Folded:
         """What followed; no event comes to it any more."""
-        return Folded(self._following.progress(), self._runs, self._running, self._broken)
+        return Folded(self._following.progress(), self._runs, self._running, self._broken, self._void)
 
     def _changed(self, at: int, event: Event, moved: Collection[str]) -> Runs:
         """The clocks and keys of which the event starts, stops, ends or meets an instance, with all instances of each.
@@ -159,6 +163,7 @@ class _Folding:
                 if not (earlier and earlier[-1].running):
                     begun = clocks.start(clock, entries.profile, event, fields, earlier, self._standing[:at])
                     self._moved[begun.id] = begun
+                    self._void |= begun.void
                     changed[name] = (*earlier, begun)
         return changed
 

@@ -86,7 +86,7 @@ def _plain(before: Watched, after: Watched, events: Sequence[Event]) -> bool:
 
 
 def _has_void(case: Watched) -> bool:
-    return any(run.void for run in instances(case.runs))
+    return case.folded.void and any(run.void for run in instances(case.runs))
 
 
 def _doubts(case: Watched) -> list[Doubt]:

@@ -74,6 +74,12 @@ def receive(case: Watched, event: Event, policies: Policies, bounds: Bounds = BO
     return Received(step, *_trim(step.case, event, policies, bounds))
 
 
+def forgets_nothing(case: Watched, events: int) -> bool:
+    """Whether a case may be given so many more events together: it forgot nothing, and will forget nothing with these."""
+    kept = case.evidence
+    return kept.trimmed is None and (len(kept.events) + events < BOUNDS.long or kind_of(case.id) not in STANDING)
+
+
 def _trim(case: Watched, event: Event, policies: Policies, bounds: Bounds) -> tuple[Watched, Settled]:
     """The case, which `event` was given to, without what it may forget; the same object where that is nothing."""
     evidence = _trimmed(case, _types(policies, since(event)), bounds)

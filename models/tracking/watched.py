@@ -64,12 +64,13 @@ class Breakage(Struct, frozen=True, gc=False):
 
 class Folded(Struct, frozen=True, gc=False):
     """What follows from the events so far: `progress` (None before the first), the instances of clocks and which of them
-    run, broken rules."""
+    run, broken rules; `void`: some instance was stopped before it started, if only for a while."""
 
     progress: Progress | None = None
     runs: Runs = MappingProxyType({})
     running: Running = MappingProxyType({})
     broken: tuple[Breakage, ...] = ()
+    void: bool = False
 
 
 class Held(Struct, frozen=True, gc=False):

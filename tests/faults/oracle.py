@@ -6,7 +6,7 @@ and the case is folded once from nothing. Whatever the worker lived through, it 
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -52,7 +52,7 @@ def expected(events: Iterable[Event], policies: Policies, judged: Callable[[Case
         accepted, reused = accepted + len(events_of), reused + len(rivals)
         evidence = settled(ordered(events_of), tuple(rivals))
         case = refold(Watched(name, evidence, judged=judged(name)), policies).case
-        cases[name] = replace(case_row(case, 0, None), body=b"")
+        cases[name] = structs.replace(case_row(case, 0, None), body=b"")
         intervals |= {one.id: structs.replace(one, revision=0) for one in case.intervals.values() if not one.retracted}
         signals |= {one.id: structs.replace(one, revision=0) for one in case.signals.values()}
         found.trials.update(_trials(name, evidence.standing, policies))

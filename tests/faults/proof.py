@@ -3,7 +3,6 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from msgspec import structs
@@ -61,7 +60,7 @@ def store_differs(trial: Trial, told: Expected) -> Iterator[str]:
     """Every case, interval, signal and trial."""
     with snapshot(trial.database_url) as facts:
         rows = [row for number in facts.positions() for row in facts.cases(number)]
-        cases = {row.id: replace(row, partition=0, body=b"", look=None) for row in rows}
+        cases = {row.id: structs.replace(row, partition=0, body=b"", look=None) for row in rows}
         intervals = {one.id: structs.replace(one, revision=0) for one in facts.intervals()}
         held = [one.signal for one in facts.signals() if one.signal.kind is not Kind.FEED]
     signals = {one.id: structs.replace(one, revision=0) for one in held if stands(one)}
