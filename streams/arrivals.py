@@ -215,6 +215,11 @@ def in_order(found: Sequence[Decoded]) -> Sequence[Decoded]:
 
 
 def _as_they_stand(found: Sequence[Decoded]) -> list[Decoded]:
-    of = {id(one.event): one for one in found}
-    instants = groupby([one.event for one in found], key=lambda event: event.time)
-    return [of[id(event)] for _, instant in instants for event in ordered(instant)]
+    stand: list[Decoded] = []
+    for _, told in groupby(found, key=lambda one: one.event.time):
+        instant = list(told)
+        if len(instant) > 1:
+            of = {id(one.event): one for one in instant}
+            instant = [of[id(event)] for event in ordered(one.event for one in instant)]
+        stand += instant
+    return stand

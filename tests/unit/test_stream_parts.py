@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from types import SimpleNamespace
@@ -304,7 +303,7 @@ def test_facts_go_out_under_the_revisions_of_their_own_partition() -> None:
     relay = Relay(broker, pytest.fail)  # type: ignore[arg-type]
     relay.resume(0, 0, 0)
     relay.resume(1, 0, 100_000)
-    relay.publish([fact(0), replace(fact(0), partition=1)])
+    relay.publish([fact(0), structs.replace(fact(0), partition=1)])
     assert [json.loads(value)["data"]["revision"] for value in broker.values] == [1, 100_001]
 
 
