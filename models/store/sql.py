@@ -95,8 +95,7 @@ class SqlLedger:
         )
 
     def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, tuple[Watched, datetime | None]]:
-        wanted = list(cases)
-        rows = self._reader.execute(_LOAD, [wanted, wanted], binary=True)
+        rows = self._reader.execute(_LOAD, {"cases": list(cases)}, binary=True)
         return {name: (Departed(name), None) if body is None else unpack(name, body, policies) for name, body in rows}
 
     def policies(self, known: Policies | None) -> Policies | None:
@@ -196,8 +195,8 @@ WHERE partition = ANY(%s)
 RETURNING partition, epoch, position, sequence, published, judged, {REVISION_BASE}
 """
 _LOAD = """
-SELECT id, body FROM cases WHERE id = ANY(%s)
-UNION ALL SELECT case_id, NULL FROM departures WHERE case_id = ANY(%s)
+SELECT id, body FROM cases WHERE id = ANY(%(cases)s)
+UNION ALL SELECT case_id, NULL FROM departures WHERE case_id = ANY(%(cases)s)
 """
 _DUE = """
 SELECT p, look, id FROM unnest(%s::smallint[]) p CROSS JOIN LATERAL (
