@@ -14,6 +14,7 @@ from models.event_types import CATALOGUE
 from models.policy import BEGINNING
 from models.rates import Outcome
 from models.store.ledger import (
+    AFTER_CLOSE,
     DEAD_LETTER,
     TALLIED,
     Advance,
@@ -212,6 +213,8 @@ class Draft:
             self._found(part, step, None)
         for outcome in step.outcomes:
             self._outcome(outcome, partition.number)
+        if Admission.AFTER_CLOSE in step.admissions:
+            self._too_late(partition.number, found, step.admissions)
         for site, kind, hour, by in amended(before, step.case, [one.event for one in found], step.admissions):
             self._doubt(DoubtKey(site, kind, "", hour, partition.number), by)
 
@@ -288,6 +291,12 @@ class Draft:
 
     def _doubt(self, key: DoubtKey, by: int) -> None:
         self._doubts[key] = self._doubts.get(key, 0) + by
+
+    def _too_late(self, partition: int, found: Sequence[Decoded], admissions: Sequence[Admission]) -> None:
+        for one, admission in zip(found, admissions, strict=True):
+            if admission is Admission.AFTER_CLOSE:
+                hour = one.event.recorded.replace(minute=0, second=0, microsecond=0)
+                self._doubt(DoubtKey(one.event.site, AFTER_CLOSE, "", hour, partition), 1)
 
     def _outcome(self, outcome: Outcome, partition: int) -> None:
         key = (outcome.site, outcome.rate, outcome.entry, outcome.minute, partition)

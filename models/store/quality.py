@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 
 from psycopg import Connection
 
-from models.store.ledger import DEAD_LETTER
+from models.store.ledger import AFTER_CLOSE, DEAD_LETTER
 from models.store.months import kept_since
 from models.store.rights import Rights
 
@@ -145,7 +145,7 @@ SELECT site,
     coalesce(sum(count) FILTER (WHERE kind = 'before_case'), 0)::int8,
     coalesce(sum(count) FILTER (WHERE kind = 'id_reused'), 0)::int8,
     coalesce(sum(count) FILTER (WHERE kind = 'clock_skew'), 0)::int8
-FROM doubts WHERE site <> '' AND {_IN_SCOPE} GROUP BY site HAVING sum(count) > 0 ORDER BY site
+FROM doubts WHERE site <> '' AND kind <> '{AFTER_CLOSE}' AND {_IN_SCOPE} GROUP BY site HAVING sum(count) > 0 ORDER BY site
 """
 _DEAD: LiteralString = """
 SELECT reason, sum(count)::int8, max(hour) FROM doubts WHERE site = '' AND kind = %s GROUP BY reason

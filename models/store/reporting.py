@@ -152,7 +152,8 @@ class Corrections:
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """So many conflicts of a kind have the cases that began in the week."""
+    """So many conflicts of a kind have the cases that began in the week; of kind `after_close`, so many events that were
+    recorded in the week came after their case had left."""
 
     kind: str
     count: int

@@ -122,7 +122,7 @@ def test_facts_that_cannot_be_are_counted_by_site_and_dead_letters_by_reason(con
             ("mercy", "before_case", "", 2),
             ("elm", "impossible_transition", "", 9),
         ],
-        *[("oak", "clock_skew", "", 0), ("", "dead_letter", "not json", 6)],
+        *[("oak", "clock_skew", "", 0), ("oak", "after_close", "", 3), ("", "dead_letter", "not json", 6)],
     ]
     for site, kind, reason, count in rows:
         for partition, part in ((0, count - count // 2), (1, count // 2)):

@@ -7,11 +7,11 @@ import pytest
 
 from models.case import Admission
 from models.event import CaseId, Event
-from models.store.ledger import Tally
+from models.store.ledger import AFTER_CLOSE, DoubtKey, Tally
 from models.store.memory import Memory, MemoryLedger
 from models.store.records import case_row
 from models.tracking import RESTS, Departed, Watched, departed, tick, track_all
-from models.wire import encode
+from models.wire import Decoded, encode
 from streams import departing
 from streams.admission import Record, home
 from streams.cases import Cases
@@ -108,6 +108,16 @@ def test_a_case_leaves_with_the_position_of_its_partition_and_is_known_to_have_l
     batch = draft.batch(lambda _: 0, timedelta())
     assert {advance.partition for advance in batch.advances} == {0, 1}
     assert list(batch.departures) == list(draft.departures.values())
+
+
+def test_what_comes_of_a_case_that_left_is_counted_at_its_site_in_the_hour_in_which_it_was_recorded() -> None:
+    gone, draft, place = departed(watch(ENTERED, STOPPED)), Draft(), Partition(3, 1, 7, 0, 7, 7)
+    found = [Decoded(one) for one in (ENTERED, event("order.verified", 5, recorded=70))]
+    draft.track(place, gone, found, track_all(gone, [one.event for one in found], ONE))
+    batch = draft.batch(lambda _: 0, timedelta())
+    assert batch.doubts == {DoubtKey("mercy", AFTER_CLOSE, "", at(60 * hour), 3): 1 for hour in (0, 1)}
+    assert [advance.tally for advance in batch.advances] == [Tally(after_close=2)]
+    assert not batch.cases and not batch.intervals and not batch.signals
 
 
 def test_nobody_leaves_before_what_waited_at_the_start_is_read() -> None:

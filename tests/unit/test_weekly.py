@@ -12,7 +12,7 @@ from models.errors import UsageFault
 from models.event import Site
 from models.period import Week, due_weeks
 from models.policy import Policies, Severity, Within
-from models.store.reporting import Corrections, Facts, Raised, Shifted, StillOpen, Telling, Trials, Turnaround
+from models.store.reporting import Corrections, Doubtful, Facts, Raised, Shifted, StillOpen, Telling, Trials, Turnaround
 from tests.heart import RETURNED, clock, policy
 from workflows.publish import file_of
 from workflows.render import LARGEST, render
@@ -292,6 +292,13 @@ def test_signals_that_were_old_news_say_why_nobody_was_told() -> None:
     why = "267 old news when it became known, so not told. Old news became known only when it was over or had long been true"
     assert why in render(_report(told=(("old", 267),)))
     assert "Old news" not in render(_report(told=(("yes", 3), (None, 1))))
+
+
+def test_what_came_after_its_case_had_been_put_away_is_no_fact_that_cannot_be() -> None:
+    page = render(_report(doubtful=(Doubtful("after_close", 12),)))
+    assert "12 events of this week came after their case had been put away" in page and "cannot be" not in page
+    page = render(_report(doubtful=(Doubtful("before_case", 3),)))
+    assert "events dated before their order or prescription 3." in page and "put away" not in page
 
 
 def test_a_page_stays_below_its_size_however_many_clocks_there_are() -> None:
