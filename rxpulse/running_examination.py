@@ -60,6 +60,7 @@ def examine_running(settings: Settings, environ: Mapping[str, str]) -> Iterator[
     yield from deaf(store, topics)
     yield from put_aside(topics)
     yield from refused(store)
+    yield from after_close(store)
     if behind(store, topics) <= BEHIND:  # while history loads, nobody knows which feed is still
         yield from feeds(store)
     else:
@@ -159,6 +160,18 @@ def records(store: Soundness) -> Iterator[Finding]:
     if rerouted:
         remedy = "another producer places by another rule: set its partitioner to murmur2 and its key to the subject"
         yield Finding(Level.WARNING, f"{rerouted} events lay in a partition of others", remedy, "positions.rerouted")
+
+
+def after_close(store: Soundness) -> Iterator[Finding]:
+    """New words about work that ended long ago, where they come in numbers."""
+    for site, count in store.after_close.items():
+        if count > MANY:
+            what = f"{count} events of the last seven days are about cases that were over and put away"
+            remedy = (
+                "most likely the sender gives new work the number of old work, which is then neither timed nor judged:"
+                " have it give each order and each fill an id of its own"
+            )
+            yield Finding(Level.WARNING, what, remedy, f"site {site}")
 
 
 def feeds(store: Soundness) -> Iterator[Finding]:

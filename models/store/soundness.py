@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection
 
 from models.store.connecting import connect
+from models.store.ledger import AFTER_CLOSE
 from models.store.quality import RECENT
 from models.store.vigil import recent_dead_letters
 
@@ -82,7 +83,8 @@ class Soundness:
     """As of the database's `now`. `seen` has the types of event that each site ever sent; `size` is the database's in
     bytes; `spans` is how far apart the first and the last hour lie in which a site had something recorded, of the last
     nine weeks; `refused` counts the records received in this hour or the last one that could not be taken, by reason;
-    `ahead` is how far the clock of each worker's host was ahead when it was measured within the last minute."""
+    `ahead` is how far the clock of each worker's host was ahead when it was measured within the last minute; `after_close`
+    counts by site the events recorded in the last seven days whose case had left before."""
 
     now: datetime
     places: tuple[Place, ...]
@@ -95,6 +97,7 @@ class Soundness:
     blocked: tuple[Blocked, ...] = ()
     refused: Mapping[str, int] = field(default_factory=dict[str, int])
     ahead: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
+    after_close: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 def soundness(database_url: str) -> Soundness | None:
@@ -127,6 +130,7 @@ def soundness(database_url: str) -> Soundness | None:
             tuple(Blocked(name, seconds, tuple(by or ())) for name, seconds, by in connection.execute(_BLOCKED)),
             recent_dead_letters(connection),
             dict(connection.execute(_AHEAD).fetchall()),
+            dict(connection.execute(_AFTER_CLOSE, [AFTER_CLOSE]).fetchall()),
         )
 
 
@@ -141,6 +145,12 @@ ORDER BY a.query_start
 _AHEAD = (
     "SELECT worker, ahead * interval '1 microsecond' FROM worker_clocks WHERE measured > now() - interval '1 minute'"
 )
+
+
+# By the hour in which they were recorded: what somebody sends once more is as old as it was.
+_AFTER_CLOSE = """
+SELECT site, sum(count)::int8 FROM doubts WHERE kind = %s AND hour > now() - interval '7 days' GROUP BY site ORDER BY site
+"""
 
 
 def connections(connection: "Connection[Any]") -> tuple[Connected, ...]:

@@ -23,7 +23,9 @@ def test_positions_clocks_and_young_dead_letters_are_told(database_url: str) -> 
         connection.execute(
             "INSERT INTO doubts (site, kind, reason, hour, partition, count) VALUES"
             " ('', 'dead_letter', 'not json', date_trunc('hour', now()), 0, 3),"
-            " ('', 'dead_letter', 'not json', now() - interval '3 hours', 0, 9)"
+            " ('', 'dead_letter', 'not json', now() - interval '3 hours', 0, 9),"
+            " ('mercy', 'after_close', '', now() - interval '6 days', 0, 3),"
+            " ('mercy', 'after_close', '', now() - interval '8 days', 0, 9)"
         )
     found = soundness(database_url)
     assert found is not None
@@ -32,6 +34,7 @@ def test_positions_clocks_and_young_dead_letters_are_told(database_url: str) -> 
     assert (unread.owner, unread.judged, unread.position) == (None, None, 0)
     assert found.ahead == {"w0": timedelta(seconds=-95)}, "who has not measured lately is no more"
     assert dict(found.refused) == {"not json": 3}
+    assert dict(found.after_close) == {"mercy": 3}
     assert found.blocked == ()
 
 

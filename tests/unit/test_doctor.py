@@ -87,6 +87,12 @@ def test_ids_given_twice_and_records_in_the_wrong_place_are_said() -> None:
     assert [one.what.partition(" ")[0] for one in found] == ["2", "5"]
 
 
+def test_new_events_of_cases_that_were_put_away_are_said_where_they_come_in_numbers() -> None:
+    store = replace(WELL, after_close={"mercy": running_examination.MANY + 1, "elm": running_examination.MANY})
+    [found] = bad(running_examination.after_close(store))
+    assert found.what.startswith("21 events of the last seven days") and found.where == "site mercy"
+
+
 def test_a_feed_that_said_nothing_for_a_day_is_said() -> None:
     store = replace(WELL, feeds=(Spoke("/a", "mercy", NOW - timedelta(hours=30)), Spoke("/b", "mercy", NOW)))
     [found] = bad(running_examination.feeds(store))
