@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from itertools import groupby, islice
 from typing import Any, NamedTuple, cast
 
@@ -17,7 +18,7 @@ from msgspec import Struct
 
 from models.event import Event, EventType, Source, same_content
 from models.event_types import CATALOGUE, OPENING, VOIDED, rank
-from models.lifecycle import steps
+from models.lifecycle import Milestone, steps
 
 Identity = tuple[Source, str]
 
@@ -247,32 +248,50 @@ class Progress(Struct, frozen=True, gc=False):
     impossible: int = 0
 
 
+class _Means(NamedTuple):
+    """What a type of events says of a case of one kind: whether it ends it, and on which roads it is a milestone (the name
+    of the road, and whether it moves the case from queue to queue)."""
+
+    ends: bool
+    milestones: tuple[tuple[str, bool, Milestone], ...]
+
+
+@lru_cache(maxsize=64)
+def _meanings(kind: str) -> Mapping[EventType, _Means]:
+    """What each known type says of a case of the kind."""
+    found: dict[EventType, _Means] = {}
+    for of, meaning in CATALOGUE.items():
+        roads = tuple((road.name, road.main, milestone) for road, milestone in steps(kind, of))
+        found[of] = _Means(meaning.ends == kind, roads)
+    return found
+
+
 class Following:
     """A Progress while events come to it, each later than all before it."""
 
-    __slots__ = ("_finished", "_impossible", "_kind", "_milestones", "_since", "_waits", "fields")
+    __slots__ = ("_finished", "_impossible", "_meanings", "_milestones", "_since", "_waits", "fields")
 
     def __init__(self, progress: Progress, kind: str) -> None:
         self._waits, self._since, self._finished = progress.waits, progress.since, progress.finished
         self._impossible = progress.impossible
         self.fields = dict(progress.fields)
         self._milestones = dict(progress.milestones)
-        self._kind = kind
+        self._meanings = _meanings(kind)
 
     def add(self, event: Event) -> None:
         """One more event. An unknown type says nothing of the fields."""
-        meaning = CATALOGUE.get(event.type)
-        if meaning is None:
+        means = self._meanings.get(event.type)
+        if means is None:
             return
         self.fields.update(event.data)
-        if meaning.ends == self._kind and self._finished is None:
+        if means.ends and self._finished is None:
             self._finished = event.time
-        for road, milestone in steps(self._kind, event.type):
-            last = self._milestones.get(road.name)
+        for road, moves, milestone in means.milestones:
+            last = self._milestones.get(road)
             if not (milestone.first if last is None else last in milestone.after):
                 self._impossible += 1
-            self._milestones[road.name] = event.type
-            if road.main and milestone.waits != self._waits:
+            self._milestones[road] = event.type
+            if moves and milestone.waits != self._waits:
                 self._waits, self._since = milestone.waits, event.time
 
     def progress(self) -> Progress:

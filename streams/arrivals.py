@@ -8,10 +8,10 @@ does. What all of them led to lies in the draft.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from models.case import Admission, comes_first, ordered
-from models.event import CaseId
+from models.event import CaseId, Event
 from models.policy import Policies
 from models.store.records import packed
 from models.tracking import Step, Watched, track_all
@@ -208,9 +208,12 @@ class _Taking:
 def in_order(found: Sequence[Decoded]) -> Sequence[Decoded]:
     """What was read of a case, one after another as it was read; but the events of one instant, of which feeds tell in any
     order, as they will stand, so that none of them is late."""
-    for one, other in pairwise(found):
-        if one.event.time == other.event.time and not comes_first(one.event, other.event):
+    before: Event | None = None
+    for one in found:
+        event = one.event
+        if before is not None and event.time == before.time and not comes_first(before, event):
             return _as_they_stand(found)
+        before = event
     return found
 
 
