@@ -16,6 +16,7 @@ FOLDER = ROOT / "deploy" / "prometheus"
 RULES: list[dict[str, Any]] = [
     rule for group in yaml.safe_load((FOLDER / "rules.yml").read_text("utf-8"))["groups"] for rule in group["rules"]
 ]
+TESTS = ("rules.test.yml", "rules.days.test.yml")
 RUNBOOK = ROOT / "docs" / "operations" / "alerts.md"
 
 
@@ -30,13 +31,13 @@ def test_promtool_has_nothing_against_the_rules() -> None:
 
 
 def test_each_rule_fires_when_it_should_and_not_before() -> None:
-    promtool("test", "rules", "rules.test.yml")
+    promtool("test", "rules", *TESTS)
 
 
 def test_each_rule_is_seen_to_fire_by_those_tests() -> None:
-    cases = yaml.safe_load((FOLDER / "rules.test.yml").read_text("utf-8"))["tests"]
+    cases = [case for file in TESTS for case in yaml.safe_load((FOLDER / file).read_text("utf-8"))["tests"]]
     fired = {one["alertname"] for case in cases for one in case.get("alert_rule_test", ()) if one["exp_alerts"]}
-    assert fired == {rule["alert"] for rule in RULES} and len(RULES) == 10
+    assert fired == {rule["alert"] for rule in RULES} and len(RULES) == 12
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
