@@ -21,6 +21,7 @@ from traceback import walk_tb
 from types import TracebackType
 from typing import Any, TextIO, cast
 
+from metrics.repeating import HeldBack
 from models.errors import CallerFault, RxPulseError, UsageFault
 from models.event_types import KINDS
 
@@ -54,6 +55,9 @@ class Lines(logging.Formatter):
             "logger": record.name,
             "message": _message(record),
         }
+        repeated = getattr(record, "repeated", 0)
+        if repeated:
+            document["repeated"] = repeated
         correlation = _correlation.get()
         if correlation is not None:
             document["correlation"] = correlation
@@ -108,6 +112,7 @@ class _Handler(logging.StreamHandler[TextIO]):
     def __init__(self, name: str) -> None:
         super().__init__(sys.stderr)
         self.setFormatter(Lines(name))
+        self.addFilter(HeldBack(lambda record: None if _is_ours(record) else str(record.msg)))
 
     def handleError(self, record: logging.LogRecord) -> None:
         """A message that does not fit its values is said without them; Python would print them."""
@@ -136,8 +141,12 @@ def _uncaught_in_thread(ended: threading.ExceptHookArgs) -> None:
         _uncaught(ended.exc_type, ended.exc_value, ended.exc_traceback)
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] in OURS or record.name in _SERVERS
+
+
 def _message(record: logging.LogRecord) -> str:
-    ours = record.name.partition(".")[0] in OURS or record.name in _SERVERS
+    ours = _is_ours(record)
     args = _kept(record.args, _ours if ours else _theirs)
     try:
         text = str(record.msg) % args if args else str(record.msg)

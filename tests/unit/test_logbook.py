@@ -113,6 +113,26 @@ def test_a_library_that_writes_for_itself_writes_lines(capsys: pytest.CaptureFix
     assert said["message"] == "gone: …"
 
 
+def test_what_a_library_says_again_and_again_is_written_once_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    def said(logger: str, message: str, second: float) -> None:
+        record = logging.LogRecord(logger, logging.ERROR, __file__, 1, message, (second,), None)
+        record.created = 1e9 + second
+        logging.getLogger(logger).handle(record)
+
+    with role("worker"):
+        for tenth in range(250):
+            said("aiokafka", "no broker after %s s", tenth / 10)
+        said("aiokafka", "another matter after %s s", 25.0)
+        said("aiokafka", "no broker after %s s", -3600.0)
+        for _ in range(3):
+            said("rxpulse.worker", "ours %s", 1.0)
+    lines = [json.loads(one) for one in capsys.readouterr().err.splitlines()]
+    assert [(one["message"].split()[0], one.get("repeated", 0)) for one in lines] == [
+        *(("no", 0), ("no", 99), ("no", 99), ("another", 0), ("no", 49)),
+        *[("ours", 0)] * 3,
+    ]
+
+
 def test_a_message_that_cannot_be_written_is_said_without_its_values(capsys: pytest.CaptureFixture[str]) -> None:
     class Odd:
         def __str__(self) -> str:
