@@ -70,6 +70,7 @@ class Loop:
         self._laps = Laps(observer.spent)
         self._arrivals = Arrivals(ownership, cases, dead_letters, observer, self._laps)
         self._departing = Departing(ledger, cases)
+        cases.unwritten = self._unwritten
         self._told = 0.0
         self.stopping = Flag()
 
