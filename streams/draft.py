@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from models.case import Admission
-from models.event import EPOCH, CaseId, Event, EventType, Site, Source
+from models.event import EPOCH, CaseId, Event, EventType, Site, Source, kind_of
 from models.event_types import CATALOGUE
 from models.policy import BEGINNING
 from models.rates import Outcome
@@ -296,7 +296,7 @@ class Draft:
         for one, admission in zip(found, admissions, strict=True):
             if admission is Admission.AFTER_CLOSE:
                 hour = one.event.recorded.replace(minute=0, second=0, microsecond=0)
-                self._doubt(DoubtKey(one.event.site, AFTER_CLOSE, "", hour, partition), 1)
+                self._doubt(DoubtKey(one.event.site, AFTER_CLOSE, kind_of(one.event.subject), hour, partition), 1)
 
     def _outcome(self, outcome: Outcome, partition: int) -> None:
         key = (outcome.site, outcome.rate, outcome.entry, outcome.minute, partition)

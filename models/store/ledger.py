@@ -197,7 +197,7 @@ class HourKey(NamedTuple):
 class DoubtKey(NamedTuple):
     """What cannot be, or could not be read. `kind` is a conflict of the cases of a site whose first event lies in the hour
     (UTC, its beginning), or DEAD_LETTER: then `site` is empty, `reason` says why, and the hour is that of receipt; or
-    AFTER_CLOSE: then the hour is that in which the event was recorded."""
+    AFTER_CLOSE: then `reason` is the kind of the case, and the hour that in which the event was recorded."""
 
     site: str
     kind: str

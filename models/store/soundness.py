@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from models.event_types import STANDING
 from models.store.connecting import connect
 from models.store.ledger import AFTER_CLOSE
 from models.store.quality import RECENT
@@ -84,7 +85,7 @@ class Soundness:
     bytes; `spans` is how far apart the first and the last hour lie in which a site had something recorded, of the last
     nine weeks; `refused` counts the records received in this hour or the last one that could not be taken, by reason;
     `ahead` is how far the clock of each worker's host was ahead when it was measured within the last minute; `after_close`
-    counts by site the events recorded in the last seven days whose case had left before."""
+    counts by site the events recorded in the last seven days whose case was over and had left before."""
 
     now: datetime
     places: tuple[Place, ...]
@@ -130,7 +131,7 @@ def soundness(database_url: str) -> Soundness | None:
             tuple(Blocked(name, seconds, tuple(by or ())) for name, seconds, by in connection.execute(_BLOCKED)),
             recent_dead_letters(connection),
             dict(connection.execute(_AHEAD).fetchall()),
-            dict(connection.execute(_AFTER_CLOSE, [AFTER_CLOSE]).fetchall()),
+            dict(connection.execute(_AFTER_CLOSE, [AFTER_CLOSE, sorted(STANDING)]).fetchall()),
         )
 
 
@@ -149,7 +150,8 @@ _AHEAD = (
 
 # By the hour in which they were recorded: what somebody sends once more is as old as it was.
 _AFTER_CLOSE = """
-SELECT site, sum(count)::int8 FROM doubts WHERE kind = %s AND hour > now() - interval '7 days' GROUP BY site ORDER BY site
+SELECT site, sum(count)::int8 FROM doubts WHERE kind = %s AND reason <> ALL(%s) AND hour > now() - interval '7 days'
+GROUP BY site ORDER BY site
 """
 
 

@@ -24,8 +24,9 @@ def test_positions_clocks_and_young_dead_letters_are_told(database_url: str) -> 
             "INSERT INTO doubts (site, kind, reason, hour, partition, count) VALUES"
             " ('', 'dead_letter', 'not json', date_trunc('hour', now()), 0, 3),"
             " ('', 'dead_letter', 'not json', now() - interval '3 hours', 0, 9),"
-            " ('mercy', 'after_close', '', now() - interval '6 days', 0, 3),"
-            " ('mercy', 'after_close', '', now() - interval '8 days', 0, 9)"
+            " ('mercy', 'after_close', 'fill', now() - interval '6 days', 0, 3),"
+            " ('mercy', 'after_close', 'fill', now() - interval '8 days', 0, 9),"
+            " ('elm', 'after_close', 'place', now() - interval '6 days', 0, 9)"
         )
     found = soundness(database_url)
     assert found is not None

@@ -115,7 +115,7 @@ def test_what_comes_of_a_case_that_left_is_counted_at_its_site_in_the_hour_in_wh
     found = [Decoded(one) for one in (ENTERED, event("order.verified", 5, recorded=70))]
     draft.track(place, gone, found, track_all(gone, [one.event for one in found], ONE))
     batch = draft.batch(lambda _: 0, timedelta())
-    assert batch.doubts == {DoubtKey("mercy", AFTER_CLOSE, "", at(60 * hour), 3): 1 for hour in (0, 1)}
+    assert batch.doubts == {DoubtKey("mercy", AFTER_CLOSE, "order", at(60 * hour), 3): 1 for hour in (0, 1)}
     assert [advance.tally for advance in batch.advances] == [Tally(after_close=2)]
     assert not batch.cases and not batch.intervals and not batch.signals
 

@@ -135,7 +135,8 @@ class FeedRow(SQLModel, table=True):
 class Doubt(SQLModel, table=True):
     """So many conflicts of one kind have the cases of a site whose first event lies in the hour; of kind `dead_letter`, so
     many records received in the hour could not be taken for this reason, `site` being empty; of kind `after_close`, so
-    many events recorded in the hour came after their case had left. `reason` is empty but for dead letters."""
+    many events recorded in the hour came after their case, of the kind `reason`, or that part of it had left. `reason` is
+    empty for conflicts."""
 
     __tablename__ = "doubts"
     site: str = words(key=True)
