@@ -150,9 +150,7 @@ def _missing(store: ConsoleStore, case: str, who: SignedIn) -> Response:
         return notice(HTTPStatus.NOT_FOUND, "Not found", NOT_THERE)
     store.record(who.name, "case", case)
     words = Words(store.policy())
-    return page(
-        "put_away.html", HTTPStatus.GONE, case=case, text=_put_away(gone, words), words=words, session=who.session
-    )
+    return page("put_away.html", case=case, text=_put_away(gone, words), words=words, session=who.session)
 
 
 def _put_away(gone: PutAway, words: Words) -> str:

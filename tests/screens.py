@@ -51,6 +51,7 @@ def tab_to(page: Page, tag: str) -> None:
 PAGES = (
     "/board",
     "/cases/order/7f3a1c9e",
+    "/cases/order/put-away",
     "/signals?state=all",
     "/escalations?state=all",
     "/escalations/{escalation}",

@@ -56,6 +56,8 @@ def weeks(story: Story, database_url: str, tmp_path: Path) -> Story:
     tokens.revoke(database_url, "wall")
     contacting.send_test(story.connection, Voice(""), story.policy, "manager", [Channel.INBOX])
     gone_for_nora(story, database_url)
+    story.case("order/put-away", None, "stat", 5, "on_time")
+    story.put_away("order/put-away", story.now, story.now)
     broken = story.signal("waste-witnessed-by-same-person", 3, 5, kind="rule", case="order/7f3a1c9e")
     resolve_signal(story.connection, broken, "manager", "handled", "the witness was named wrongly by the cabinet")
     story.summary(*(story.signal(name, 3, 700, id=name, site=site) for name, site in (("a", "elm"), ("b", "mercy"))))
