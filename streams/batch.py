@@ -82,21 +82,24 @@ class Loop:
         gc.set_threshold(*COLLECT)
         self._ownership.subscribe()
         while not self.stopping.is_set() and self._dead_letters.overrun is None:
-            messages = self._read()
-            self._laps.end(Doing.POLL)
-            self._apply(messages)
-            self._judge()
-            if not messages:
-                self._departing.go_on(self._ownership.partitions, self._unwritten(), self._draft)
-            self._laps.end(Doing.LISTEN)
-            if self._committer.idle.is_set():
-                self._tell()
-                self.hand_over()
+            self._turn()
         # Closing the consumer gives the partitions back; a consumer that is closing takes no offsets any more.
         self.drain()
         self._consumer.close()
         if self._dead_letters.overrun is not None:
             raise self._dead_letters.overrun
+
+    def _turn(self) -> None:
+        messages = self._read()
+        self._laps.end(Doing.POLL)
+        self._apply(messages)
+        self._judge()
+        if not messages and self._ticker.clocks_agree:
+            self._departing.go_on(self._ownership.partitions, self._unwritten(), self._draft)
+        self._laps.end(Doing.LISTEN)
+        if self._committer.idle.is_set():
+            self._tell()
+            self.hand_over()
 
     def drain(self) -> None:
         """Writes everything that was read, before the partitions are given back."""

@@ -3,7 +3,8 @@
 Once a day the worker walks over the cases of its partitions, a stretch at a time and only while nothing waits to be read. A
 case to which nothing was applied for ninety days leaves, with the position at which its partition stands: what is read of
 it from there on is counted and changes nothing, and whoever recomputes lets it go at the same place. A worker that comes
-back after a long stop reads what waits first, for some of that may belong to a case that seems to rest.
+back after a long stop reads what waits first, for some of that may belong to a case that seems to rest; and while the clocks
+of host and database differ nobody leaves, for the database's may be the wrong one.
 """
 
 import logging

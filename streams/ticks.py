@@ -106,6 +106,11 @@ class Ticker:
         """Seconds until there is something to do again."""
         return 0.0 if self._more else max(self._next - monotonic(), 0.0)
 
+    @property
+    def clocks_agree(self) -> bool:
+        """Whether the host's clock and the database's say the same, as far as they were compared."""
+        return abs(self._apart) <= APART
+
     def judge(
         self, partitions: Mapping[int, Partition], drafts: Iterable[Draft], into: Draft, policies: Policies
     ) -> None:
@@ -117,7 +122,7 @@ class Ticker:
             if self._open is not None:
                 self._behind(self._backlog.look(self._open.now, self._open.ends, partitions.values()))
         self._more = False
-        if self._open is None or abs(self._apart) > APART or len(into.cases) >= _WRITTEN_FIRST:
+        if self._open is None or not self.clocks_agree or len(into.cases) >= _WRITTEN_FIRST:
             return
         ready = caught_up(self._open, partitions.values(), monotonic())
         if ready:

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from metrics.recorder import NullRecorder
 from models.case import Admission
 from models.event import CaseId, Event
 from models.store.ledger import AFTER_CLOSE, DoubtKey, Tally
@@ -14,10 +17,12 @@ from models.tracking import RESTS, Departed, Watched, departed, tick, track_all
 from models.wire import Decoded, encode
 from streams import departing
 from streams.admission import Record, home
+from streams.batch import Loop
 from streams.cases import Cases
 from streams.departing import Departing
 from streams.draft import Draft, Held, Partition
 from streams.recomputing import Recomputed
+from streams.watching import Watch
 from tests.heart import ONE, at, event, watch
 
 ENTERED = event("order.entered", 0, priority="stat")
@@ -163,6 +168,34 @@ def test_while_many_wait_to_have_left_no_more_are_let_go(monkeypatch: pytest.Mon
     store.seconds += departing.EVERY
     store.departing.go_on({0: Partition(0, 1, 7, 0, 7, 7)}, [full], full)
     assert full.departures.keys() == names(0)
+
+
+class Quiet:
+    """A loop over a store to which nothing comes; the database's clock may be wrong."""
+
+    def __init__(self, store: Store, clocks_agree: bool, *messages: object) -> None:
+        partition = Partition(0, 1, 7, 0, 7, 7)
+        ownership: Any = SimpleNamespace(changed=0, count=1, partitions={0: partition})
+        ticker: Any = SimpleNamespace(clocks_agree=clocks_agree, wait=0.0, judge=lambda *_: None)
+        at_work: Any = SimpleNamespace(writing=None, idle=SimpleNamespace(is_set=lambda: False))
+        consumer: Any = SimpleNamespace(consume=lambda *_: list(messages), poll=lambda _: None)
+        nobody: Any = None
+        self.loop = Loop(consumer, store.ledger, ownership, store.cases, ticker, at_work, nobody, Watch(NullRecorder()))
+
+    def leave(self) -> set[str]:
+        """Who leaves in one turn."""
+        self.loop._turn()
+        return set(self.loop._draft.departures)
+
+
+def test_cases_leave_while_nothing_waits_to_be_read_and_the_clocks_agree() -> None:
+    assert Quiet(Store(0), True).leave() == names(0)
+    assert Quiet(Store(0), False).leave() == set()
+
+
+def test_no_case_leaves_while_something_waits_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Loop, "_apply", lambda *_: None)
+    assert Quiet(Store(0), True, "a record").leave() == set()
 
 
 # The recomputation
