@@ -210,7 +210,7 @@ def _spans(run: Run, pause: Pause, events: Iterable[Event]) -> list[Span]:
     for event in events:
         if event.type not in (pause.begins, pause.finishes) or key_of(run.clock, event) not in ("", run.key):
             continue
-        about = event.data.get("links", {}).get("intervention", "")
+        about = _about(event)
         if event.type == pause.begins:
             opened.setdefault(about, event.time)
             continue
@@ -219,6 +219,15 @@ def _spans(run: Run, pause: Pause, events: Iterable[Event]) -> list[Span]:
             if since < event.time:
                 spans.append((since, event.time))
     return spans + [(since, OPEN_END) for since in opened.values()]
+
+
+def _about(event: Event) -> str:
+    return event.data.get("links", {}).get("intervention", "")
+
+
+def closes_all(clock: Clock, pause: Pause, event: Event) -> bool:
+    """Whether after the event no span of the pause is open in any instance of the clock."""
+    return event.type == pause.finishes != pause.begins and not _about(event) and not key_of(clock, event)
 
 
 def breaches(run: Run, still: Sequence[Span]) -> tuple[Breach, ...]:

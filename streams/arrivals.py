@@ -1,5 +1,5 @@
 """What was read of the topic goes its way: each record is examined, the cases that it concerns are loaded, and what arrived of
-a case is tracked together.
+a case is tracked together; of a case that forgets, one after another.
 
 A record that cannot be an event is put aside with the reason, one that lies where its case does not belong is put where it
 does. What all of them led to lies in the draft.

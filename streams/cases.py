@@ -39,6 +39,11 @@ class Cases:
         """The case as it is now."""
         self._young[case] = held
 
+    def drop(self, case: CaseId) -> None:
+        """The case is none to be asked for soon."""
+        self._young.pop(case, None)
+        self._old.pop(case, None)
+
     def bring(self, wanted: Iterable[tuple[CaseId, int]], policies: Policies) -> None:
         """Reads those of the cases (each with its partition) that are not in mind."""
         self.turn()

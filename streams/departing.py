@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from time import monotonic
 
 from models.store.ledger import Ledger
-from streams.cases import Cases, gone
+from streams.cases import Cases
 from streams.draft import Draft, Partition
 
 log = logging.getLogger("rxpulse.worker")
@@ -45,7 +45,7 @@ class Departing:
         for rested in found:
             # The store knows nothing yet of what is not written.
             if not any(rested.id in draft.cases or rested.id in draft.departures for draft in drafts):
-                self._cases.put(rested.id, gone(rested.id, rested.partition))
+                self._cases.drop(rested.id)
                 into.let_go(partitions[rested.partition], rested)
                 self._gone += 1
         if self._place is None:

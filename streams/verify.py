@@ -181,7 +181,9 @@ def _state(row: CaseRow) -> CaseRow:
 
 def _same_evidence(row: CaseRow, case: Watched) -> bool:
     there = evidence_of(row.id, row.body)
-    return there.events == case.evidence.events and set(map(repr, there.rivals)) == set(map(repr, case.evidence.rivals))
+    if (there.events, there.trimmed) != (case.evidence.events, case.evidence.trimmed):
+        return False
+    return set(map(repr, there.rivals)) == set(map(repr, case.evidence.rivals))
 
 
 def _compare_intervals(told: Recomputed, facts: Facts, verified: Verified) -> None:

@@ -85,7 +85,15 @@ class _Folding:
     """A Folded while events come to it."""
 
     __slots__ = (
-        *("_asking", "_broken", "_concerned", "_following", "_moved", "_own", "_running", "_runs", "_standing"),
+        "_asking",
+        "_broken",
+        "_concerned",
+        "_following",
+        "_moved",
+        "_own",
+        "_running",
+        "_runs",
+        "_standing",
         "_void",
     )
 

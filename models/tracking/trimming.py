@@ -18,11 +18,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from models.case import Admission, Evidence, Trimmed, identity, settled, voided_by
-from models.clocks import Run
+from models.clocks import Run, closes_all
 from models.event import Event, EventType, kind_of
 from models.event_types import CATALOGUE, SIGNS_OF_LIFE, STANDING, VOIDED
-from models.policy import BEGINNING, Policies
-from models.signals import Signal
+from models.policy import BEGINNING, Clock, Pause, Policies
+from models.signals import Cleared, Signal
 from models.tracking import refold, track
 from models.tracking.asked import concerned, pausing, since
 from models.tracking.holding import instances
@@ -54,7 +54,8 @@ NOTHING = Settled()
 
 
 class Received(Struct, frozen=True):
-    """What an event led to, the case after that without what it forgot, and the facts that were settled by forgetting."""
+    """What an event led to, and the case as it is from then on: without what it forgot, which `step.case` still has. `settled`
+    are the facts that no evidence changes any more since then."""
 
     step: Step
     case: Watched
@@ -63,7 +64,7 @@ class Received(Struct, frozen=True):
 
 def receive(case: Watched, event: Event, policies: Policies, bounds: Bounds = BOUNDS) -> Received:
     """An event arrived: as `track` has it, within the bounds of a case that never ends."""
-    if _too_old(case.evidence, event, policies):
+    if _too_old(case, event, policies):
         return Received(Step(case, (Admission.AFTER_CLOSE,), (), (), (), case.look), case)
     step = track(case, event, policies)
     if step.case is case or kind_of(case.id) not in STANDING:
@@ -82,14 +83,22 @@ def forgets_nothing(case: Watched, events: int) -> bool:
 
 def _trim(case: Watched, event: Event, policies: Policies, bounds: Bounds) -> tuple[Watched, Settled]:
     """The case, which `event` was given to, without what it may forget; the same object where that is nothing."""
-    evidence = _trimmed(case, _types(policies, since(event)), bounds)
+    types = _types(policies, case, event)
+    evidence = _trimmed(case, types, bounds)
     if evidence is case.evidence:
         return case, NOTHING
     assert evidence.trimmed is not None
-    again = refold(Watched(case.id, evidence, judged=case.judged), policies).case
-    until = evidence.trimmed.until
-    intervals = {name: one for name, one in case.intervals.items() if one.started >= until or name in again.intervals}
-    signals = {name: one for name, one in case.signals.items() if one.raised >= until or name in again.signals}
+    again, until = refold(Watched(case.id, evidence, judged=case.judged), policies).case, evidence.trimmed.until
+    intervals = {
+        name: one
+        for name, one in case.intervals.items()
+        if name in again.intervals or (one.retracted and one.started >= until)
+    }
+    signals = {
+        name: one
+        for name, one in case.signals.items()
+        if name in again.signals or (one.reason is Cleared.DISPROOF and one.raised >= until)
+    }
     gone = Settled(
         tuple(one for name, one in case.intervals.items() if name not in intervals),
         tuple(one for name, one in case.signals.items() if name not in signals),
@@ -98,32 +107,36 @@ def _trim(case: Watched, event: Event, policies: Policies, bounds: Bounds) -> tu
 
 
 class _Types(Struct, frozen=True):
-    """The types of events that may move anything, all others being readings; and of these the ones that pauses are about."""
+    """The types of events that may move anything, all others being readings; and the pauses of clocks of the case's kind."""
 
     moving: frozenset[EventType]
-    pausing: frozenset[EventType]
+    pauses: tuple[tuple[Clock, Pause], ...]
 
 
-def _types(policies: Policies, instant: datetime) -> _Types:
-    """By the versions in force by then: whoever read an event of that instant knows these, whatever he knows besides."""
-    return _types_of(policies, policies.until(instant))
+def _types(policies: Policies, case: Watched, event: Event) -> _Types:
+    """By the versions in force for the case's events, of which `event` is one or is to be: whoever read them knows these,
+    whatever he knows besides. A late event alone would ask an older version, which knows nothing of newer clocks."""
+    latest = max(since(event), max(map(since, case.evidence.events)))
+    return _types_of(policies, policies.until(latest), kind_of(case.id))
 
 
 @lru_cache(maxsize=64)
-def _types_of(policies: Policies, count: int) -> _Types:
+def _types_of(policies: Policies, count: int, kind: str) -> _Types:
     known = Policies(policies.effective[:count], policies.versions[:count])
-    found, pauses = concerned(known), pausing(known)
-    return _Types(found.judged | found.counted | pauses | {VOIDED, *found.moved}, pauses)
+    found = concerned(known)
+    clocks = dict.fromkeys(clock for policy in known.versions for clock in policy.clocks.values() if clock.case == kind)
+    pauses = tuple((clock, pause) for clock in clocks for pause in clock.pauses)
+    return _Types(found.judged | found.counted | pausing(known) | {VOIDED, *found.moved}, pauses)
 
 
-def _too_old(evidence: Evidence, event: Event, policies: Policies) -> bool:
-    trimmed = evidence.trimmed
-    if trimmed is None:
+def _too_old(case: Watched, event: Event, policies: Policies) -> bool:
+    trimmed = case.evidence.trimmed
+    if trimmed is None or event.time >= max(trimmed.until, trimmed.readings):
         return False
-    moving = _types(policies, since(event)).moving
-    if event.time >= (trimmed.until if event.type in moving else trimmed.readings):
+    moves = event.type in _types(policies, case, event).moving
+    if event.time >= (trimmed.until if moves else trimmed.readings):
         return False
-    return all(known.id != event.id or known.source != event.source for known in evidence.events)
+    return all(known.id != event.id or known.source != event.source for known in case.evidence.events)
 
 
 def _trimmed(case: Watched, types: _Types, bounds: Bounds) -> Evidence:
@@ -134,7 +147,8 @@ def _trimmed(case: Watched, types: _Types, bounds: Bounds) -> Evidence:
     shown = max(before.readings, readings[-bounds.readings]) if len(readings) > bounds.readings else before.readings
     going_on = [run for run in instances(case.runs) if run.start.time < until and (run.over or until) >= until]
     last = _last_words(case.evidence.standing, until, shown, types.moving)
-    stays = {identity(one) for one in chain(_long_story(case.evidence, going_on, types), last)}
+    paused = _pauses(case.evidence.standing, until, going_on, types.pauses)
+    stays = {identity(one) for one in chain(_beginnings(case.evidence, going_on), paused, last)}
     kept = [
         one for one in events if one.time >= (until if one.type in types.moving else shown) or identity(one) in stays
     ]
@@ -149,16 +163,34 @@ def _trimmed(case: Watched, types: _Types, bounds: Bounds) -> Evidence:
 _NEVER = Trimmed(BEGINNING, BEGINNING, frozenset())
 
 
-def _long_story(evidence: Evidence, going_on: Iterable[Run], types: _Types) -> Iterator[Event]:
-    """What stays however old it is: the first events, pauses, what began what goes on, and who said how urgent that was."""
-    standing = evidence.standing
+def _beginnings(evidence: Evidence, going_on: Iterable[Run]) -> Iterator[Event]:
+    """What stays however old it is: the first events, what began what goes on, and who said how urgent that was."""
     yield evidence.events[0]
-    yield from standing[:1]
-    yield from (one for one in standing if one.type in types.pausing)
-    for run in going_on:
-        yield run.start
-        before = standing[: standing.index(run.start) + 1]
-        yield from {_voice(one): one for one in before if "priority" in one.data}.values()
+    yield from evidence.standing[:1]
+    starts = {identity(run.start) for run in going_on}
+    urgent: dict[_Voice, Event] = {}
+    for event in evidence.standing:
+        if "priority" in event.data:
+            urgent[_voice(event)] = event
+        if identity(event) in starts:
+            yield event
+            yield from urgent.values()
+
+
+def _pauses(
+    standing: Sequence[Event], until: datetime, going_on: Iterable[Run], pauses: Iterable[tuple[Clock, Pause]]
+) -> Iterator[Event]:
+    """What began or finished pauses since the oldest of what goes on began, and before that since all were finished."""
+    oldest = min((run.start.time for run in going_on if run.clock.pauses), default=until)
+    for clock, pause in pauses:
+        told: list[Event] = []
+        for event in standing:
+            if event.time < oldest and closes_all(clock, pause, event):
+                # It stays itself: what it finished may have stayed as a first event or a last word.
+                told = [event]
+            elif event.type in (pause.begins, pause.finishes):
+                told.append(event)
+        yield from told
 
 
 def _last_words(
@@ -167,14 +199,14 @@ def _last_words(
     """Who said last of each field what it was: among those before `until`, and among readings whenever something may move
     after that, and before those that are `shown`."""
     said: dict[tuple[_Voice, str], Event] = {}
-    zone = (False, False)
+    reached = (False, False)
     for event in standing:
-        before, zone = zone, (event.time >= until, event.time >= shown)
-        stays = zone[0] and event.type in moving
-        if stays or zone != before:
+        before, reached = reached, (event.time >= until, event.time >= shown)
+        moves = event.time >= until and event.type in moving
+        if moves or reached != before:
             yield from said.values()
             said.clear()
-        if not stays:
+        if not moves:
             said.update(((_voice(event), name), event) for name in event.data)
     yield from said.values()
 

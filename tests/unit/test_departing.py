@@ -108,6 +108,9 @@ def test_a_case_leaves_with_the_position_of_its_partition_and_is_known_to_have_l
         ("order/0", 0, 7),
         ("order/1", 1, 7),
     }
+    store.cases.unwritten = lambda: [draft]
+    assert store.cases.get(CaseId("order/0")) is None
+    store.cases.load({CaseId("order/0"): 0}, ONE)
     held = store.cases.get(CaseId("order/0"))
     assert held is not None and isinstance(held.case, Departed)
     batch = draft.batch(lambda _: 0, timedelta())
