@@ -128,6 +128,17 @@ def test_what_comes_of_a_case_that_left_is_counted_at_its_site_in_the_hour_in_wh
     assert not batch.cases and not batch.intervals and not batch.signals
 
 
+def test_a_case_that_the_worker_has_in_mind_is_known_to_have_left() -> None:
+    store, case = Store(0), CaseId("order/0")
+    store.cases.bring([(case, 0)], ONE)
+    assert store.cases.get(case) is not None
+    draft = store.go_on()
+    store.cases.unwritten = lambda: [draft]
+    store.cases.bring([(case, 0)], ONE)
+    held = store.cases.get(case)
+    assert held is not None and isinstance(held.case, Departed)
+
+
 def test_nobody_leaves_before_what_waited_at_the_start_is_read() -> None:
     store = Store(0)
     assert not store.go_on(end=0).departures
