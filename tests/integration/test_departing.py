@@ -94,6 +94,7 @@ def test_a_worker_that_was_away_for_long_reads_what_waits_before_a_case_leaves(l
     assert differences(live) == []
 
 
+@pytest.mark.slow
 def test_facts_that_are_made_again_hold_what_had_left(live: Live) -> None:
     told = order(1, now() - timedelta(days=100))
     worked_off(live, *told)
