@@ -1,83 +1,32 @@
 """The worker's ledger: one suite for the store in PostgreSQL and the one in memory."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import astuple, fields, replace
+from collections.abc import Callable
+from dataclasses import astuple, fields
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from models import policy_text
 from models.event import CaseId
 from models.event_types import CATALOGUE
-from models.policy import Kind, Policies, Severity, Site
-from models.signals import Cleared, Signal, SignalId
-from models.store import departing, writing
 from models.store.facts import snapshot
 from models.store.ledger import (
-    Advance,
     Batch,
-    Departure,
     Fenced,
     ForeignCluster,
     IntervalFact,
-    Ledger,
     OtherPartitions,
-    Rested,
     SignalFact,
     Tally,
 )
 from models.store.memory import Memory, MemoryLedger
-from models.store.rebuilding import forget_facts
-from models.store.records import CaseRow, case_row
+from models.store.records import case_row
 from models.store.revisions import STEP
 from models.store.sql import SqlLedger
-from models.tracking import RESTS, Departed, Watched, tick, track, track_all
+from models.tracking import Watched, tick, track
 from tests.heart import event
-
-CLUSTER = "a-cluster"
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-POLICIES = Policies.only(policy_text.shipped_default().policy)
-Open = Callable[[str], Ledger]
-
-
-@pytest.fixture
-def memory() -> Memory:
-    return Memory(POLICIES)
-
-
-@pytest.fixture(params=["memory", "sql", "sql, as many rows"])
-def ledgers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, memory: Memory) -> Iterator[Open]:
-    """Opens ledgers of several workers over one store."""
-    if "many" in request.param:
-        monkeypatch.setattr(writing, "FEW", 0)
-    if request.param == "memory":
-        yield lambda owner: MemoryLedger(memory)
-        return
-    url = request.getfixturevalue("database_url")
-    opened: list[SqlLedger] = []
-
-    def sql(owner: str) -> Ledger:
-        opened.append(SqlLedger(url, owner))
-        return opened[-1]
-
-    yield sql
-    for ledger in opened:
-        ledger.close()
-
-
-@pytest.fixture
-def forget(ledgers: Open, request: pytest.FixtureRequest, memory: Memory) -> Callable[[], None]:
-    """Empties that store of its facts."""
-    if isinstance(ledgers("nobody"), MemoryLedger):
-        return memory.forget
-    url = request.getfixturevalue("database_url")
-    return lambda: forget_facts(url)
-
-
-def advance(**changes: object) -> Advance:
-    return replace(Advance(0, 1, 0, 1, 0, 0), **changes)
+from tests.ledgers import CLUSTER, NOON, POLICIES, Open, advance, looking
 
 
 def late_order() -> tuple[Watched, list[IntervalFact | SignalFact]]:
@@ -265,11 +214,6 @@ def test_of_another_cluster_it_is_the_cluster_that_is_refused(ledgers: Open) -> 
         ledger.claim("another", [0], "w0")
 
 
-def looking(number: int, look: datetime | None, partition: int = 0) -> CaseRow:
-    case = Watched(CaseId(f"order/{number}"))
-    return case_row(track(case, event("order.entered", 0, case=case.id), POLICIES).case, partition, look)
-
-
 def test_cases_are_due_in_the_order_of_their_looks(ledgers: Open) -> None:
     ledger = ledgers("w0")
     ledger.claim(CLUSTER, [0], "w0")
@@ -321,135 +265,3 @@ def test_unknown_types_make_a_case_too(ledgers: Open) -> None:
     case = track(Watched(CaseId("order/1")), event("unheard.of", 0), POLICIES).case
     ledger.commit(Batch([advance()], cases=[case_row(case, 0, None)]))
     assert ledger.load([case.id], POLICIES)[case.id][0] == case
-
-
-@pytest.fixture
-def put_back(ledgers: Open, request: pytest.FixtureRequest, memory: Memory) -> Callable[[timedelta], None]:
-    """Nothing was applied to any case for so long."""
-    if isinstance(ledgers("nobody"), MemoryLedger):
-
-        def remembered(by: timedelta) -> None:
-            memory.applied = {case: applied - by for case, applied in memory.applied.items()}
-
-        return remembered
-
-    def stored(by: timedelta) -> None:
-        with psycopg.connect(request.getfixturevalue("database_url")) as connection:
-            connection.execute("UPDATE cases SET applied = applied - %s", [by])
-
-    return stored
-
-
-def over(number: int, partition: int = 0, look: datetime | None = None) -> CaseRow:
-    """An order that is finished."""
-    case = CaseId(f"order/{number}")
-    told = track_all(
-        Watched(case), [event("order.entered", 0, case=case), event("order.discontinued", 9, case=case)], POLICIES
-    )
-    assert told.case.progress is not None and told.case.progress.finished is not None
-    return case_row(told.case, partition, look)
-
-
-def rested(row: CaseRow) -> Rested:
-    assert row.finished is not None
-    return Rested(row.id, row.partition, row.site, row.priority, row.opened, row.finished)
-
-
-def resting(ledger: Ledger, *partitions: int) -> dict[CaseId, Rested]:
-    """What is found on a whole walk."""
-    found, place = dict[CaseId, Rested](), 0
-    while place is not None:
-        stretch, place = ledger.departing(partitions, place)
-        assert not {one.id for one in stretch} & found.keys()
-        found |= {one.id: one for one in stretch}
-    return found
-
-
-def test_a_finished_case_may_leave_when_nothing_was_applied_to_it_for_90_days(
-    ledgers: Open, put_back: Callable[[timedelta], None]
-) -> None:
-    ledger = ledgers("w0")
-    ledger.claim(CLUSTER, [0, 1], "w0")
-    ledger.commit(Batch([advance()], cases=[over(1), over(2, 1), over(3, look=NOON), looking(4, None)]))
-    put_back(RESTS - timedelta(hours=1))
-    assert resting(ledger, 0, 1) == {}
-    put_back(timedelta(hours=2))
-    ledger.commit(Batch([advance(was=1, position=2)], cases=[over(5)]))
-    assert resting(ledger, 0).keys() == {"order/1"}
-    found = resting(ledger, 0, 1)
-    assert found == {row.id: rested(row) for row in (over(1), over(2, 1))}
-
-
-def test_a_case_with_an_open_signal_stays(ledgers: Open, put_back: Callable[[timedelta], None]) -> None:
-    ledger = ledgers("w0")
-    ledger.claim(CLUSTER, [0], "w0")
-    cases = [over(1), over(2)]
-    signals = [
-        SignalFact(0, 0, 1, None, broken(cases[0].id, None)),
-        SignalFact(0, 1, 1, None, broken(cases[1].id, NOON)),
-    ]
-    ledger.commit(Batch([advance(sequence=2)], cases=cases, signals=signals))
-    put_back(RESTS + timedelta(hours=1))
-    assert resting(ledger, 0).keys() == {"order/2"}
-
-
-def broken(case: CaseId, cleared: datetime | None) -> Signal:
-    reason = None if cleared is None else Cleared.DISPROOF
-    name = "waste-witnessed-by-same-person"
-    return Signal(
-        id=SignalId(f"broken {case}"),
-        kind=Kind.RULE,
-        name=name,
-        severity=Severity.S2,
-        site=Site("mercy"),
-        case=case,
-        raised=NOON,
-        known=NOON,
-        cleared=cleared,
-        reason=reason,
-    )
-
-
-def test_a_walk_over_many_cases_is_made_in_stretches(
-    ledgers: Open, put_back: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(departing, "STRETCH", 1)
-    ledger = ledgers("w0")
-    ledger.claim(CLUSTER, [0], "w0")
-    rows = [over(number) for number in range(60)]
-    ledger.commit(Batch([advance()], cases=rows))
-    put_back(RESTS + timedelta(hours=1))
-    assert resting(ledger, 0).keys() == {row.id for row in rows}
-
-
-def test_what_left_is_told_apart_from_what_never_was(ledgers: Open) -> None:
-    ledger = ledgers("w0")
-    ledger.claim(CLUSTER, [0], "w0")
-    gone, stays = over(1), over(2)
-    ledger.commit(Batch([advance()], cases=[gone, stays]))
-    ledger.commit(Batch([advance(was=1, position=2)], departures=[Departure(2, rested(gone))]))
-    found = ledger.load([gone.id, stays.id, CaseId("order/none")], POLICIES)
-    assert found.keys() == {gone.id, stays.id}
-    assert found[gone.id] == (Departed(gone.id), None)
-    assert not isinstance(found[stays.id][0], Departed)
-
-
-def test_who_lost_his_partition_lets_no_case_go(ledgers: Open) -> None:
-    loser, winner = ledgers("w0"), ledgers("w1")
-    loser.claim(CLUSTER, [0], "w0")
-    row = over(1)
-    loser.commit(Batch([advance()], cases=[row]))
-    winner.claim(CLUSTER, [0], "w1")
-    with pytest.raises((Fenced, psycopg.OperationalError)):
-        loser.commit(Batch([advance(was=1, position=2)], departures=[Departure(2, rested(row))]))
-    assert not isinstance(winner.load([row.id], POLICIES)[row.id][0], Departed)
-
-
-def test_what_left_is_there_again_when_facts_are_made_anew(ledgers: Open, forget: Callable[[], None]) -> None:
-    ledger = ledgers("w0")
-    ledger.claim(CLUSTER, [0], "w0")
-    row = over(1)
-    ledger.commit(Batch([advance()], cases=[row]))
-    ledger.commit(Batch([advance(was=1, position=2)], departures=[Departure(2, rested(row))]))
-    forget()
-    assert ledgers("w1").load([row.id], POLICIES) == {}
