@@ -142,6 +142,21 @@ def test_a_partition_that_was_given_back_is_none_that_was_lost(database_url: str
     assert losses(database_url) == {0: 0, 1: 0}
 
 
+def test_a_partition_whose_worker_was_ended_before_is_none_that_was_lost(database_url: str) -> None:
+    """As when the database is started again: its connections are gone before anybody takes over."""
+    first, second = SqlLedger(database_url, "w0"), SqlLedger(database_url, "w1")
+    first.claim(CLUSTER, [0, 1], "w0")
+    with psycopg.connect(database_url) as connection:
+        ended = connection.execute("SELECT pg_terminate_backend(max(backend)::int4, 10000) FROM positions").fetchall()
+    assert ended == [(True,)]
+    with pytest.raises(psycopg.OperationalError):
+        first.commit(Batch([advance(), advance(partition=1)]))
+    second.claim(CLUSTER, [0, 1], "w1")
+    assert losses(database_url) == {0: 0, 1: 0}
+    first.close()
+    second.close()
+
+
 def test_a_partition_taken_from_who_lives_counts_as_lost_once(database_url: str) -> None:
     loser, winner = SqlLedger(database_url, "w0"), SqlLedger(database_url, "w1")
     loser.claim(CLUSTER, [0, 1], "w0")
