@@ -26,7 +26,7 @@ _QUIET = 0.05
 @click.option("--rounds", type=click.IntRange(1, 20), default=1, show_default=True, help="The middle one is shown.")
 @click.option("--long", "thorough", is_flag=True, help="A million events and 300 pages of each sort.")
 @click.option("--events", type=click.IntRange(1000), help="Events of durable, durable-full, no-store and --scale.")
-@click.option("--scale", is_flag=True, help="More workers, partitions, open cases, and a year: half an hour.")
+@click.option("--scale", is_flag=True, help="More workers, partitions, open cases, and a year: about 50 minutes.")
 @click.option("--peers", is_flag=True, help="Other ways to do the job of durable too; from a checkout only.")
 @click.option("--samples", type=click.IntRange(1), help="Samples of each latency.")
 @json_option
