@@ -4,6 +4,7 @@ whether it is ready and runs as nobody in particular, and a worker that stops on
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ import yaml
 from models.settings import Settings, unknown_names
 from rxpulse import cli, plan, postgres, services
 from rxpulse.services import ROLES
-from tests.containers import OURS, ROOT, drawn, env_of, env_of_prefect
+from tests.containers import FILE, OURS, ROOT, config, drawn, env_of, env_of_prefect
 
 
 @pytest.mark.parametrize("name", [one for one in OURS if one != "worker"])
@@ -51,6 +52,44 @@ def test_a_role_takes_the_settings_that_it_gets(
     assert urlsplit(settings.required_database_url()).hostname == "postgres"
     assert settings.api_key and settings.pseudonym_key and settings.prefect_auth and settings.public_url
     settings.check_exposure()
+
+
+READ_BY: dict[str, dict[str, int | float]] = {
+    "topics": {"partitions": 32, "retention_days": 30},
+    "worker": {"deadletter_limit": 1_000_000, "deadletter_window": 500, "tick_margin_seconds": 2.5},
+    "intake": {"intake_max_lag_seconds": 60.0},
+    "reports": {"keep_facts_days": 2192},
+}
+"""What may stand in .env, by the service that reads it."""
+IN_ENV = {name: value for chosen in READ_BY.values() for name, value in chosen.items()}
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["set", "empty"])
+def test_what_stands_in_env_reaches_the_service_that_reads_it_and_no_other(
+    installation: Path, tmp_path: Path, empty: bool
+) -> None:
+    folder = tmp_path / "installation"
+    shutil.copytree(installation, folder)
+    with (folder / ".env").open("a", encoding="utf-8") as file:
+        file.writelines(f"RXPULSE_{name.upper()}={'' if empty else value}\n" for name, value in IN_ENV.items())
+    done = config(folder, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    services = json.loads(done.stdout)["services"]
+    usual = Settings.from_env({}, home=tmp_path)
+    for name in OURS:
+        env = env_of(services[name], folder / "secrets") | {"RXPULSE_POLICY": ""}
+        settings = Settings.from_env(env, home=tmp_path)
+        chosen = {} if empty else READ_BY.get(name, {})
+        wanted = {field: chosen.get(field, getattr(usual, field)) for field in IN_ENV}
+        assert {field: getattr(settings, field) for field in IN_ENV} == wanted, name
+
+
+def test_the_page_names_what_may_stand_in_env() -> None:
+    page = (ROOT / "docs" / "operations" / "containers.md").read_text("utf-8")
+    named = set(re.findall(r"RXPULSE_\w+", page.partition("- **Settings**")[2].partition("\n- **")[0]))
+    # The cluster's own id is drawn.
+    taken = set(re.findall(r"\$\{(RXPULSE_\w+)", FILE.read_text("utf-8"))) - {"RXPULSE_KAFKA_CLUSTER"}
+    assert named == taken >= {f"RXPULSE_{name.upper()}" for name in IN_ENV}
 
 
 def test_the_first_policy_of_the_demonstration_is_the_demos_and_lies_in_the_image(found: dict[str, Any]) -> None:
