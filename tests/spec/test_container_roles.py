@@ -54,6 +54,7 @@ def test_a_role_takes_the_settings_that_it_gets(
     settings.check_exposure()
 
 
+PAGE = (ROOT / "docs" / "operations" / "containers.md").read_text("utf-8")
 READ_BY: dict[str, dict[str, int | float]] = {
     "topics": {"partitions": 32, "retention_days": 30},
     "worker": {"deadletter_limit": 1_000_000, "deadletter_window": 500, "tick_margin_seconds": 2.5},
@@ -84,9 +85,22 @@ def test_what_stands_in_env_reaches_the_service_that_reads_it_and_no_other(
         assert {field: getattr(settings, field) for field in IN_ENV} == wanted, name
 
 
+def test_a_second_worker_made_as_the_page_says_differs_from_the_first_by_its_name_alone(
+    installation: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "installation"
+    shutil.copytree(installation, folder)
+    (folder / "docker-compose.override.yml").write_text(PAGE.partition("```yaml\n")[2].partition("```")[0], "utf-8")
+    done = config(folder, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    services = json.loads(done.stdout)["services"]
+    first, second = services["worker"], services["worker1"]
+    names = [one["environment"].pop("RXPULSE_WORKER_INSTANCE") for one in (first, second)]
+    assert names == ["w0", "w1"] and first == second
+
+
 def test_the_page_names_what_may_stand_in_env() -> None:
-    page = (ROOT / "docs" / "operations" / "containers.md").read_text("utf-8")
-    named = set(re.findall(r"RXPULSE_\w+", page.partition("- **Settings**")[2].partition("\n- **")[0]))
+    named = set(re.findall(r"RXPULSE_\w+", PAGE.partition("- **Settings**")[2].partition("\n- **")[0]))
     # The cluster's own id is drawn.
     taken = set(re.findall(r"\$\{(RXPULSE_\w+)", FILE.read_text("utf-8"))) - {"RXPULSE_KAFKA_CLUSTER"}
     assert named == taken >= {f"RXPULSE_{name.upper()}" for name in IN_ENV}
