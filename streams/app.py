@@ -22,7 +22,7 @@ from metrics.exporter import PrometheusRecorder, RoleServer
 from models.errors import CallerFault, RxPulseError
 from models.settings import KafkaSecurity, Settings
 from models.store.connecting import DatabaseAway
-from models.store.ledger import Fenced, Ledger
+from models.store.ledger import Fenced, ForeignCluster, Ledger, OtherPartitions
 from models.store.seat import Seat
 from models.store.sql import SqlLedger
 from models.wire import MAX_RECORD
@@ -37,7 +37,7 @@ from streams.lag import ends
 from streams.laps import Laps
 from streams.living import living
 from streams.outcomes import Judge
-from streams.ownership import Ownership
+from streams.ownership import Ownership, TopicTooShort
 from streams.producing import producer_settings
 from streams.relay import Relay
 from streams.ticks import Ticker
@@ -46,7 +46,8 @@ from streams.watching import Watch
 
 GROUP = "rxpulse-worker"
 STOPPED_ON_PURPOSE = 3
-"""Exit code of a worker that must not be started again before somebody has looked."""
+"""Exit code of a worker that must not be started again before somebody has looked: too much was put aside, or the topic is not
+the one that the store was made from, which only a person can mend. Everything else of the stack goes on, the pages too."""
 FENCED, FAILED = 4, 1
 _SESSION_MS = 10_000
 _FACTS = {"linger.ms": 5, "compression.type": "lz4"}
@@ -59,7 +60,7 @@ log = logging.getLogger("rxpulse.worker")
 def end(fault: BaseException) -> None:
     """Ends the process at once, with nothing half done: the transaction that was not committed is undone."""
     match fault:
-        case TooManyDeadLetters():
+        case TooManyDeadLetters() | TopicTooShort() | ForeignCluster() | OtherPartitions():
             code = STOPPED_ON_PURPOSE
         case Fenced():
             code = FENCED
@@ -117,6 +118,8 @@ def _consumer_settings(settings: Settings) -> dict[str, object]:
         **confluent(settings),
         "group.id": GROUP,
         "group.instance.id": settings.worker_instance,
+        # Who comes or goes moves some partitions; the others are read on meanwhile.
+        "partition.assignment.strategy": "cooperative-sticky",
         "client.id": f"{GROUP}-{settings.worker_instance}",
         # The store's positions decide; a position that the topic does not hold must be said, not skipped.
         "auto.offset.reset": "error",

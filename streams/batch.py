@@ -102,7 +102,7 @@ class Loop:
             self.hand_over()
 
     def drain(self) -> None:
-        """Writes everything that was read, before the partitions are given back."""
+        """Writes everything that was read, before partitions come or go, and forgets the cases: others may change them."""
         self._committer.wait()
         self.hand_over()
         self._committer.wait()
@@ -137,11 +137,10 @@ class Loop:
         reached("after poll")
         if self._ownership.changed == before:
             return messages
-        # Records fetched under the earlier ownership may be among them.
-        self._ownership.seek()
+        messages = self._ownership.sifted(messages)
         self._observer.owns(len(self._ownership.partitions))
         self._reconsider(unheard(self._policies, self._ownership.partitions.values()))
-        return []
+        return messages
 
     def _patience(self) -> float:
         return _SHORT if not self._draft.empty else min(_LONG, self._ticker.wait)

@@ -1,13 +1,14 @@
 """Which partitions are this worker's, and from where it reads them.
 
 Kafka proposes who reads what; the store decides what is applied. When partitions are assigned they are claimed in the
-store, which shuts out whoever held them before, and reading goes on at the store's positions, not at Kafka's offsets.
+store, which shuts out whoever held them before, and reading goes on at the store's positions, not at Kafka's offsets. When a
+worker comes or goes only the partitions that move stand still; of all others the clocks go on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from models.errors import CallerFault, OurFault
 from models.store.ledger import Ledger
@@ -52,9 +53,9 @@ def beginning(partition: int, position: int, extent: Extent) -> int:
 
 
 class Ownership:
-    """`partitions` are those held now. `before_reading` is called with those that were taken over, before a record of them
-    is read; the second argument says whether one is read from its beginning. `before_revoke` is called before they are
-    given back: everything read must be written by then. `changed` counts the changes of ownership."""
+    """`partitions` are those held now. `before_change` is called before more are taken over and before any are given back:
+    everything read must be written by then. `before_reading` is called with those that were taken over, before a record of
+    them is read; the second argument says whether one is read from its beginning. `changed` counts the changes of ownership."""
 
     def __init__(
         self,
@@ -63,14 +64,15 @@ class Ownership:
         relay: Relay,
         owner: str,
         before_reading: Callable[[Mapping[int, int], bool], None],
-        before_revoke: Callable[[], None],
+        before_change: Callable[[], None],
     ) -> None:
         self._consumer = consumer
         self._ledger = ledger
         self._relay = relay
         self._owner = owner
         self._before_reading = before_reading
-        self._before_revoke = before_revoke
+        self._before_change = before_change
+        self._taken: set[int] = set()
         self.partitions: dict[int, Partition] = {}
         self.changed = 0
         self.count = 0
@@ -79,13 +81,24 @@ class Ownership:
         """Asks Kafka for partitions of the events."""
         self._consumer.subscribe([EVENTS], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
-    def seek(self) -> None:
-        """Reads from the positions again: what was fetched under an earlier ownership is dropped."""
-        wanted = [TopicPartition(EVENTS, p.number, p.position) for p in self.partitions.values()]
-        self._consumer.assign(wanted)
+    def sifted(self, messages: Iterable[Message]) -> list[Message]:
+        """Of what was read while ownership changed, the messages of partitions that this worker had all along. What was taken
+        over since is read from the store's position: of it a message may be of an earlier ownership."""
+        taken, self._taken = self._taken, set()
+        if taken:
+            self._consumer.incremental_unassign([TopicPartition(EVENTS, number) for number in taken])
+            self._read(taken)
+        kept = self.partitions.keys() - taken
+        return [message for message in messages if message.partition() in kept]
+
+    def _read(self, numbers: Iterable[int]) -> None:
+        places = [TopicPartition(EVENTS, number, self.partitions[number].position) for number in numbers]
+        self._consumer.incremental_assign(places)
 
     def _assigned(self, consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
+        """More partitions are this worker's; those that it had stay."""
         self.changed += 1
+        self._before_change()
         numbers = [part.partition for part in parts]
         cluster = consumer.list_topics(EVENTS, _SECONDS)
         self.count = len(cluster.topics[EVENTS].partitions)
@@ -101,14 +114,19 @@ class Ownership:
             self._relay.resume(claim.partition, claim.published, claim.revision_base)
             self._relay.publish(self._ledger.facts(claim.partition, claim.published))
         self._before_reading(taken, afresh)
-        self.seek()
+        self._taken.update(taken)
+        self._read(taken)
 
-    def _revoked(self, consumer: Consumer, _: Sequence[TopicPartition]) -> None:
+    def _revoked(self, consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
+        """These are another worker's from now on; the others stay."""
         self.changed += 1
-        self._before_revoke()
-        self._ledger.release(list(self.partitions), self._owner)
-        self.partitions.clear()
-        consumer.unassign()
+        self._before_change()
+        numbers = [part.partition for part in parts]
+        self._ledger.release(numbers, self._owner)
+        for number in numbers:
+            del self.partitions[number]
+        self._taken.difference_update(numbers)
+        consumer.incremental_unassign(list(parts))
 
     def _lost(self, _: Consumer, __: Sequence[TopicPartition]) -> None:
         raise Lost("Kafka gave the partitions to another worker: this one was silent for too long")

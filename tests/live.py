@@ -173,7 +173,8 @@ class Live:
         with reading(self.kafka) as consumer:
             numbers = consumer.list_topics(name, 10).topics[name].partitions
             places = [TopicPartition(name, number, 0) for number in numbers]
-            left = {p.partition: end for p in places if (end := consumer.get_watermark_offsets(p, 10)[1])}
+            extents = {p.partition: consumer.get_watermark_offsets(p, 10) for p in places}
+            left = {number: high for number, (low, high) in extents.items() if high > low}
             consumer.assign(places)
             found: list[Message] = []
             give_up = time.monotonic() + _WITHIN
@@ -231,9 +232,12 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+_READS = {"group.id": "tests", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+
+
 @contextmanager
 def reading(kafka: str) -> Iterator[Consumer]:
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "tests", "enable.auto.commit": False})
+    consumer = Consumer({**_READS, "bootstrap.servers": kafka})
     try:
         yield consumer
     finally:

@@ -1,6 +1,7 @@
 """`rxpulse reset`: deletes the data of this home's stack, or only what the worker makes again from the topic."""
 
 import os
+from pathlib import Path
 
 import click
 
@@ -8,7 +9,8 @@ from models.errors import CallerFault
 from models.settings import Settings
 from rxpulse import home as homes
 from rxpulse.output import say
-from rxpulse.running import with_running_stack
+from rxpulse.running import running_state, start_of, with_running_stack
+from rxpulse.supervisor import Phase
 
 
 @click.command()
@@ -62,6 +64,15 @@ def forget(settings: Settings, yes: bool) -> None:
         click.confirm("Forget them?", abort=True, err=True)
     asked(lambda: forget_facts(url))
     say("forgotten; the worker reads the topic again from its beginning: `rxpulse status` shows how far")
+    if rests(settings.home):
+        say(f"it has stopped on purpose: start it by `rxpulse down` and `{start_of(settings.home)}`")
+
+
+def rests(home: Path) -> bool:
+    """Whether the worker of the stack that runs in `home` has stopped on purpose and is not started again."""
+    state = running_state(home)
+    parts = () if state is None else state.parts
+    return any(part.name == "worker" and part.phase == Phase.STAYS_DOWN for part in parts)
 
 
 def in_topic(settings: Settings) -> int:

@@ -12,7 +12,8 @@ def worker() -> None:
     """Read events from Kafka, keep the clocks, write facts and signals. Set up by RXPULSE_... variables alone.
 
     Several workers share the partitions; each needs its own RXPULSE_WORKER_INSTANCE. Exit code 3: stopped on purpose,
-    because too many records cannot be events; look before you start it again.
+    because too many records cannot be events, or the topic is not the one that the store was made from; it says which and the
+    remedy. Look before you start it again.
 
     \b
     Example: RXPULSE_KAFKA=kafka:9092 RXPULSE_DATABASE_URL_FILE=db.url rxpulse worker

@@ -23,14 +23,9 @@ EVENTS = {"short": 1_500, "full": 20_000, "long": 200_000}
 SHORT = "not slow"
 """The scenarios that `./run test` runs, in its form."""
 DECIDES = (
-    "models",
-    "metrics",
-    "streams",
-    "rxpulse",
-    "tests/faults",
-    "tests/conftest.py",
-    "tests/stacks.py",
-    "requirements.lock",
+    *("models", "metrics", "streams", "workflows", "rxpulse", "tests/faults"),
+    *(f"tests/{name}.py" for name in ("conftest", "disks", "heart", "live", "stacks")),
+    *("pyproject.toml", "requirements.lock"),
 )
 
 
@@ -88,9 +83,14 @@ class Book:
                 )
 
 
-def perform(folder: Path, book: Book, *words: str) -> int:
-    """Runs the scenarios of a folder that the book does not know as passed; `words` go to pytest. The exit code."""
-    exit_code = pytest.main([str(folder), "-v", "--tb=short", "-m", "slow or not slow", *words], plugins=[book])
+def perform(folder: Path, book: Book, only: str | None, *words: str) -> int:
+    """Runs the scenarios of a folder that the book does not know as passed, or those that `only` names; `words` go to pytest.
+    The exit code."""
+    named = ["-k", only] if only else []
+    exit_code = pytest.main([str(folder), "-v", "--tb=short", "-m", "slow or not slow", *named, *words], plugins=[book])
+    if exit_code == pytest.ExitCode.NO_TESTS_COLLECTED and only is not None:
+        print(f"--only {only}: no scenario's name holds it", file=sys.stderr)
+        return 2
     return 0 if exit_code == pytest.ExitCode.NO_TESTS_COLLECTED else int(exit_code)
 
 
@@ -99,9 +99,9 @@ def main() -> int:
     told = asked()
     form = "long" if told.long else "short" if told.short else "full"
     os.environ |= {"RXPULSE_FAULTS_SEED": str(told.seed), "RXPULSE_FAULTS_EVENTS": str(EVENTS[form])}
-    chosen = [*(["-k", told.only] if told.only else []), *(["-m", SHORT] if told.short else [])]
+    chosen = ["-m", SHORT] if told.short else []
     book = Book(RESULTS, {"code": code(), "seed": told.seed, "form": form}, commit(), again=bool(told.only))
-    return perform(FOLDER, book, *chosen)
+    return perform(FOLDER, book, told.only, *chosen)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,12 @@ def owners(trial: Trial) -> Counter[str]:
     return Counter(owner.split("-")[1] for (owner,) in rows)
 
 
+def holdings(trial: Trial) -> set[tuple[int, str, int]]:
+    """Who holds which partition, and the how manyeth claim of it that is."""
+    rows = trial.rows("SELECT partition, owner, epoch FROM positions WHERE owner IS NOT NULL")
+    return {(partition, owner, epoch) for partition, owner, epoch in rows}
+
+
 def write_down_who_writes(trial: Trial) -> None:
     """From now on it is known who writes."""
     trial.database.execute(_WHO_WRITES)

@@ -7,7 +7,7 @@ sent again under the same key, by which a receiver tells a repetition. So does t
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from threading import Event as Flag
 from threading import Thread
@@ -31,6 +31,7 @@ webhook = "https://ana.example.org/hook"
 [ladder.everything]
 steps = [{ after = "0s", to = ["person:ana"], by = ["webhook"] }]
 """
+_LONG_AGO = "SELECT id FROM signals WHERE id = ANY(%s) AND kind <> 'feed' AND raised < now() - interval '1 day'"
 _SOON = LEASE.total_seconds() / 2
 """Seconds within which no lease can be over: it began before the first of two was sent."""
 
@@ -75,6 +76,12 @@ class People:
         first = Counter(about["signal"]["id"] for about in self._pages() if about["signal"] and about["loop"] == 1)
         yield from (f"signal {name} was told {count} times" for name, count in first.items() if count > 1)
         yield from (f"signal {name} was told to nobody" for name in late - set(first))
+        yield from (f"signal {name} was told long after it was raised" for name in self._stale(first))
+
+    def _stale(self, told: Iterable[str]) -> set[str]:
+        """What was told of the feed, which happened long ago: reading history pages nobody."""
+        with psycopg.connect(self._database_url) as connection:
+            return {name for (name,) in connection.execute(_LONG_AGO, [list(told)])}
 
     def _pages(self) -> list[dict[str, Any]]:
         return [message["data"] for message in list(self.heard.values()) if message["type"] == "rx.escalation.page"]

@@ -93,7 +93,8 @@ def _trials(trial: Trial) -> dict[Any, int]:
 
 def topics_differ(trial: Trial, told: Expected) -> Iterator[str]:
     """Each interval and signal is there, and its highest revision says what holds. Of intervals that did not come again
-    after a reset the reader has dropped his copy, as the operator's page has it; signals are taken back by themselves."""
+    after a reset the reader has dropped his copy, as the operator's page has it, and signals that were over by then are
+    history; what was open is taken back by itself."""
     base = trial.one("SELECT coalesce(max(revision_base), 0) FROM watch")
     for topic, name, hold in ((INTERVALS, "interval", told.intervals), (SIGNALS, "signal", told.signals)):
         latest: dict[str, dict[str, Any]] = {}
@@ -101,7 +102,7 @@ def topics_differ(trial: Trial, told: Expected) -> Iterator[str]:
             data = json.loads(message.value() or b"")["data"]
             if data["revision"] >= latest.get(data[name], data)["revision"]:
                 latest[data[name]] = data
-        known = {key: data for key, data in latest.items() if topic == SIGNALS or data["revision"] > base}
+        known = {key: data for key, data in latest.items() if data["state"] == "open" or data["revision"] > base}
         shown = {key: _said(data) for key, data in known.items() if _holds(data)}
         yield from differences(topic, shown, {key: _public(one) for key, one in hold.items()})
 

@@ -5,16 +5,20 @@ taken back that stood open and did not come again, when what had been put aside 
 either the worker at work or the one that takes over did not ask what a new version means for late work.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from models import policy_text
+from models.event import CaseId, Event
 from models.policy import BEGINNING, Policies, Policy
 from models.store.policies import append
+from models.wire import encode
+from tests.faults.feeding import Sent
 from tests.faults.people import POLICY
 from tests.faults.proof import prove
 from tests.faults.trial import FIRST, Trial
+from tests.heart import event
 
 pytestmark = pytest.mark.timeout(600)
 FACTS = "SELECT (SELECT count(*) FROM intervals), (SELECT count(*) FROM signal_changes WHERE partition >= 0)"
@@ -57,12 +61,14 @@ def test_the_facts_are_made_again_from_the_topic(trial: Trial) -> None:
 
 SECOND = """
 [clock.order-to-verified]
-target = "20m"
+target = "2s"
 [clock.dose-within-window]
 enabled = false
 [rule.sold-before-final-check]
 enabled = false
 """
+TAKES = timedelta(seconds=4)
+IN_TARGET = "SELECT in_target FROM intervals WHERE case_id = %s AND clock = 'order-to-verified'"
 THIRD = """
 [clock.will-call]
 enabled = false
@@ -77,6 +83,16 @@ def changed(trial: Trial, text: str) -> tuple[Policy, datetime]:
     return parsed.policy, since
 
 
+def verified(trial: Trial, number: int, entered: datetime) -> CaseId:
+    """A routine order, verified four seconds after it was entered."""
+    case = CaseId(f"order/routine-{number}")
+    for name, at in (("order.entered", entered), ("order.verified", entered + TAKES)):
+        said = event(name, 0, key=f"{name}-{number}", case=case, priority="routine", setting="inpatient")
+        one = Event(said.id, said.source, said.type, at, at, case, said.data)
+        trial.give([Sent(case.encode(), encode(one), one)])
+    return case
+
+
 def test_the_policy_changes_in_mid_flow(trial: Trial) -> None:
     """What was late under an entry that goes is over from that instant on: of one change nobody hears before a worker takes
     over, another one comes while it works."""
@@ -89,9 +105,11 @@ def test_the_policy_changes_in_mid_flow(trial: Trial) -> None:
     trial.feed(trial.total // 4)
     trial.tending(trial.applied)
     third, then = changed(trial, SECOND + THIRD)
-    trial.tending(lambda: trial.one("SELECT now() > %s", then))
+    trial.tending(lambda: trial.one("SELECT now() > %s", then + TAKES))
     trial.forget_to_verify(1)
+    orders = [verified(trial, number, entered) for number, entered in enumerate((since - TAKES, since, then))]
     trial.settle()
+    assert [trial.one(IN_TARGET, order) for order in orders] == [True, False, False], "each by the version of its day"
     for change in (since, then):
         assert trial.one("SELECT count(*) FROM signals WHERE reason = 'policy' AND cleared = %s", change) > 0
     prove(trial, Policies((BEGINNING, since, then), (FIRST.policy, second, third)))

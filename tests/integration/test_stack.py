@@ -18,12 +18,14 @@ import psycopg
 import pytest
 
 from models.errors import CallerFault
+from models.settings import Settings
 from rxpulse import home as homes
 from rxpulse import keys, plan, ports
 from rxpulse.home import PartState, StackState
 from rxpulse.parts import Part, fetch, intact, read_lock
 from rxpulse.questions import http_answers, kafka_cluster, postgres_answers
-from rxpulse.supervisor import NotReady
+from rxpulse.running import with_running_stack
+from rxpulse.supervisor import NotReady, Phase
 from tests.conftest import require_program
 
 SMALL = next(part for part in read_lock() if part.name == "slf4j-simple")
@@ -358,6 +360,26 @@ def test_a_broker_that_cannot_start_ends_the_stack_with_the_reason(up: Up) -> No
     assert "Unrecognized VM option 'NoSuchFlag'" in said and "Traceback" not in said
     state = homes.read_state(up.home)
     assert state is not None and state.failure is not None and "NoSuchFlag" in state.failure
+
+
+@pytest.mark.slow
+def test_a_worker_that_refuses_the_topic_stays_down_and_the_others_go_on(up: Up) -> None:
+    """Six starts in vain would end everything, with the way out of it: who is paged, the board, and the servers that
+    `rxpulse reset --facts` needs."""
+    parts = ("kafka", "postgres", "worker", "dispatcher")
+    state = up.start(*parts).until_up()
+    settings = with_running_stack(Settings.from_env(up.env), up.env)
+    with psycopg.connect(settings.required_database_url(), autocommit=True) as database:
+        database.execute("UPDATE positions SET cluster = 'another'")
+    os.kill(pid(state, "worker"), signal.SIGKILL)
+    state = up.until(lambda state: part(state, "worker").phase == Phase.STAYS_DOWN)
+    assert part(state, "worker").restarts == 1 and "rxpulse reset --facts" in part(state, "worker").detail
+    assert all(part(state, name).healthy for name in parts if name != "worker")
+    assert "stopped on purpose (exit 3)" in up.command("doctor").stdout
+    done = up.command("reset", "--facts", "--yes")
+    assert done.returncode == 0 and "it has stopped on purpose: start it by `rxpulse down`" in done.stderr, done.stderr
+    assert up.send(signal.SIGINT) == 0
+    up.start(*parts).until_up()
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from models.signals import Cleared
 from models.store.facts import snapshot
 from models.wire import MAX_RECORD, Decoded, encode, stamp
 from streams.admission import DROPPED
+from streams.app import STOPPED_ON_PURPOSE
 from streams.laps import Doing
 from streams.topics import DEADLETTER, EVENTS, INTERVALS, SIGNALS
 from streams.verify import uncounted, verify
@@ -354,7 +355,7 @@ def test_two_workers_share_the_partitions_and_one_takes_over_from_the_other(live
 def test_positions_of_another_cluster_are_refused_with_the_remedy(live: Live) -> None:
     live.rows("INSERT INTO positions (partition, cluster) VALUES (0, 'another') RETURNING 1")
     worker = live.worker()
-    assert worker.ended() == 1
+    assert worker.ended() == STOPPED_ON_PURPOSE
     assert "rxpulse reset --facts" in worker.said() and "another" in worker.said()
 
 
@@ -365,7 +366,7 @@ def test_a_position_beyond_the_end_is_refused_with_the_remedy(live: Live) -> Non
     assert worker.stop() == 0
     renew_topics(live.settings)
     worker = live.worker()
-    assert worker.ended() == 1
+    assert worker.ended() == STOPPED_ON_PURPOSE
     assert "ends at 0" in worker.said() and "rxpulse reset --facts" in worker.said()
 
 

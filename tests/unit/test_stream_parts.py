@@ -11,7 +11,6 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from msgspec import structs
 
-from metrics.recorder import NullRecorder
 from models.case import Admission
 from models.errors import CallerFault
 from models.event import CaseId
@@ -21,14 +20,12 @@ from models.store.memory import Memory, MemoryLedger
 from models.store.records import case_row, unpack
 from models.tracking import Step, Watched, tick, track
 from models.wire import Decoded, Rejected
-from streams.batch import Loop
 from streams.cases import Cases
 from streams.deadletter import ENTIRE, DeadLetters, Origin, Undelivered
 from streams.draft import Draft, Held, Partition
 from streams.ownership import Extent, TopicTooShort, beginning
 from streams.relay import Relay
 from streams.ticks import Question, Ticker, caught_up, horizon
-from streams.watching import Watch
 from tests.heart import NOON, ONE, at, event
 from tests.integration.test_desk import LATE
 
@@ -314,32 +311,6 @@ def test_a_record_that_cannot_be_delivered_is_said() -> None:
     relay.publish([fact(0)])
     broker.confirm(1, KafkaError(KafkaError._MSG_TIMED_OUT))
     assert len(said) == 1 and "not delivered" in said[0]
-
-
-def test_what_was_fetched_before_partitions_were_shared_out_anew_is_dropped_and_read_from_the_stores_positions() -> (
-    None
-):
-    sought: list[int] = []
-    ownership = SimpleNamespace(changed=0, partitions={}, seek=lambda: sought.append(ownership.changed))
-    shares = [True, False]
-
-    def consume(*_: object) -> list[str]:
-        ownership.changed += shares.pop(0)
-        return ["a record"]
-
-    ledger = MemoryLedger(Memory(ONE))
-    nobody: Any = None
-    at_rest: Any = SimpleNamespace(writing=None)
-    loop = Loop(
-        SimpleNamespace(consume=consume),  # type: ignore[arg-type]
-        ledger,
-        ownership,  # type: ignore[arg-type]
-        Cases(ledger),
-        *(nobody, at_rest, nobody),
-        Watch(NullRecorder()),
-    )
-    assert loop._read() == [] and sought == [1]
-    assert loop._read() == ["a record"] and sought == [1]
 
 
 def test_a_draft_counts_each_feed_by_partition_and_hour_in_whatever_order_its_events_come() -> None:

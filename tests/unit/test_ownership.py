@@ -1,0 +1,112 @@
+"""Partitions come and go: what stays is read on, and what may be of an earlier ownership is read again from the store's
+positions."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from confluent_kafka import TopicPartition
+
+from metrics.recorder import NullRecorder
+from models.store.memory import Memory, MemoryLedger
+from streams.batch import Loop
+from streams.cases import Cases
+from streams.ownership import Ownership
+from streams.relay import Relay
+from streams.topics import EVENTS
+from streams.watching import Watch
+from tests.heart import ONE
+
+
+@dataclass
+class Group:
+    """A consumer to whom partitions are given and from whom they are taken; `reads` are the offsets it was told to read from."""
+
+    reads: dict[int, int] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def subscribe(self, _: object, **told: Any) -> None:
+        self.told = told
+
+    def list_topics(self, *_: object) -> object:
+        return SimpleNamespace(cluster_id="a-cluster", topics={EVENTS: SimpleNamespace(partitions=range(3))})
+
+    def get_watermark_offsets(self, *_: object) -> tuple[int, int]:
+        return 0, 100
+
+    def incremental_assign(self, parts: Iterable[TopicPartition]) -> None:
+        self.reads |= {part.partition: part.offset for part in parts}
+
+    def incremental_unassign(self, parts: Iterable[TopicPartition]) -> None:
+        for part in parts:
+            del self.reads[part.partition]
+
+    def given(self, *partitions: int) -> None:
+        self.told["on_assign"](self, [TopicPartition(EVENTS, one) for one in partitions])
+
+    def taken(self, *partitions: int) -> None:
+        self.told["on_revoke"](self, [TopicPartition(EVENTS, one) for one in partitions])
+
+
+def member(group: Group, ledger: MemoryLedger, before_change: Callable[[], None] = lambda: None) -> Ownership:
+    nobody: Any = None
+    relay = Relay(nobody, lambda _: None)
+    owned = Ownership(group, ledger, relay, "w0", lambda *_: None, before_change)  # type: ignore[arg-type]
+    owned.subscribe()
+    return owned
+
+
+def lying_in(partition: int) -> Any:
+    return SimpleNamespace(partition=lambda: partition)
+
+
+def test_who_shares_partitions_goes_on_with_those_that_stay() -> None:
+    group, changes = Group(), list[set[int]]()
+    owned = member(group, MemoryLedger(Memory(ONE)), lambda: changes.append(set(owned.partitions)))
+    group.given(0, 1)
+    owned.sifted([])
+    owned.partitions[0].position = 7
+    group.given(2)
+    assert group.reads == {0: 0, 1: 0, 2: 0}, "what it had is read on, not read again"
+    group.taken(1)
+    assert owned.partitions.keys() == group.reads.keys() == {0, 2}
+    assert owned.partitions[0].position == 7
+    assert changes == [set(), {0, 1}, {0, 1, 2}], "before each change all that was read is written"
+
+
+def test_of_what_was_read_while_partitions_moved_only_what_lay_in_those_that_stayed_counts() -> None:
+    group, ledger = Group(), MemoryLedger(Memory(ONE))
+    owned = member(group, ledger)
+    group.given(0, 1)
+    owned.sifted([])
+    messages = [lying_in(number) for number in (0, 1, 2)]
+    group.taken(1)
+    group.given(2)
+    group.reads[2] = 5  # it has fetched on
+    assert owned.sifted(messages) == messages[:1]
+    assert group.reads == {0: 0, 2: 0}, "what was taken over is read from the store's position"
+    assert owned.sifted(messages) == [messages[0], messages[2]]
+
+
+def test_the_loop_sifts_what_it_read_while_partitions_moved() -> None:
+    ownership = SimpleNamespace(changed=0, partitions={}, sifted=lambda messages: messages[1:])
+    shares = [True, False]
+
+    def consume(*_: object) -> list[str]:
+        ownership.changed += shares.pop(0)
+        return ["of an earlier ownership", "a record"]
+
+    ledger = MemoryLedger(Memory(ONE))
+    nobody: Any = None
+    at_rest: Any = SimpleNamespace(writing=None)
+    loop = Loop(
+        SimpleNamespace(consume=consume),  # type: ignore[arg-type]
+        ledger,
+        ownership,  # type: ignore[arg-type]
+        Cases(ledger),
+        *(nobody, at_rest, nobody),
+        Watch(NullRecorder()),
+    )
+    assert loop._read() == ["a record"]
+    assert loop._read() == ["of an earlier ownership", "a record"]
