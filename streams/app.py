@@ -75,7 +75,8 @@ def end(fault: BaseException) -> None:
 def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loop:
     """The loop with all its parts, connected; `ledger` None: the database's. Raises DatabaseAway where the database
     stays away."""
-    owner = f"worker-{settings.worker_instance}-{os.getpid()}"
+    # Not by the process: workers of one name in two containers may both be number 7, and would take each other for themselves.
+    owner = f"worker-{settings.worker_instance}-{secrets.token_hex(4)}"
     ledger = ledger or _connected(settings, owner)
     base, producer = confluent(settings), producer_settings(settings)
     consumer = Consumer(_consumer_settings(settings))
