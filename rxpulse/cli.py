@@ -109,7 +109,7 @@ class Commands(click.Group):
 
             if not isinstance(fault, DatabaseAway):
                 raise
-            raise ShownFault(CallerFault(f"{fault}; `rxpulse status` says how it is")) from fault
+            raise ShownFault(CallerFault(f"{fault}; `rxpulse doctor` says more")) from fault
 
 
 @click.group(

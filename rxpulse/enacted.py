@@ -1,4 +1,5 @@
-"""The policy as the stack of this home holds it: which version judges now, and what a file next to it would change."""
+"""The policy as the store holds it, of the stack that runs in this home or of the servers that a container is given: which
+version judges now, and what a file next to it would change."""
 
 import getpass
 import os
@@ -6,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.errors import CallerFault, UsageFault
 from models.event import Site
@@ -16,18 +17,48 @@ from models.policy_text.coverage import uncovered
 from models.policy_text.faults import dotted, near
 from models.settings import Settings
 from rxpulse.output import say
-from rxpulse.running import running_plan, with_running_stack
+from rxpulse.running import elsewhere, reached, with_running_stack
+
+if TYPE_CHECKING:
+    from models.store.soundness import Soundness
 
 T = TypeVar("T")
+_MORE = "`rxpulse doctor` says more"
+_UNKNOWN = (
+    "so nobody knows which policy judges: bring it back, or unset RXPULSE_DATABASE_URL to see with which one a stack would"
+    " start"
+)
 
 
 def in_force(settings: Settings, environ: Mapping[str, str], *, people: bool = False) -> Parsed:
-    """The version that judges now where a stack runs in this home, else what one would start with. With `people` the
-    latest version, since ladders, rosters and people hold at once. Raises CallerFault, PolicyFault."""
-    plan = running_plan(settings, environ)
-    found = None if plan is None else _held(plan.settings, people)
-    if found is not None:
-        return found
+    """The version that judges now where a stack runs in this home, or the servers of one are given; else what one would
+    start with. With `people` the latest version, since ladders, rosters and people hold at once. Raises CallerFault where
+    the database is away, for nobody knows then which policy judges; PolicyFault."""
+    found = reached(settings, environ)
+    if found is None:
+        return starting(settings)
+    return asked(lambda: judging(found, people=people), _UNKNOWN if elsewhere(settings) else _MORE)
+
+
+def judging(settings: Settings, *, people: bool = False) -> Parsed:
+    """The version that the database of `settings` holds, as `in_force`; where it holds none yet, what a stack would start
+    with. Raises DatabaseAway, PolicyFault."""
+    from models.store.policies import recorded, stored
+
+    url = settings.required_database_url()
+    versions = recorded(url)
+    if versions is None:
+        return starting(settings)
+    latest, now = versions.latest, versions.in_force
+    if latest is not now and not people:
+        say(f"version {latest.number} of the policy takes effect at {latest.effective:%Y-%m-%dT%H:%MZ}; this is what")
+        say(f"version {now.number} says, which judges until then")
+    return stored(url, (latest if people else now).number)
+
+
+def starting(settings: Settings) -> Parsed:
+    """The policy with which a stack would start: the file of RXPULSE_POLICY, else the shipped default. Raises
+    PolicyFault."""
     return read(settings.policy) if settings.policy else shipped_default()
 
 
@@ -42,17 +73,27 @@ def named(file: Path) -> Parsed:
 
 
 def with_store(parsed: Parsed, settings: Settings, environ: Mapping[str, str]) -> Parsed:
-    """The policy with what the running stack's store adds to its cautions; as it is where none runs."""
-    plan = running_plan(settings, environ)
-    if plan is None:
+    """The policy with what the store of this place (see `in_force`) adds to its cautions; as it is where there is none.
+    That it could not be asked is a caution: what stands in a policy can be checked without it."""
+    place = reached(settings, environ)
+    if place is None:
         return parsed
+    from models.store.connecting import DatabaseAway
     from models.store.soundness import soundness
+
+    try:
+        found = soundness(place.required_database_url())
+    except DatabaseAway as away:
+        said = f"not held against what the sites send: the database lets nobody in ({away.reason}); check again later"
+        return replace(parsed, cautions=(*parsed.cautions, Fault("store", None, "", said)))
+    return parsed if found is None else suited(parsed, found)
+
+
+def suited(parsed: Parsed, store: "Soundness") -> Parsed:
+    """The policy with a caution for everything that does not suit what the sites send."""
     from rxpulse.suitability import unsuited
 
-    found = asked(lambda: soundness(plan.settings.required_database_url()))
-    if found is None:
-        return parsed
-    more = tuple(Fault("store", None, entry, said) for entry, said in unsuited(parsed.policy, found))
+    more = tuple(Fault("store", None, entry, said) for entry, said in unsuited(parsed.policy, store))
     return replace(parsed, cautions=parsed.cautions + more)
 
 
@@ -62,15 +103,14 @@ def foreseen(parsed: Parsed, now: datetime) -> Parsed:
     return replace(parsed, cautions=parsed.cautions + more)
 
 
-def differs(settings: Settings, environ: Mapping[str, str]) -> str | None:
-    """A sentence where the file of RXPULSE_POLICY is another policy than the latest version of the running stack's store;
-    None where it is the same, or there is no such file or stack."""
-    plan = running_plan(settings, environ)
-    if plan is None or settings.policy is None:
+def differs(settings: Settings) -> str | None:
+    """A sentence where the file of RXPULSE_POLICY is another policy than the latest version in the database of `settings`;
+    None where it is the same, or there is no such file or version. Raises DatabaseAway."""
+    if settings.policy is None:
         return None
     from models.store.policies import file_differs, recorded
 
-    held = asked(lambda: recorded(plan.settings.required_database_url()))
+    held = recorded(settings.required_database_url())
     return None if held is None else file_differs(settings.policy, held.latest)
 
 
@@ -80,14 +120,14 @@ def database_url(settings: Settings | None = None) -> str:
     return with_running_stack(settings, os.environ).required_database_url()
 
 
-def asked(ask: Callable[[], T]) -> T:
-    """What the database answers. Raises CallerFault where it is away: for commands that a person gives."""
+def asked(ask: Callable[[], T], remedy: str = _MORE) -> T:
+    """What the database answers. Raises CallerFault with the `remedy` where it is away: for commands that a person gives."""
     from models.store.connecting import DatabaseAway
 
     try:
         return ask()
     except DatabaseAway as fault:
-        raise CallerFault(f"{fault}; `rxpulse status` says how it is") from fault
+        raise CallerFault(f"{fault}; {remedy}") from fault
 
 
 def operator() -> str:
@@ -135,17 +175,3 @@ def undeclared(policy: Policy, sites: Iterable[str]) -> list[str]:
         for site in sites
         if policy.sites and Site(site) not in policy.sites
     ]
-
-
-def _held(settings: Settings, people: bool) -> Parsed | None:
-    from models.store.policies import recorded, stored
-
-    url = settings.required_database_url()
-    versions = asked(lambda: recorded(url))
-    if versions is None:
-        return None
-    latest, judging = versions.latest, versions.in_force
-    if latest is not judging and not people:
-        say(f"version {latest.number} of the policy takes effect at {latest.effective:%Y-%m-%dT%H:%MZ}; this is what")
-        say(f"version {judging.number} says, which judges until then")
-    return asked(lambda: stored(url, (latest if people else judging).number))

@@ -1,4 +1,5 @@
-"""What `doctor` looks at: this machine, this home, the stack that runs or last ran in it.
+"""What `doctor` looks at: this machine, this home, the stack that runs or last ran in it. In a container, or on a host with
+workers of its own, there is no stack in the home; there it looks at the servers that it is given.
 
 Each look gives findings: good ones, warnings, and faults with the remedy. Nothing is changed by looking.
 """
@@ -12,17 +13,17 @@ from pathlib import Path
 
 from models.errors import CallerFault
 from models.policy_text import PolicyFault, read
-from models.settings import Settings, unknown_names
+from models.settings import Secret, Settings, unknown_names
 from rxpulse import home as homes
 from rxpulse import keys, parts, ports, postgres, running, status
 from rxpulse.findings import Finding, Level, Look
+from rxpulse.plan import Plan, url
 
 
 def examine(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """All findings. A look that meets a fault of the caller's gives it as a finding."""
-    looks: tuple[Look, ...] = (_variables, _exposure, _policy, _programs, _home, _keys, _ports, _stack, _within)
     findings: list[Finding] = []
-    for look in looks:
+    for look in _ELSEWHERE if running.elsewhere(settings) else _HERE:
         try:
             findings.extend(look(settings, environ))
         except CallerFault as fault:
@@ -73,24 +74,31 @@ def _java(java: Path) -> Finding:
     return Finding(Level.GOOD, f"Java runs ({(ran.stderr or ran.stdout).splitlines()[0]})")
 
 
-def _home(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
+def _home(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     home = settings.home
     if not home.exists():
         yield Finding(Level.GOOD, f"{home} does not exist yet: the first start makes it")
         return
-    if not home.is_dir():
-        raise CallerFault(f"{home} is a file, no folder: set RXPULSE_HOME to a folder")
+    yield from _room(settings, environ)
     if not (home / homes.MARKER).exists() and any(home.iterdir()):
         raise CallerFault(f"{home} is not empty and no home of RxPulse: set RXPULSE_HOME elsewhere")
     if settings.database_url is None:
         postgres.check_reachable(home, postgres.account())
         postgres.check_major(home)
-    if warning := homes.space_warning(home):
-        what, _, remedy = warning.partition(": ")
-        yield Finding(Level.WARNING, what, remedy)
     free, held = shutil.disk_usage(home).free / 2**30, homes.size_bytes(home) / 2**20
     whose = " of the demo" if homes.purpose_of(home) is homes.Purpose.DEMO else ""
     yield Finding(Level.GOOD, f"{home} holds {held:.0f} MiB{whose}; {free:.1f} GiB are free")
+
+
+def _room(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
+    home = settings.home
+    if not home.exists():
+        return
+    if not home.is_dir():
+        raise CallerFault(f"{home} is a file, no folder: set RXPULSE_HOME to a folder")
+    if warning := homes.space_warning(home):
+        what, _, remedy = warning.partition(": ")
+        yield Finding(Level.WARNING, what, remedy)
 
 
 def _keys(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
@@ -132,15 +140,49 @@ def _stack(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         if part["healthy"]:
             yield Finding(Level.GOOD, f"{part['name']} is healthy")
         else:
-            start = running.start_of(settings.home)
-            remedy = f"see {logs}/{part['name']}.log; `rxpulse down` and `{start}` start it again"
-            yield Finding(Level.FAULT, f"{part['name']} is not healthy: {part['detail']}", remedy)
+            what = f"{part['name']} is not healthy: {part['detail']}"
+            yield Finding(Level.FAULT, what, _remedy(part, state, settings.home))
+
+
+def _remedy(part: status.Document, state: homes.StackState, home: Path) -> str:
+    """What brings a part back."""
+    from models.store.connecting import says_full  # the driver has been loaded for the status by now
+
+    name = part["name"]
+    if name not in {one.name for one in state.parts}:
+        return "it is a server of your own, outside this stack: bring it back there"
+    if name == "postgres" and says_full(part["detail"]):
+        return "see who holds its connections: it is said in this list"
+    start = running.start_of(home)
+    return f"see {home / 'logs'}/{name}.log; `rxpulse down` and `{start}` start it again"
 
 
 def _within(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """What the running stack's store and topics show; nothing is loaded for it where none runs."""
-    if running.running_state(settings.home) is None:
+    plan = running.running_plan(settings, environ)
+    if plan is None:
         return
     from rxpulse.running_examination import examine_running
 
-    yield from examine_running(settings, environ)
+    yield from examine_running(plan.settings, plan.home, f"{url(plan, 'worker')}/metrics", _admin(plan))
+
+
+def _admin(plan: Plan) -> Secret | None:
+    """The administrator of the stack's own PostgreSQL; of another one whoever the settings name."""
+    if plan.given.database_url is not None:
+        return plan.given.admin_url
+    return postgres.admin_url(plan.keys.admin, plan.ports["postgres"])
+
+
+def _servers(settings: Settings, _: Mapping[str, str]) -> Iterator[Finding]:
+    """What the store and the topics of the given servers show."""
+    from rxpulse.running_examination import examine_running
+
+    yield Finding(
+        Level.GOOD, f"no stack runs in {settings.home}: the servers of RXPULSE_KAFKA and RXPULSE_DATABASE_URL count"
+    )
+    yield from examine_running(settings, None, None, settings.admin_url)
+
+
+_HERE: tuple[Look, ...] = (_variables, _exposure, _policy, _programs, _home, _keys, _ports, _stack, _within)
+_ELSEWHERE: tuple[Look, ...] = (_variables, _exposure, _policy, _room, _servers)

@@ -175,6 +175,11 @@ def write_state(home: Path, state: StackState) -> None:
     half.replace(home / _STATE)
 
 
+def started_in(home: Path) -> bool:
+    """Whether a stack ever started in `home`, as far as that can be seen."""
+    return os.path.exists(home / _STATE)
+
+
 def read_state(home: Path) -> StackState | None:
     """What the last stack in `home` wrote; None where there never was one. Raises CallerFault for a file of another
     release or a damaged one."""

@@ -6,16 +6,15 @@ from datetime import timedelta
 from models.settings import Settings
 from models.store import months
 from models.store.months import Kept
-from rxpulse import enacted
-from rxpulse.findings import Finding, Level
+from rxpulse.findings import Finding, Level, Log
 
-_HOUSE = "the reports part does it within the hour, then every night; if it does not, logs/reports.log says why"
+_HOUSE = "the reports part does it within the hour, then every night; if it does not, its log says why"
 _UNKEPT = timedelta(days=2)
 
 
 def kept_house(settings: Settings) -> Iterator[Finding]:
-    """The months of turnaround times: which would leave, and what lies in none."""
-    found = enacted.asked(lambda: months.look(settings.required_database_url()))
+    """The months of turnaround times: which would leave, and what lies in none. Raises DatabaseAway."""
+    found = months.look(settings.required_database_url())
     if found is not None:
         yield from kept(found, settings.keep_facts)
 
@@ -42,4 +41,4 @@ def kept(found: Kept, keep: timedelta | None) -> Iterator[Finding]:
         yield Finding(Level.WARNING, what, _HOUSE, "schema months")
     if found.done is not None and found.now - found.done > _UNKEPT:
         what = f"housekeeping was done last at {found.done:%Y-%m-%dT%H:%MZ}"
-        yield Finding(Level.WARNING, what, _HOUSE, "logs/reports.log")
+        yield Finding(Level.WARNING, what, _HOUSE, Log("reports"))

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from models.errors import CallerFault
+from models.settings import Secret
 from rxpulse.parts import POSTGRES_MAJOR
 from rxpulse.process import Command, last_lines, run_once
 from rxpulse.supervisor import StackFailed
@@ -50,6 +51,11 @@ def role_of(user: str, name: str) -> str:
 def data_folder(home: Path) -> Path:
     """Where the database keeps its files."""
     return home / "postgres"
+
+
+def admin_url(password: Secret, port: int) -> Secret:
+    """The URL of the administrator of the stack's own server."""
+    return Secret(f"postgresql://{ADMIN}:{password}@127.0.0.1:{port}/postgres")
 
 
 def account() -> str | None:

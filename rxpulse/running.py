@@ -59,6 +59,22 @@ def with_running_stack(settings: Settings, environ: Mapping[str, str]) -> Settin
     return plan.settings if plan else settings
 
 
+def elsewhere(settings: Settings) -> bool:
+    """Whether this place has no stack of its own and is told whose servers it works with: a container, or a host with
+    workers of its own."""
+    given = settings.kafka is not None and settings.database_url is not None
+    return given and not homes.started_in(settings.home)
+
+
+def reached(settings: Settings, environ: Mapping[str, str]) -> Settings | None:
+    """`settings` with the servers that work for this place: those of the stack that runs in its home, or those given where
+    it is `elsewhere`. None where there are none."""
+    plan = running_plan(settings, environ)
+    if plan is not None:
+        return plan.settings
+    return settings if elsewhere(settings) else None
+
+
 def stop(home: Path) -> bool:
     """Stops the stack that runs in `home`, with all its parts, and returns whether one did; ends what a killed one
     left behind. Raises CallerFault where it belongs to another user."""

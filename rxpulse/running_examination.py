@@ -4,23 +4,23 @@ takes no message any more."""
 
 import shutil
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from models.errors import CallerFault
 from models.policy import Policy
 from models.policy_text import Parsed
-from models.settings import Settings
-from models.store.connecting import connect
+from models.settings import Secret, Settings
+from models.store.connecting import DatabaseAway, asking
 from models.store.gone import Gone, all_gone
 from models.store.soundness import Soundness, soundness
-from rxpulse import enacted, postgres
+from rxpulse import enacted
 from rxpulse import home as homes
-from rxpulse.findings import Finding, Level
+from rxpulse.connection_examination import connections, enter, shut
+from rxpulse.findings import Finding, Level, Log, located
 from rxpulse.keeping_examination import kept_house
-from rxpulse.plan import Plan, url
-from rxpulse.running import running_plan
+from rxpulse.running import start_of
 from rxpulse.worker_examination import BEHIND, LOOK_SECONDS, STILL, deaf, glance, pace, unread, waiting
 from streams.condition import Condition, condition
 from streams.lag import ends
@@ -33,51 +33,79 @@ FULL = 0.8
 """Share of a budget from which it is said."""
 
 
-def examine_running(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """All findings; none where no stack runs. Raises CallerFault where its database or Kafka does not answer."""
-    plan = running_plan(settings, environ)
-    if plan is None:
-        return
-    store = enacted.asked(lambda: soundness(plan.settings.required_database_url()))
-    if store is None:
-        yield Finding(Level.WARNING, "the database has no tables yet", "wait until the stack has started whole")
-        return
-    yield from records(store)
-    yield from connections(store)
-    yield from disk(plan, store)
-    yield from kept_house(plan.settings)
-    latest = enacted.in_force(settings, environ, people=True)
-    yield from policy(latest, settings, environ)
-    yield from addresses(latest.policy, gone_at(plan.settings, latest.policy))
-    yield from waiting(store)
+def examine_running(
+    settings: Settings, home: Path | None, figures: str | None, admin: Secret | None
+) -> Iterator[Finding]:
+    """All findings about the servers and the worker of `settings`. `home` is that of the one-machine stack that runs there,
+    `figures` the URL where its worker shows them, `admin` that of the administrator of its PostgreSQL; each None where there
+    is none, or nobody knows."""
     try:
-        topics = condition(plan.settings)
+        for one in _found(settings, home, figures, admin):
+            yield located(one, home)
+    except DatabaseAway as away:
+        yield located(shut(away), home)
+
+
+def _found(settings: Settings, home: Path | None, figures: str | None, admin: Secret | None) -> Iterator[Finding]:
+    try:
+        door = enter(settings, admin)
+    except DatabaseAway as away:
+        yield shut(away)
+        yield from _of_topics(settings, figures, None)
+        return
+    store = soundness(door.settings.required_database_url())
+    workers = set() if store is None else {place.owner for place in store.places if place.owner}
+    yield from connections(door, max(len(workers), 1), None if home is None else start_of(home))
+    if store is None:
+        yield Finding(Level.WARNING, "the database has no tables yet", _NO_TABLES, Log("migrate"))
+        return
+    yield from _of_store(door.settings, home, store)
+    yield from _of_topics(door.settings, figures, store)
+
+
+def _of_store(settings: Settings, home: Path | None, store: Soundness) -> Iterator[Finding]:
+    """What the store alone shows. Raises DatabaseAway."""
+    yield from records(store)
+    yield from disk(home, store)
+    yield from kept_house(settings)
+    latest = enacted.judging(settings, people=True)
+    yield from policy(latest, settings, store)
+    yield from addresses(latest.policy, gone_at(settings, latest.policy))
+    yield from waiting(store)
+
+
+def _of_topics(settings: Settings, figures: str | None, store: Soundness | None) -> Iterator[Finding]:
+    """What the topics show, and, where the store is known, how far it is with them. Raises DatabaseAway."""
+    try:
+        topics = condition(settings)
     except CallerFault as fault:
-        yield Finding(Level.FAULT, f"{fault}; missed deadlines are not looked for meanwhile", _KAFKA, "logs/kafka.log")
+        yield Finding(Level.FAULT, f"{fault}; missed deadlines are not looked for meanwhile", _KAFKA, Log("kafka"))
+        return
+    yield from put_aside(topics)
+    if store is None:
         return
     yield from positions(store, topics)
     yield from unread(store, topics)
     yield from deaf(store, topics)
-    yield from put_aside(topics)
     yield from refused(store)
     yield from after_close(store)
     if behind(store, topics) <= BEHIND:  # while history loads, nobody knows which feed is still
         yield from feeds(store)
     else:
-        yield from looked_at_twice(plan, store, topics)
+        yield from looked_at_twice(settings, figures, store, topics)
 
 
+_NO_TABLES = "wait until the step `migrate` has made them; if it does not, see what it says"
 _KAFKA = "bring the broker back; senders keep what it does not take, and the worker goes on by itself"
 
 
-def looked_at_twice(plan: Plan, store: Soundness, topics: Condition) -> Iterator[Finding]:
+def looked_at_twice(settings: Settings, figures: str | None, store: Soundness, topics: Condition) -> Iterator[Finding]:
     """A worker that is behind, watched for a few seconds."""
-    figures = f"{url(plan, 'worker')}/metrics"
     first = glance(store, {number: held.high for number, held in topics.extents.items()}, figures)
     time.sleep(LOOK_SECONDS)
-    later = enacted.asked(lambda: soundness(plan.settings.required_database_url()))
+    later = soundness(settings.required_database_url())
     if later is not None:
-        yield from pace(first, glance(later, ends(plan.settings), figures))
+        yield from pace(first, glance(later, ends(settings), figures))
 
 
 def positions(store: Soundness, topics: Condition) -> Iterator[Finding]:
@@ -117,9 +145,7 @@ def _worker(store: Soundness, lag: int) -> Iterator[Finding]:
     beat = max((place.beat for place in store.places if place.beat), default=None)
     if beat is None or store.now - beat > STILL:
         since = "yet" if beat is None else f"since {beat:%Y-%m-%dT%H:%M:%SZ}"
-        yield Finding(
-            Level.FAULT, f"the worker has written nothing {since}", "see its last lines there", "logs/worker.log"
-        )
+        yield Finding(Level.FAULT, f"the worker has written nothing {since}", "see its last lines there", Log("worker"))
     if lag <= BEHIND:
         yield Finding(Level.GOOD, f"{lag} events are still to be applied")
 
@@ -184,27 +210,11 @@ def feeds(store: Soundness) -> Iterator[Finding]:
             yield Finding(Level.WARNING, what, remedy, f"feed {feed.source} at {feed.site}")
 
 
-def connections(store: Soundness) -> Iterator[Finding]:
-    """Connections to PostgreSQL against the budget of each role."""
-    held: Counter[str] = Counter()
-    for one in store.connections:
-        held[postgres.role_of(one.user, one.name)] += one.count
-    for role, count in sorted(held.items()):
-        budget = postgres.CONNECTION_BUDGET.get(role)
-        if budget is not None and count > budget:
-            what = f"{role} holds {count} connections, and {budget} are meant for it"
-            yield Finding(Level.WARNING, what, "see which program makes more of them", "pg_stat_activity")
-    total = sum(held.values())
-    if total > FULL * postgres.MAX_CONNECTIONS:
-        what = f"{total} of {postgres.MAX_CONNECTIONS} connections are in use"
-        yield Finding(Level.WARNING, what, "end commands that still run, or raise max_connections", "pg_stat_activity")
-    else:
-        yield Finding(Level.GOOD, f"{total} of {postgres.MAX_CONNECTIONS} connections to the database are in use")
-
-
-def disk(plan: Plan, store: Soundness) -> Iterator[Finding]:
-    """What the data takes, against what there is room for."""
-    home = plan.home
+def disk(home: Path | None, store: Soundness) -> Iterator[Finding]:
+    """What the data takes, against what there is room for where it lies in this home (None: it lies elsewhere)."""
+    if home is None:
+        yield Finding(Level.GOOD, f"the database takes {_mib(store.size)}")
+        return
     kafka = homes.size_bytes(home / "kafka") if (home / "kafka").exists() else 0
     whole = shutil.disk_usage(home)
     what = (
@@ -222,12 +232,12 @@ def _mib(size: int) -> str:
     return f"{size / 2**20:.0f} MiB"
 
 
-def policy(latest: Parsed, settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """The latest policy against what the sites send, and against the file beside it."""
-    if differs := enacted.differs(settings, environ):
+def policy(latest: Parsed, settings: Settings, store: Soundness) -> Iterator[Finding]:
+    """The latest policy against what the sites send, and against the file beside it. Raises DatabaseAway."""
+    if differs := enacted.differs(settings):
         what, _, remedy = differs.partition(": ")
         yield Finding(Level.WARNING, what, remedy, str(settings.policy))
-    found = enacted.with_store(latest, settings, environ)
+    found = enacted.suited(latest, store)
     found = enacted.foreseen(found, datetime.now(UTC))
     for caution in found.cautions:
         what, _, remedy = caution.message.rpartition("; ")
@@ -235,9 +245,8 @@ def policy(latest: Parsed, settings: Settings, environ: Mapping[str, str]) -> It
 
 
 def gone_at(settings: Settings, policy: Policy) -> list[Gone]:
-    """The people of the policy whose webhook is gone, by what was delivered. Raises CallerFault where the database is
-    away."""
-    with enacted.asked(lambda: connect(settings.required_database_url(), "rxpulse doctor", autocommit=True)) as store:
+    """The people of the policy whose webhook is gone, by what was delivered. Raises DatabaseAway."""
+    with asking(settings.required_database_url(), "rxpulse doctor") as store:
         return all_gone(store, policy.people.values())
 
 

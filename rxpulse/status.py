@@ -12,7 +12,7 @@ from rxpulse import home as homes
 from rxpulse.home import PartState, StackState
 from rxpulse.keys import ensure
 from rxpulse.plan import PARTS, PROMETHEUS, Plan, decide, question, url
-from rxpulse.running import absence, running_state
+from rxpulse.running import absence, elsewhere, running_state
 from rxpulse.supervisor import NotReady, Phase
 
 Document = dict[str, Any]
@@ -30,26 +30,50 @@ async def gather(settings: Settings, environ: Mapping[str, str]) -> Document:
     state = running_state(settings.home)
     if state is None:
         parts = _parts_at_rest(homes.read_state(settings.home))
-        why = absence(settings.home)
-        return {"healthy": False, "running": False, "why": why, "parts": parts, **store_figures(None)}
+        return {"healthy": False, "running": False, "why": _why(settings), "parts": parts, **_unknown()}
     plan = decide(settings, ensure(settings.home), state.base, state.cluster, environ)
     parts = await _parts(plan, state)
-    up = {part["name"] for part in parts if part["healthy"]}
-    database_url = plan.settings.required_database_url() if "postgres" in up else None
-    if "postgres" in up:
-        await asyncio.to_thread(_note_policy, parts, settings, environ)
-    counted = await asyncio.to_thread(store_figures, database_url, plan.settings if "kafka" in up else None)
+    counted = await asyncio.to_thread(_counted, plan.settings, parts)
     healthy = bool(parts) and all(part["healthy"] for part in parts)
     return {"healthy": healthy, "running": True, "parts": parts, **counted}
 
 
-def store_figures(database_url: Secret | None, kafka: Settings | None = None) -> Document:
-    """What the store counts: feeds, lag, cases, signals, escalations, reports, turnaround. Figures are null and lists empty where
-    `database_url` is None, since nobody knows then; all is 0 where the database has no tables yet. The lag is null unless
-    `kafka` names the broker that answers."""
-    if database_url is None:
+def _why(settings: Settings) -> str:
+    """Why there are no figures, and what to do."""
+    if elsewhere(settings):
+        return f"no stack runs in {settings.home}, for its parts run elsewhere: `rxpulse doctor` looks at their servers"
+    return f"{absence(settings.home)}; then the figures are known"
+
+
+def _counted(settings: Settings, parts: list[Document]) -> Document:
+    """The figures of the store, and what it says about the `parts`: that the policy is another than the file beside it, and
+    that the database, which answered, lets nobody in. Then the figures are null and the lists empty, for nobody knows
+    them."""
+    up = {part["name"] for part in parts if part["healthy"]}
+    if "postgres" not in up:
         return _unknown()
     # The database's driver is loaded only here: the supervisor lives long and needs none.
+    from models.store.connecting import DatabaseAway
+
+    try:
+        # Beside the worker, which judges by the policy.
+        _note(parts, "worker", enacted.differs(settings))
+        return store_figures(settings.required_database_url(), settings if "kafka" in up else None)
+    except DatabaseAway as away:
+        _note(parts, "postgres", f"lets nobody in: {away.reason}")["healthy"] = False
+        return _unknown()
+
+
+def _note(parts: list[Document], name: str, said: str | None) -> Document:
+    """Says something more of a part, which is returned; `said` None: nothing."""
+    part = next((one for one in parts if one["name"] == name), {"detail": ""})
+    part["detail"] = "; ".join(filter(None, (part["detail"], said)))
+    return part
+
+
+def store_figures(database_url: Secret, kafka: Settings | None = None) -> Document:
+    """What the store counts: feeds, lag, cases, signals, escalations, reports, turnaround. All is 0 where the database has no
+    tables yet. The lag is null unless `kafka` names the broker that answers. Raises DatabaseAway."""
     from models.store import months
     from models.store.figures import Figures, figures
 
@@ -93,14 +117,6 @@ def _unknown() -> Document:
         "reports": [],
         "turnaround": dict.fromkeys(("kept_since", "outside_months")),
     }
-
-
-def _note_policy(parts: list[Document], settings: Settings, environ: Mapping[str, str]) -> None:
-    """Says beside the worker, which judges by the policy, that the file of RXPULSE_POLICY is another one."""
-    differs = enacted.differs(settings, environ)
-    for part in parts:
-        if differs and part["name"] == "worker":
-            part["detail"] = "; ".join(filter(None, (part["detail"], differs)))
 
 
 def _lag(settings: Settings, positions: Mapping[int, int]) -> int:

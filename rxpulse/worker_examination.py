@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 from models.store.silences import APART
 from models.store.soundness import Place, Soundness
-from rxpulse.findings import Finding, Level
+from rxpulse.findings import Finding, Level, Log
 from streams.condition import Condition
 from streams.laps import Doing
 
@@ -28,7 +28,7 @@ _LOCKED_SECONDS = 1.0
 _BUSY = 0.7
 """Share of its time from which the thread that writes holds up the one that reads."""
 _WRITES = (Doing.CONFIRM, Doing.TRANSACTION, Doing.PRODUCE)
-_LOG = "logs/worker.log"
+_LOG = Log("worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,10 @@ class Glance:
         return sum(max(end - self.positions.get(number, 0), 0) for number, end in self.ends.items())
 
 
-def glance(store: Soundness, ends: Mapping[int, int], metrics_url: str) -> Glance:
-    """A look now. `metrics_url` is where the worker shows its figures."""
-    return Glance(time.monotonic(), {one.partition: one.position for one in store.places}, ends, spent(metrics_url))
+def glance(store: Soundness, ends: Mapping[int, int], metrics_url: str | None) -> Glance:
+    """A look now. `metrics_url` is where the worker shows its figures, None where nobody knows."""
+    positions = {one.partition: one.position for one in store.places}
+    return Glance(time.monotonic(), positions, ends, None if metrics_url is None else spent(metrics_url))
 
 
 def spent(metrics_url: str) -> dict[str, float] | None:

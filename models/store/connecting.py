@@ -1,6 +1,9 @@
 """Connections to PostgreSQL, all alike: in UTC, under a name that an administrator can read, given up when the server's
 machine is gone."""
 
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -14,10 +17,24 @@ _ALIVE = {
     # What was sent into a link that is cut would be repeated for a quarter of an hour, ever more rarely.
     "tcp_user_timeout": 15_000,
 }
+# PostgreSQL gives a code with everything but what refuses a log-in; there are only its words.
+_FATAL = re.compile(r"FATAL: +(.+)")
+_FULL = re.compile(r"too many (clients|connections)|connection slots are reserved")
 
 
 class DatabaseAway(OurFault):
-    """The database does not answer."""
+    """The database does not answer, or lets nobody in."""
+
+    @property
+    def reason(self) -> str:
+        """Why, in one line: the server's own words where it said any."""
+        said = _FATAL.findall(str(self))
+        return said[-1] if said else " ".join(str(self).removeprefix("the database does not answer: ").split())
+
+
+def says_full(words: str) -> bool:
+    """Whether a server (one that speaks English) says that it, or a role in it, has no connection left."""
+    return _FULL.search(words) is not None
 
 
 def connect(database_url: str, name: str, *, autocommit: bool = False) -> "Connection[Any]":
@@ -26,6 +43,17 @@ def connect(database_url: str, name: str, *, autocommit: bool = False) -> "Conne
         return psycopg.connect(conninfo(database_url, name), autocommit=autocommit)
     except OperationalError as fault:
         raise DatabaseAway(f"the database does not answer: {fault}") from fault
+
+
+@contextmanager
+def asking(database_url: str, name: str) -> "Generator[Connection[Any]]":
+    """A connection for a few questions, each a transaction of its own. Raises DatabaseAway, also where the database goes
+    away meanwhile."""
+    with connect(database_url, name, autocommit=True) as connection:
+        try:
+            yield connection
+        except OperationalError as fault:
+            raise DatabaseAway(f"the database does not answer: {fault}") from fault
 
 
 def conninfo(database_url: str, name: str) -> str:

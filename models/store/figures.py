@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from models.store.connecting import connect
+from models.store.connecting import asking
 from models.store.reporting import Written, all_written
 from models.store.silences import silent_feeds
 
@@ -46,7 +46,7 @@ class Figures:
 
 def figures(database_url: str) -> Figures | None:
     """The figures as they stand now; None where the database has no tables yet. Raises DatabaseAway."""
-    with connect(database_url, "rxpulse status", autocommit=True) as connection:
+    with asking(database_url, "rxpulse status") as connection:
 
         def rows(query: Any) -> list[tuple[Any, ...]]:
             return connection.execute(query).fetchall()

@@ -16,7 +16,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from models.errors import CallerFault
 from models.keeping import Month, horizon, to_leave, to_make
 from models.store.auditing import record
-from models.store.connecting import connect
+from models.store.connecting import asking, connect
 
 LEFT = "turnaround times of a month left"
 """What the audit calls it; it is about the month, such as `2023-11`."""
@@ -83,7 +83,7 @@ def kept_since(connection: "Connection[Any]") -> datetime | None:
 
 def look(database_url: str) -> Kept | None:
     """How the months stand; None where the database has no tables yet. Raises DatabaseAway."""
-    with connect(database_url, _NAME) as connection:
+    with asking(database_url, _NAME) as connection:
         there = connection.execute("SELECT to_regclass('housekeeping') IS NOT NULL").fetchone()
         return kept(connection) if there and there[0] else None
 

@@ -19,7 +19,7 @@ from models.policy_text import Fault, Parsed, PolicyFault, parse_dump, read
 from models.policy_text.cautions import cautions
 from models.policy_text.faults import dotted
 from models.store.auditing import record
-from models.store.connecting import connect
+from models.store.connecting import asking, connect
 
 _LOCK = 0x52785076
 AHEAD = timedelta(minutes=6)
@@ -144,7 +144,7 @@ def history(connection: "Connection[Any]") -> list[Version]:
 
 def recorded(database_url: str) -> Recorded | None:
     """All versions; None where the store holds none, or no tables. Raises DatabaseAway."""
-    with connect(database_url, "rxpulse policy", autocommit=True) as connection:
+    with asking(database_url, "rxpulse policy") as connection:
         there = connection.execute("SELECT to_regclass('policies'), now()").fetchone()
         assert there is not None
         versions = history(connection) if there[0] is not None else []
@@ -174,7 +174,7 @@ def file_differs(file: Path, last: Version) -> str | None:
 
 def stored(database_url: str, number: int) -> Parsed:
     """The version of that number. Raises UsageFault where there is none."""
-    with connect(database_url, "rxpulse policy", autocommit=True) as connection:
+    with asking(database_url, "rxpulse policy") as connection:
         row = connection.execute("SELECT dump FROM policies WHERE number = %s", [number]).fetchone()
     if row is None:
         raise UsageFault(f"there is no version {number} of the policy: `rxpulse policy history` lists them")

@@ -1,5 +1,5 @@
 """What the store knows of its own health, for whoever looks after it: positions, feeds, records that were refused, late
-outcomes, the types that each site has sent, connections and size."""
+outcomes, the types that each site has sent, and size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import Connection
 
 from models.event_types import STANDING
-from models.store.connecting import connect
+from models.store.connecting import asking
 from models.store.ledger import AFTER_CLOSE
 from models.store.quality import RECENT
 from models.store.vigil import recent_dead_letters
@@ -62,15 +62,6 @@ class Trials:
 
 
 @dataclass(frozen=True, slots=True)
-class Connected:
-    """How many connections one program has, by the name that it gave and the role of the database that it is."""
-
-    user: str
-    name: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Blocked:
     """A connection of a worker that has been waiting for a lock for `seconds`; `by` names those who hold it."""
 
@@ -92,7 +83,6 @@ class Soundness:
     feeds: tuple[Spoke, ...]
     trials: tuple[Trials, ...]
     seen: Mapping[str, frozenset[str]]
-    connections: tuple[Connected, ...]
     size: int
     spans: Mapping[str, timedelta]
     blocked: tuple[Blocked, ...] = ()
@@ -103,7 +93,7 @@ class Soundness:
 
 def soundness(database_url: str) -> Soundness | None:
     """How the store is; None where the database has no tables yet. Raises DatabaseAway."""
-    with connect(database_url, "rxpulse doctor", autocommit=True) as connection:
+    with asking(database_url, "rxpulse doctor") as connection:
         there = connection.execute("SELECT to_regclass('seen_types'), now(), pg_database_size(current_database())")
         table, now, size = there.fetchall()[0]
         if table is None:
@@ -125,7 +115,6 @@ def soundness(database_url: str) -> Soundness | None:
             tuple(Spoke(*row) for row in feeds),
             tuple(Trials(*row) for row in trials),
             _seen(connection),
-            connections(connection),
             size,
             dict(connection.execute("SELECT site, max(hour) - min(hour) FROM feed_hours GROUP BY site").fetchall()),
             tuple(Blocked(name, seconds, tuple(by or ())) for name, seconds, by in connection.execute(_BLOCKED)),
@@ -153,15 +142,6 @@ _AFTER_CLOSE = """
 SELECT site, sum(count)::int8 FROM doubts WHERE kind = %s AND reason <> ALL(%s) AND hour > now() - interval '7 days'
 GROUP BY site ORDER BY site
 """
-
-
-def connections(connection: "Connection[Any]") -> tuple[Connected, ...]:
-    """Who is connected to the server now."""
-    rows = connection.execute(
-        "SELECT usename, coalesce(application_name, ''), count(*) FROM pg_stat_activity WHERE backend_type ="
-        " 'client backend' GROUP BY 1, 2 ORDER BY 1, 2"
-    )
-    return tuple(Connected(user or "", name, count) for user, name, count in rows)
 
 
 def _seen(connection: "Connection[Any]") -> dict[str, frozenset[str]]:

@@ -40,8 +40,7 @@ def _here(settings: Settings) -> "tuple[str, list[Owner], Secret]":
     assert isinstance(settings.ports, int)
     held, port = keys.ensure(settings.home), ports.block(settings.ports)["postgres"]
     owners = [Owner(plan.OWNER, held.owner), Owner(plan.PREFECT, held.prefect)]
-    admin = f"postgresql://{postgres.ADMIN}:{held.admin}@127.0.0.1:{port}/postgres"
-    return admin, owners, settings.reader_password or held.reader
+    return postgres.admin_url(held.admin, port), owners, settings.reader_password or held.reader
 
 
 def _elsewhere(settings: Settings) -> "tuple[str, list[Owner], Secret]":

@@ -36,7 +36,7 @@ def for_people(document: figures.Document) -> str:
     parts = document["parts"]
     if not document["running"]:
         stopped = [f"{part['name']:<10} {_at_rest(part['detail'])}" for part in parts]
-        return "\n".join([*stopped, f"{document['why']}; then the figures are known"])
+        return "\n".join([*stopped, document["why"]])
     lines = [_part(part) for part in parts]
     if document["events_total"] is None:
         return "\n".join([*lines, "the database does not answer, so nothing is known of events, cases and signals"])

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from models.settings import Settings
-from models.store.soundness import connections
+from models.store.crowd import crowd
 from rxpulse import keys, ports, postgres
 from rxpulse.running import with_running_stack
 from streams.producing import Feeding
@@ -96,10 +96,10 @@ def test_each_answer_over_http_carries_the_id_of_its_request(stack: Stack) -> No
 def test_no_role_holds_more_connections_than_its_budget(stack: Stack) -> None:
     port, held = ports.block(stack.state().base)["postgres"], keys.ensure(stack.home)
     counts: Counter[str] = Counter()
-    with psycopg.connect(f"postgresql://{postgres.ADMIN}:{held.admin}@127.0.0.1:{port}/postgres") as connection:
-        for one in connections(connection):
-            counts[postgres.role_of(one.user, one.name)] += one.count
-        assert connection.execute("SHOW max_connections").fetchone() == (str(postgres.MAX_CONNECTIONS),)
+    found = crowd(postgres.admin_url(held.admin, port))
+    for one in found.connected:
+        counts[postgres.role_of(one.user, one.name)] += one.count
+    assert found.most == postgres.MAX_CONNECTIONS
     assert {*ROLES, "prefect"} <= set(counts)
     assert {role: n for role, n in counts.items() if n > postgres.CONNECTION_BUDGET.get(role, 3)} == {}
 

@@ -262,6 +262,13 @@ def test_a_stopped_stack_shows_no_figures(tmp_path: Path) -> None:
     assert {*said["signals"].values(), *said["escalations"].values()} == {None} and said["cases"] == {}
 
 
+def test_in_a_container_status_does_not_tell_to_start_a_stack(tmp_path: Path) -> None:
+    given = {"RXPULSE_KAFKA": "kafka:9092", "RXPULSE_DATABASE_URL": "postgresql://rxpulse:x@postgres:5432/rxpulse"}
+    ran = run(tmp_path, "status", **given)
+    assert ran.exit_code == 1 and "`rxpulse up`" not in ran.stdout
+    assert ran.stdout.endswith("its parts run elsewhere: `rxpulse doctor` looks at their servers\n")
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [

@@ -11,12 +11,15 @@ from models.keeping import Month
 from models.policy import Policy
 from models.policy_text import parse
 from models.settings import Settings
+from models.store.connecting import DatabaseAway, says_full
+from models.store.crowd import Connected, Crowd
 from models.store.months import Drawer, Kept
-from models.store.soundness import Connected, Place, Soundness, Spoke, Trials
+from models.store.soundness import Place, Soundness, Spoke, Trials
+from rxpulse import connection_examination, postgres, running_examination
 from rxpulse import home as homes
-from rxpulse import postgres, running_examination
+from rxpulse.connection_examination import Door
 from rxpulse.examination import examine
-from rxpulse.findings import Finding, Level
+from rxpulse.findings import Finding, Level, Log, located
 from rxpulse.keeping_examination import kept
 from rxpulse.running import absence
 from rxpulse.suitability import unsuited
@@ -24,7 +27,7 @@ from streams.condition import Condition, PutAside
 from streams.ownership import Extent
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-WELL = Soundness(NOW, (Place(0, "ours", 10, NOW, 0, 0, 0),), (), (), {}, (), 0, {})
+WELL = Soundness(NOW, (Place(0, "ours", 10, NOW, 0, 0, 0),), (), (), {}, 0, {})
 TOPICS = Condition("ours", {0: Extent(0, 10)}, 0, None)
 
 
@@ -40,7 +43,6 @@ def test_a_stack_that_keeps_up_gives_nothing_to_do() -> None:
     assert bad(running_examination.positions(WELL, TOPICS)) == []
     assert bad(running_examination.put_aside(TOPICS)) == []
     assert bad(running_examination.records(WELL)) == []
-    assert bad(running_examination.connections(WELL)) == []
 
 
 @pytest.mark.parametrize(
@@ -119,8 +121,59 @@ def test_a_connection_belongs_to_the_role_that_made_it(user: str, name: str, rol
 
 def test_a_role_above_its_budget_is_said() -> None:
     many = Connected("rxpulse", "rxpulse intake", postgres.CONNECTION_BUDGET["intake"] + 1)
-    [found] = bad(running_examination.connections(replace(WELL, connections=(many,))))
+    [found] = bad(connected(many))
     assert found.what == "intake holds 5 connections, and 4 are meant for it"
+
+
+def connected(*who: Connected, workers: int = 1, refused: DatabaseAway | None = None) -> list[Finding]:
+    door = Door(Settings(home=Path("/h"), cache=Path("/c")), Crowd(who, 64), refused)
+    return list(connection_examination.connections(door, workers, "rxpulse up"))
+
+
+@pytest.mark.parametrize(("workers", "warned"), [(1, True), (2, False)])
+def test_each_worker_has_a_budget_of_its_own(workers: int, warned: bool) -> None:
+    assert bool(bad(connected(Connected("rxpulse", "worker-w0-7", 8), workers=workers))) is warned
+
+
+@pytest.mark.parametrize(("count", "level"), [(51, Level.GOOD), (52, Level.WARNING)])
+def test_connections_are_counted_against_what_the_server_takes(count: int, level: Level) -> None:
+    [found] = connected(Connected("postgres", "psql", count))
+    assert (found.level, found.what.partition(" connections")[0]) == (level, f"{count} of 64")
+
+
+def test_who_holds_all_connections_is_said_to_whom_they_are_refused() -> None:
+    refused = DatabaseAway("the database does not answer: FATAL:  sorry, too many clients already")
+    said, above = connected(Connected("rxpulse", "an export", 51), Connected("prefect", "", 10), refused=refused)
+    assert said.level is Level.FAULT and said.what == (
+        "the database lets in its administrator alone: sorry, too many clients already; 61 of 64 connections are in use:"
+        " commands 51, prefect 10"
+    )
+    assert said.remedy.endswith("or all at once by `rxpulse down` and `rxpulse up`")
+    assert above.what == "commands holds 51 connections, and 11 are meant for it"
+
+
+@pytest.mark.parametrize(
+    ("words", "full"),
+    [
+        ("sorry, too many clients already", True),
+        ('too many connections for role "rxpulse"', True),
+        ('too many connections for database "rxpulse"', True),
+        ("remaining connection slots are reserved for roles with the SUPERUSER attribute", True),
+        ('password authentication failed for user "rxpulse"', False),
+        ("the database system is starting up", False),
+    ],
+)
+def test_a_database_that_is_full_is_told_from_one_that_is_away(words: str, full: bool) -> None:
+    away = DatabaseAway(f"the database does not answer: connection to server at 127.0.0.1 failed: FATAL:  {words}")
+    assert away.reason == words and says_full(away.reason) is full
+    assert ("pg_stat_activity" in connection_examination.shut(away).remedy) is full
+
+
+def test_a_log_is_named_where_it_is_kept() -> None:
+    found = Finding(Level.FAULT, "it stands", "see its last lines there", Log("worker"))
+    assert located(found, Path("/h")).where == "logs/worker.log"
+    assert located(found, None).where == "the log of worker"
+    assert located(replace(found, where="site mercy"), None).where == "site mercy"
 
 
 MERCY = '[site.mercy]\nsetting = "inpatient"\ntimezone = "UTC"\n'
@@ -242,7 +295,7 @@ def test_a_house_that_is_kept_gives_nothing_to_do_and_says_what_would_leave() ->
 )
 def test_a_house_that_is_not_kept_is_a_warning_with_the_remedy(house: Kept, what: str) -> None:
     [found] = bad(kept(house, TWO_YEARS))
-    assert found.level is Level.WARNING and what in found.what and "logs/reports.log" in found.remedy
+    assert found.level is Level.WARNING and what in found.what and "its log says why" in found.remedy
 
 
 def test_dates_of_another_century_are_no_warning() -> None:

@@ -270,3 +270,27 @@ def test_the_documented_duties_are_those_that_ship() -> None:
         if name == "reason"
         for value in values
     )
+
+
+def beside_servers_that_are_away(home: Path, *words: str) -> Result:
+    env = {"RXPULSE_HOME": str(home), "RXPULSE_KAFKA": "127.0.0.1:9", "RXPULSE_POLICY": None}
+    away = "postgresql://rxpulse:a-password@127.0.0.1:9/rxpulse"
+    return CliRunner(env={**env, "RXPULSE_DATABASE_URL": away}).invoke(main, ["policy", *words])
+
+
+def test_a_file_is_checked_although_the_database_of_this_place_is_away(tmp_path: Path) -> None:
+    file = written(tmp_path, RETAIL)
+    ran = beside_servers_that_are_away(tmp_path / "home", "check", str(file), "--json")
+    found = json.loads(ran.stdout)
+    assert (ran.exit_code, found["faults"], found["version"]) == (0, [], read(file).policy.version)
+    [store] = [one for one in found["warnings"] if one["file"] == "store"]
+    assert "not held against what the sites send" in store["message"] and "a-password" not in ran.output
+    assert beside_servers_that_are_away(tmp_path / "home", "explain", "--policy", str(file)).exit_code == 0
+
+
+@pytest.mark.parametrize("words", [["check"], ["explain", "stat-verified"], ["on-duty", "nights"]], ids=" ".join)
+def test_without_the_database_of_this_place_nobody_says_which_policy_judges(tmp_path: Path, words: list[str]) -> None:
+    ran = beside_servers_that_are_away(tmp_path / "home", *words)
+    assert ran.exit_code == 1 and ran.stdout == ""
+    assert "the database does not answer" in ran.stderr and "unset RXPULSE_DATABASE_URL" in ran.stderr
+    assert "a-password" not in ran.stderr

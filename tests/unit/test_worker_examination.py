@@ -8,7 +8,7 @@ import pytest
 from metrics import catalog
 from metrics.exporter import PrometheusRecorder
 from models.store.soundness import Blocked, Place, Soundness
-from rxpulse.findings import Finding, Level
+from rxpulse.findings import Finding, Level, Log
 from rxpulse.worker_examination import Glance, deaf, pace, spent, steps, unread, waiting
 from streams.condition import Condition
 from streams.laps import Doing
@@ -16,7 +16,7 @@ from streams.ownership import Extent
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HERE = Place(0, "ours", 10, NOW, 0, 0, 0, NOW, "worker-w0-7")
-STORE = Soundness(NOW, (HERE, replace(HERE, partition=1)), (), (), {}, (), 0, {})
+STORE = Soundness(NOW, (HERE, replace(HERE, partition=1)), (), (), {}, 0, {})
 TOPICS = Condition("ours", {0: Extent(0, 10), 1: Extent(0, 10)}, 0, None)
 IDLE = dict.fromkeys(Doing, 0.0)
 
@@ -54,7 +54,7 @@ def test_a_worker_that_stands_is_a_fault() -> None:
     assert found.level is Level.FAULT and "has applied none for 3 s" in found.what
     assert "waits for the database to give it cases" in found.what
     [unasked] = looks(applied=0, came=0)
-    assert "waits" not in unasked.what and unasked.remedy and unasked.where == "logs/worker.log"
+    assert "waits" not in unasked.what and unasked.remedy and unasked.where == Log("worker")
 
 
 @pytest.mark.parametrize(
