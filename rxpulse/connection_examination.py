@@ -59,7 +59,7 @@ def connections(door: Door, workers: int, start: str | None) -> Iterator[Finding
         held[postgres.role_of(one.user, one.name)] += one.count
     used = f"{held.total()} of {door.crowd.most} connections"
     if door.refused:
-        yield _crowded(door.refused, used, held, start)
+        yield _crowded(door.refused, f"{used} are in use: {_holders(held, door.crowd)}", start)
     yield from _above_budget(held, workers)
     if door.refused:
         return
@@ -78,13 +78,19 @@ def shut(refused: DatabaseAway) -> Finding:
     return Finding(Level.FAULT, what, "bring it back; events wait in Kafka meanwhile", Log("postgres"))
 
 
-def _crowded(refused: DatabaseAway, used: str, held: Counter[str], start: str | None) -> Finding:
-    names = ", ".join(f"{role} {count}" for role, count in held.most_common())
-    what = f"the database lets in its administrator alone: {refused.reason}; {used} are in use: {names}"
+def _crowded(refused: DatabaseAway, used: str, start: str | None) -> Finding:
+    what = f"the database lets in its administrator alone: {refused.reason}; {used}"
     remedy = "end the programs that hold too many (commands are those in other terminals)"
     if start:
         remedy += f", or all at once by `rxpulse down` and `{start}`"
     return Finding(Level.FAULT, what, remedy, _WHERE)
+
+
+def _holders(held: Counter[str], crowd: Crowd) -> str:
+    """How many each role has, and which program has the most."""
+    roles = ", ".join(f"{role} {count}" for role, count in held.most_common())
+    first = max(crowd.connected, key=lambda one: one.count)
+    return f"{roles}; {first.count} are of {first.name or 'a program without a name'}"
 
 
 def _above_budget(held: Mapping[str, int], workers: int) -> Iterator[Finding]:

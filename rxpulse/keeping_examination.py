@@ -12,17 +12,18 @@ _HOUSE = "the reports part does it within the hour, then every night; if it does
 _UNKEPT = timedelta(days=2)
 
 
-def kept_house(settings: Settings) -> Iterator[Finding]:
-    """The months of turnaround times: which would leave, and what lies in none. Raises DatabaseAway."""
+def kept_house(settings: Settings, unset: str = "for ever") -> Iterator[Finding]:
+    """The months of turnaround times: which would leave, and what lies in none. `unset` says how long they are kept where
+    the settings do not. Raises DatabaseAway."""
     found = months.look(settings.required_database_url())
     if found is not None:
-        yield from kept(found, settings.keep_facts)
+        yield from kept(found, settings.keep_facts, unset)
 
 
-def kept(found: Kept, keep: timedelta | None) -> Iterator[Finding]:
-    """What is kept for how long, in words."""
+def kept(found: Kept, keep: timedelta | None, unset: str = "for ever") -> Iterator[Finding]:
+    """What is kept for how long, in words; `unset` where `keep` is None."""
     since = "the beginning" if found.since is None else f"{found.since:%Y-%m-%d}"
-    how_long = "for ever" if keep is None else f"{keep.days} days"
+    how_long = unset if keep is None else f"{keep.days} days"
     yield Finding(
         Level.GOOD, f"turnaround times are there from {since} on, in {len(found.months)} months; kept {how_long}"
     )

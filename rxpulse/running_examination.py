@@ -67,7 +67,8 @@ def _of_store(settings: Settings, home: Path | None, store: Soundness) -> Iterat
     """What the store alone shows. Raises DatabaseAway."""
     yield from records(store)
     yield from disk(home, store)
-    yield from kept_house(settings)
+    # Elsewhere the setting need not be here: in containers the reports part alone has it.
+    yield from kept_house(settings, "for ever" if home else "as long as the reports part is told")
     latest = enacted.judging(settings, people=True)
     yield from policy(latest, settings, store)
     yield from addresses(latest.policy, gone_at(settings, latest.policy))

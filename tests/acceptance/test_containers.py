@@ -181,3 +181,13 @@ def test_an_event_that_is_posted_to_the_intake_is_on_the_board(rehearsal: Rehear
         assert time.monotonic() < give_up
         time.sleep(0.1)
     assert signals[0]["name"] == "sold-before-final-check"
+
+
+def test_doctor_in_a_container_looks_at_the_worker_and_finds_no_fault(rehearsal: Rehearsal) -> None:
+    """As `docker compose exec console rxpulse doctor`."""
+    command, env = [str(rehearsal.home / "rxpulse"), "doctor", "--json"], rehearsal.env("console")
+    done = subprocess.run(command, env=env, cwd=rehearsal.home, capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr
+    found = json.loads(done.stdout)["findings"]
+    assert [one for one in found if one["level"] == "fault"] == [] and done.returncode == 0
+    assert any(one["what"].endswith("events are still to be applied") for one in found)

@@ -90,6 +90,7 @@ def test_doctor_as_the_administrator_says_who_holds_the_connections(running: Set
     who = next(one for one in faults(found) if "its administrator alone" in one.what)
     used = MAX_CONNECTIONS - KEPT
     assert f"{used + 1} of {MAX_CONNECTIONS} connections are in use: commands" in who.what, "his own is one more"
+    assert who.what.endswith(f"; {used} are of {HELD}")
     assert "remaining connection slots are reserved" in who.what and "rxpulse down" in who.remedy
     assert any(one.what.startswith("commands holds") and "11 are meant for it" in one.what for one in found)
     assert any(one.what == "kafka is healthy" for one in found)

@@ -146,7 +146,7 @@ def test_who_holds_all_connections_is_said_to_whom_they_are_refused() -> None:
     said, above = connected(Connected("rxpulse", "an export", 51), Connected("prefect", "", 10), refused=refused)
     assert said.level is Level.FAULT and said.what == (
         "the database lets in its administrator alone: sorry, too many clients already; 61 of 64 connections are in use:"
-        " commands 51, prefect 10"
+        " commands 51, prefect 10; 51 are of an export"
     )
     assert said.remedy.endswith("or all at once by `rxpulse down` and `rxpulse up`")
     assert above.what == "commands holds 51 connections, and 11 are meant for it"
