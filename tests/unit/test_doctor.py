@@ -15,7 +15,7 @@ from models.store.connecting import DatabaseAway, says_full
 from models.store.crowd import Connected, Crowd
 from models.store.months import Drawer, Kept
 from models.store.soundness import Place, Soundness, Spoke, Trials
-from rxpulse import connection_examination, postgres, running_examination
+from rxpulse import connection_examination, examination, postgres, running_examination
 from rxpulse import home as homes
 from rxpulse.connection_examination import Door
 from rxpulse.examination import examine
@@ -240,7 +240,7 @@ def test_a_part_that_is_down_is_started_again_by_the_command_that_the_home_takes
     part = homes.PartState(name="worker", phase="stays-down", healthy=False, detail="stopped on purpose")
     pid = os.getpid()
     homes.write_state(home, homes.StackState(pid=pid, born=homes.born(pid) or 0.0, base=7400, parts=(part,)))
-    found = examine(Settings(home=home, cache=tmp_path), {})
+    found = examination._stack(Settings(home=home, cache=tmp_path), {})
     [remedy] = [one.remedy for one in found if one.what == "worker is not healthy: stopped on purpose"]
     assert remedy.endswith(f"`rxpulse down` and `{start}` start it again")
 
