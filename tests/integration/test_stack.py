@@ -27,6 +27,7 @@ from rxpulse.questions import http_answers, kafka_cluster, postgres_answers
 from rxpulse.running import with_running_stack
 from rxpulse.supervisor import NotReady, Phase
 from tests.conftest import require_program
+from tests.spec.test_alerts import RULES
 
 SMALL = next(part for part in read_lock() if part.name == "slf4j-simple")
 
@@ -405,7 +406,8 @@ def test_a_prometheus_on_the_path_runs_beside_the_stack_and_never_counts(up: Up)
         return {one["metric"]["role"] for one in found} == {"worker", "dispatcher", "reports", "console", "intake"}
 
     up.until(scraped)
-    assert len(httpx.get(f"{address}/api/v1/rules").json()["data"]["groups"][0]["rules"]) == 10
+    known = httpx.get(f"{address}/api/v1/rules").json()["data"]["groups"][0]["rules"]
+    assert [rule["name"] for rule in known] == [rule["alert"] for rule in RULES]
     os.kill(pid(state, "prometheus"), signal.SIGSTOP)
     document = json.loads(up.command("status", "--json").stdout)
     assert document["healthy"] is True and {shown["name"] for shown in document["parts"]} == set(plan.PARTS)
