@@ -128,6 +128,8 @@ class Live:
 
         for key, value, partition in records:
             placed = {} if partition is None else {"partition": partition}
+            while len(self.producer) >= _ON_THE_WAY:
+                self.producer.poll(0.1)
             self.producer.produce(EVENTS, value, key, on_delivery=delivered, **placed)
             self.producer.poll(0)
         assert self.producer.flush(30) == 0 and not faults, faults
@@ -232,6 +234,8 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+_ON_THE_WAY = 50_000
+"""Records that wait for the broker's word, at most: half of what the client holds."""
 _READS = {"group.id": "tests", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
 
 

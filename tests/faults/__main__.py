@@ -1,8 +1,9 @@
 """`./run faults`: every scenario with one seed, one after the other.
 
 Each result is appended to .faults/results.ndjson with commit, seed and form, and with a digest of everything that decides it:
-the product's code, its dependencies and the scenarios. What passed there already with the same digest is not run again, so a
-run that was interrupted goes on, and a commit that changes only a page needs none. Exit 1 where a scenario failed.
+the product's code, its dependencies, what the scenarios share, and the scenario's own module. What passed there already with the
+same digest is not run again, so a run that was interrupted goes on, a commit that changes only a page needs none, and one that
+mends a scenario needs that one. Exit 1 where a scenario failed.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,9 +47,11 @@ def commit() -> str:
     return _git("rev-parse", "--short=12", "HEAD").decode().strip() + mark
 
 
-def code() -> str:
-    """A digest of what decides a result."""
-    return _digest(_git("ls-tree", "HEAD", *DECIDES) + _git("diff", "HEAD", "--", *DECIDES))
+def code(scenarios: str) -> str:
+    """A digest of what decides the results of a module of scenarios: no other scenario does."""
+    shared, own = (*DECIDES, ":!tests/faults/test_*.py"), (f"tests/faults/{scenarios}",)
+    held = [_git(*words, "--", *paths) for paths in (shared, own) for words in (("ls-files", "--stage"), ("diff",))]
+    return _digest(b"".join(held))
 
 
 def _git(*words: str) -> bytes:
@@ -59,28 +63,32 @@ def _digest(text: bytes) -> str:
 
 
 class Book:
-    """Keeps results in a file under what decides them (`run`) and of which `commit` they are, and leaves out what it says has
-    passed already, unless asked for it `again`."""
+    """Keeps results in a file under what decides them (`run`, and `code` of the scenario's module) and of which `commit` they
+    are, and leaves out what it says has passed already, unless asked for it `again`."""
 
-    def __init__(self, results: Path, run: dict[str, object], commit: str, *, again: bool) -> None:
-        self._results, self._run, self._commit, self._again = results, run, commit, again
+    def __init__(
+        self, results: Path, run: dict[str, object], code: Callable[[str], str], commit: str, *, again: bool
+    ) -> None:
+        self._results, self._run, self._code, self._commit, self._again = results, run, code, commit, again
+        self._codes: dict[str, str] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        self._codes = {name: self._code(name) for name in {one.path.name for one in items}}
         lines = self._results.read_text().splitlines() if self._results.exists() else []
         known = [json.loads(line) for line in lines]
-        done = {one["scenario"] for one in known if one["outcome"] == "passed" and self._run.items() <= one.items()}
+        passed = [one for one in known if one["outcome"] == "passed" and self._run.items() <= one.items()]
+        done = {(one["scenario"], one["code"]) for one in passed}
         if not self._again:
-            items[:] = [one for one in items if one.name not in done]
+            items[:] = [one for one in items if (one.name, self._codes[one.path.name]) not in done]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or report.outcome != "passed":
-            about = {"scenario": report.location[2], "outcome": report.outcome, "seconds": round(report.duration, 1)}
+            module, _, scenario = report.location
+            about = {"code": self._codes[Path(module).name], "scenario": scenario, "outcome": report.outcome}
+            took = {"seconds": round(report.duration, 1), "at": datetime.now(UTC).isoformat()}
             self._results.parent.mkdir(exist_ok=True)
             with self._results.open("a") as book:
-                book.write(
-                    json.dumps({"commit": self._commit, **self._run, **about, "at": datetime.now(UTC).isoformat()})
-                    + "\n"
-                )
+                book.write(json.dumps({"commit": self._commit, **self._run, **about, **took}) + "\n")
 
 
 def perform(folder: Path, book: Book, only: str | None, *words: str) -> int:
@@ -100,7 +108,7 @@ def main() -> int:
     form = "long" if told.long else "short" if told.short else "full"
     os.environ |= {"RXPULSE_FAULTS_SEED": str(told.seed), "RXPULSE_FAULTS_EVENTS": str(EVENTS[form])}
     chosen = ["-m", SHORT] if told.short else []
-    book = Book(RESULTS, {"code": code(), "seed": told.seed, "form": form}, commit(), again=bool(told.only))
+    book = Book(RESULTS, {"seed": told.seed, "form": form}, code, commit(), again=bool(told.only))
     return perform(FOLDER, book, told.only, *chosen)
 
 

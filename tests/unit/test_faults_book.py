@@ -34,11 +34,12 @@ def test_fourth():
     ran("4")
 """
 PROGRAM = """
-import json, sys
+import sys
 from pathlib import Path
 from tests.faults.__main__ import Book, perform
-folder, run, only = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3] or None
-book = Book(folder / "kept" / "results.ndjson", run, "a commit", again=only is not None)
+folder, version, only = Path(sys.argv[1]), sys.argv[2], sys.argv[3] or None
+results = folder / "kept" / "results.ndjson"
+book = Book(results, {"seed": 1}, lambda module: f"{version} {module}", "a commit", again=only is not None)
 sys.exit(perform(folder, book, only, "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), *sys.argv[4:]))
 """
 
@@ -47,13 +48,13 @@ class Run:
     """The run of one folder with some code."""
 
     def __init__(self, folder: Path, code: str) -> None:
-        self._folder, self._run = folder, {"code": code, "seed": 1, "form": "full"}
+        self._folder, self._code = folder, code
 
     def perform(self, *words: str, only: str = "") -> tuple[int, str]:
         """Its exit code, and the numbers of the scenarios that ran, in order."""
         ran = self._folder / "ran"
         ran.write_text("")
-        argv = [sys.executable, "-c", PROGRAM, str(self._folder), json.dumps(self._run), only, *words]
+        argv = [sys.executable, "-c", PROGRAM, str(self._folder), self._code, only, *words]
         code = subprocess.run(argv, capture_output=True, check=False).returncode
         return code, ran.read_text()
 
@@ -77,7 +78,8 @@ def test_a_run_that_was_killed_goes_on_with_what_has_not_passed(folder: Path) ->
         *(("second", "passed"), ("third", "passed"), ("fourth", "passed")),
     ]
     assert all(
-        (one["code"], one["commit"]) == ("abc", "a commit") and one["seconds"] >= 0 and one["at"] for one in kept
+        (one["code"], one["commit"]) == ("abc test_scenarios.py", "a commit") and one["seconds"] >= 0 and one["at"]
+        for one in kept
     )
 
 
