@@ -17,7 +17,7 @@ from rxpulse import postgres
 from rxpulse.findings import Finding, Level, Log
 
 FULL = 0.8
-"""Share of the connections from which it is said."""
+"""Share of a budget, such as that of the connections or of the disk, from which it is said."""
 _WHERE = "pg_stat_activity"
 _ASK = (
     "connect as its administrator and ask pg_stat_activity who holds them: SELECT usename, application_name, count(*) FROM"

@@ -17,7 +17,7 @@ from models.store.gone import Gone, all_gone
 from models.store.soundness import Soundness, soundness
 from rxpulse import enacted
 from rxpulse import home as homes
-from rxpulse.connection_examination import connections, enter, shut
+from rxpulse.connection_examination import FULL, connections, enter, shut
 from rxpulse.findings import Finding, Level, Log, located
 from rxpulse.keeping_examination import kept_house
 from rxpulse.running import start_of
@@ -29,8 +29,6 @@ QUIET_SECONDS = 24 * 3600.0
 """A feed that said nothing for so long is worth a look."""
 MANY = 20
 """Records of this hour and the last that could not be taken, from which a sender is likely broken."""
-FULL = 0.8
-"""Share of a budget from which it is said."""
 
 
 def examine_running(

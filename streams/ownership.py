@@ -96,16 +96,21 @@ class Ownership:
         self._consumer.incremental_assign(places)
 
     def _assigned(self, consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
-        """More partitions are this worker's; those that it had stay."""
+        """More partitions are this worker's, or none more, when they moved between others; those that it had stay."""
         self.changed += 1
-        self._before_change()
-        numbers = [part.partition for part in parts]
         cluster = consumer.list_topics(EVENTS, _SECONDS)
         self.count = len(cluster.topics[EVENTS].partitions)
         self._ledger.spread(cluster.cluster_id, self.count)
+        numbers = [part.partition for part in parts]
+        if numbers:
+            self._before_change()
+            self._take_over(consumer, cluster.cluster_id, numbers)
+        self._read(numbers)
+
+    def _take_over(self, consumer: Consumer, cluster: str, numbers: Sequence[int]) -> None:
         taken: dict[int, int] = {}
         afresh = False
-        for claim in self._ledger.claim(cluster.cluster_id, numbers, self._owner):
+        for claim in self._ledger.claim(cluster, numbers, self._owner):
             low, high = consumer.get_watermark_offsets(TopicPartition(EVENTS, claim.partition), _SECONDS)
             position = beginning(claim.partition, claim.position, Extent(low, high))
             self.partitions[claim.partition] = Partition.of(claim, position)
@@ -115,7 +120,6 @@ class Ownership:
             self._relay.publish(self._ledger.facts(claim.partition, claim.published))
         self._before_reading(taken, afresh)
         self._taken.update(taken)
-        self._read(taken)
 
     def _revoked(self, consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
         """These are another worker's from now on; the others stay."""

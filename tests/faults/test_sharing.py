@@ -2,7 +2,7 @@
 
 Seen red when who is asked for partitions gave them back without writing what it had read, or kept its cases in mind; when
 who leaves wrote nothing more; and when a woken worker met neither the end of its connection nor the compare-and-set (either
-one alone holds); when who takes over touched a position before it had ended who stood still in a transaction.
+one alone holds); and when who takes over touched a position before it had ended who stood still in a transaction.
 """
 
 import signal

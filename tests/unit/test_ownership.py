@@ -75,6 +75,16 @@ def test_who_shares_partitions_goes_on_with_those_that_stay() -> None:
     assert changes == [set(), {0, 1}, {0, 1, 2}], "before each change all that was read is written"
 
 
+def test_partitions_that_move_between_others_hold_up_nobody() -> None:
+    group, changes = Group(), list[set[int]]()
+    owned = member(group, MemoryLedger(Memory(ONE)), lambda: changes.append(set(owned.partitions)))
+    group.given(0, 1)
+    changed = owned.changed
+    group.given()
+    assert changes == [set()] and owned.changed == changed + 1
+    assert owned.partitions.keys() == group.reads.keys() == {0, 1}
+
+
 def test_of_what_was_read_while_partitions_moved_only_what_lay_in_those_that_stayed_counts() -> None:
     group, ledger = Group(), MemoryLedger(Memory(ONE))
     owned = member(group, ledger)
