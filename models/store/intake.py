@@ -75,6 +75,12 @@ class IntakeStore:
                 self._connection = None
 
     def _ask(self) -> None:
+        """Over a new connection where the database has ended the one that was kept: it may have been started again since."""
+        kept = self._connection
+        if not self._answered() and kept is not None and kept.broken:
+            self._answered()
+
+    def _answered(self) -> bool:
         try:
             if self._connection is None:
                 self._connection = connect(self._url, "rxpulse intake", autocommit=True)
@@ -86,6 +92,8 @@ class IntakeStore:
                 self._connection.close()
             self._connection = None
             self._until = monotonic() + _AWAY_SECONDS
+            return False
+        return True
 
     def _read(self, connection: "Connection[Any]") -> Standing:
         self._policies = read_policies(connection, self._policies) or self._policies

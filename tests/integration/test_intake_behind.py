@@ -121,3 +121,16 @@ def test_while_the_database_is_away_what_was_known_holds(intake: Intake, databas
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')  # type: ignore[arg-type]
     assert held.missing() is None
     held.close()
+
+
+def test_a_connection_that_was_ended_is_no_database_that_is_away(intake: Intake, database_url: str) -> None:
+    policies.begin(database_url, policy_text.read(POLICY), "test")
+    held = IntakeStore(database_url)
+    assert held.missing() is None
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = 'rxpulse intake' AND datname = current_database()"
+        )
+    assert held.missing() is None
+    held.close()
