@@ -7,6 +7,7 @@ of the machine would see it. What a pharmacy decides (clocks, rules, who is told
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,9 @@ PREFIX = "RXPULSE_"
 DEFAULT_PORT_BASE = 7400
 KEY_LENGTH = 24
 """Fewest characters of the API key and of that for pseudonyms; `secrets.token_urlsafe(18)` has as many."""
+_INSTANCE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,46}"
+"""The name of a worker: Kafka takes no other characters for a member of a group, and of the 63 bytes that PostgreSQL keeps as the
+name of a connection 16 tell the workers of one name apart. Who claims a partition finds its last owner's connection by that."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -138,7 +142,7 @@ class Settings:
             smtp_user=read.text("SMTP_USER"),
             smtp_password=read.secret("SMTP_PASSWORD"),
             allow_private_webhooks=read.flag("ALLOW_PRIVATE_WEBHOOKS"),
-            worker_instance=read.text("WORKER_INSTANCE") or "w0",
+            worker_instance=read.instance(),
             tick_margin_seconds=read.number("TICK_MARGIN_SECONDS", 1.0, 0.0, 60.0),
             intake_max_lag_seconds=read.number("INTAKE_MAX_LAG_SECONDS", 300.0, 0.0, 86_400.0),
             deadletter_limit=read.whole("DEADLETTER_LIMIT", 100, 0, 1_000_000),
@@ -344,6 +348,15 @@ class _Reader:
                 f"{PREFIX}KEEP_FACTS_DAYS is {value}: give at least {FEWEST_DAYS}, for records of controlled substances are"
                 " kept two years (21 CFR 1304.04), and your state or HIPAA (six years, 2192) may ask for more; unset it to"
                 " keep turnaround times for ever"
+            )
+        return value
+
+    def instance(self) -> str:
+        value = self.text("WORKER_INSTANCE") or "w0"
+        if not re.fullmatch(_INSTANCE, value):
+            raise CallerFault(
+                f"{PREFIX}WORKER_INSTANCE is '{value}': give at most 47 plain letters, digits, dots, hyphens and underscores,"
+                " the first of them a letter or digit"
             )
         return value
 

@@ -10,9 +10,10 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from typing import TypeVar
 
 import faust
 from confluent_kafka import Consumer, Producer
@@ -54,6 +55,7 @@ _FACTS = {"linger.ms": 5, "compression.type": "lz4"}
 """How facts are sent: much of each is said in the next one again, and they are kept for a year."""
 _DATABASE_SECONDS = 30.0
 _KAFKA_SECONDS, _KAFKA_PAUSE = 60.0, 0.3
+T = TypeVar("T")
 log = logging.getLogger("rxpulse.worker")
 
 
@@ -75,9 +77,8 @@ def end(fault: BaseException) -> None:
 def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loop:
     """The loop with all its parts, connected; `ledger` None: the database's. Raises DatabaseAway where the database
     stays away."""
-    # Not by the process: workers of one name in two containers may both be number 7, and would take each other for themselves.
-    owner = f"worker-{settings.worker_instance}-{secrets.token_hex(4)}"
-    ledger = ledger or _connected(settings, owner)
+    owner = owner_name(settings.worker_instance)
+    ledger = ledger or _connected(lambda: SqlLedger(settings.required_database_url(), owner))
     base, producer = confluent(settings), producer_settings(settings)
     consumer = Consumer(_consumer_settings(settings))
     relay = Relay(Producer({**producer, **_FACTS}), lambda why: end(RxPulseError(why)))
@@ -103,13 +104,19 @@ def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loo
     return loop
 
 
+def owner_name(instance: str) -> str:
+    """Whom the store knows this process by, at most 63 bytes of ASCII. Not by the process's number: workers of one name in two
+    containers may both be number 7, and would take each other for themselves."""
+    return f"worker-{instance}-{secrets.token_hex(4)}"
+
+
 def _host_clock() -> datetime:
     return datetime.now(UTC)
 
 
 def build_judge(settings: Settings, watch: Watch) -> Judge:
-    """The judge of rates and feeds, connected. Raises DatabaseAway."""
-    seat = Seat(settings.required_database_url(), settings.worker_instance)
+    """The judge of rates and feeds, connected. Raises DatabaseAway where the database stays away."""
+    seat = _connected(lambda: Seat(settings.required_database_url(), settings.worker_instance))
     relay = Relay(Producer({**producer_settings(settings), **_FACTS}), lambda why: end(RxPulseError(why)))
     return Judge(seat, relay, lambda: watch.ahead, watch.judged, end)
 
@@ -134,12 +141,12 @@ def _consumer_settings(settings: Settings) -> dict[str, object]:
     }
 
 
-def _connected(settings: Settings, owner: str) -> SqlLedger:
+def _connected(connect: Callable[[], T]) -> T:
     give_up = time.monotonic() + _DATABASE_SECONDS
     wait = 0.1
     while True:
         try:
-            return SqlLedger(settings.required_database_url(), owner)
+            return connect()
         except DatabaseAway:
             if time.monotonic() > give_up:
                 raise

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from models.case import Admission, comes_first, ordered
+from models.errors import OurFault
 from models.event import CaseId, Event
 from models.policy import Policies
 from models.store.records import packed
@@ -27,6 +28,10 @@ from streams.ownership import Ownership
 from streams.watching import Observer
 
 _Examined = Decoded | Rejected | Misplaced
+
+
+class ReadAgain(OurFault):
+    """Kafka's client gave what it had given before. Whoever starts now reads on at the store's position."""
 
 
 @dataclass(slots=True)
@@ -129,6 +134,8 @@ class _Taking:
         """What was taken so far is read."""
         for number, records in self._taken.items():
             partition = self._partitions[number]
+            if records[0].offset < partition.position:
+                raise ReadAgain(f"offset {records[0].offset} of partition {number} came after {partition.position - 1}")
             partition.received = records[-1].received
             self._draft.read(partition, records[-1].offset, len(records))
         self._taken.clear()

@@ -5,7 +5,7 @@ committer is free, and there is nothing to tune. The loop decides and remembers 
 """
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from threading import Event as Flag
 from time import monotonic
 
@@ -31,7 +31,7 @@ from streams.watching import Observer
 
 LARGEST = 20_000
 """Records read in one go, and of one draft, at most: the more events of a case are tracked together, the less each of them
-costs, and the whole draft is done within about a second."""
+costs, and the whole draft is done within about a second. A draft that holds as many waits for the committer."""
 COLLECT = 2_000_000, 10, 10
 """When Python looks for what nothing refers to any more but itself: once so many more things were made than given up (then ten
 times as many, and again). That is more than the cases in mind are made of, so it is never while all is well: the heart makes
@@ -97,6 +97,9 @@ class Loop:
         if not messages and self._ticker.clocks_agree:
             self._departing.go_on(self._ownership.partitions, self._unwritten(), self._draft)
         self._laps.end(Doing.LISTEN)
+        if self._draft.records >= LARGEST:
+            self._committer.wait()
+            self._laps.begin()
         if self._committer.idle.is_set():
             self._tell()
             self.hand_over()
@@ -129,8 +132,7 @@ class Loop:
     def _read(self) -> list[Message]:
         before = self._ownership.changed
         reached("before poll")
-        room = LARGEST - self._draft.records
-        messages = self._consumer.consume(room, 0) if room > 0 else []
+        messages = self._consumer.consume(LARGEST - self._draft.records, 0)
         if not messages:
             one = self._consumer.poll(self._patience())
             messages = [] if one is None else [one]
@@ -177,23 +179,32 @@ class Loop:
             return
         self._renew_policies()
         reached("before decode")
-        records = [record for message in messages if (record := self._record(message)) is not None]
+        records, ends = _sorted(messages)
         self._arrivals.apply(records, self._draft, self._policies)
+        if self._dead_letters.overrun is None:
+            self._note(ends)
 
-    def _record(self, message: Message) -> Record | None:
+    def _note(self, ends: Iterable[Message]) -> None:
+        """The ends of partitions, once all that lies before them is applied: from then on silence may be judged."""
+        for end in ends:
+            partition = self._ownership.partitions.get(end.partition() or 0)
+            if partition is not None:
+                partition.end = end.offset() or 0
+
+
+def _sorted(messages: Iterable[Message]) -> tuple[list[Record], list[Message]]:
+    """What was read: records, and the words that the end of a partition is reached. Any other fault is raised."""
+    records: list[Record] = []
+    ends: list[Message] = []
+    for message in messages:
         fault = message.error()
-        if fault is not None:
-            self._end(message, fault)
-            return None
-        return record_of(message)
-
-    def _end(self, message: Message, fault: KafkaError) -> None:
-        """The end of a partition was reached; any other fault ends the worker."""
-        if fault.code() != KafkaError._PARTITION_EOF:
+        if fault is None:
+            records.append(record_of(message))
+        elif fault.code() == KafkaError._PARTITION_EOF:
+            ends.append(message)
+        else:
             raise KafkaException(fault)
-        partition = self._ownership.partitions.get(message.partition() or 0)
-        if partition is not None:
-            partition.end = message.offset() or 0
+    return records, ends
 
 
 def _required(policies: Policies | None) -> Policies:

@@ -99,7 +99,11 @@ class Ownership:
         """More partitions are this worker's, or none more, when they moved between others; those that it had stay."""
         self.changed += 1
         cluster = consumer.list_topics(EVENTS, _SECONDS)
-        self.count = len(cluster.topics[EVENTS].partitions)
+        topic = cluster.topics[EVENTS]
+        if topic.error is not None:
+            # Not a topic without partitions, which would be refused for good: it may be told in the next moment.
+            raise OurFault(f"Kafka does not say what partitions {EVENTS} has: {topic.error.str()}")
+        self.count = len(topic.partitions)
         self._ledger.spread(cluster.cluster_id, self.count)
         numbers = [part.partition for part in parts]
         if numbers:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from confluent_kafka import TopicPartition
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
 
 from metrics.recorder import NullRecorder
+from models.errors import OurFault
 from models.store.memory import Memory, MemoryLedger
 from streams.batch import Loop
 from streams.cases import Cases
@@ -25,12 +27,14 @@ class Group:
 
     reads: dict[int, int] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
+    fault: KafkaError | None = None
 
     def subscribe(self, _: object, **told: Any) -> None:
         self.told = told
 
     def list_topics(self, *_: object) -> object:
-        return SimpleNamespace(cluster_id="a-cluster", topics={EVENTS: SimpleNamespace(partitions=range(3))})
+        topic = SimpleNamespace(partitions=range(0 if self.fault else 3), error=self.fault)
+        return SimpleNamespace(cluster_id="a-cluster", topics={EVENTS: topic})
 
     def get_watermark_offsets(self, *_: object) -> tuple[int, int]:
         return 0, 100
@@ -83,6 +87,17 @@ def test_partitions_that_move_between_others_hold_up_nobody() -> None:
     group.given()
     assert changes == [set()] and owned.changed == changed + 1
     assert owned.partitions.keys() == group.reads.keys() == {0, 1}
+
+
+def test_a_topic_of_which_kafka_says_nothing_is_not_one_without_partitions() -> None:
+    group, memory = Group(), Memory(ONE)
+    owned = member(group, MemoryLedger(memory))
+    group.given(0)
+    group.fault = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "not known yet")
+    with pytest.raises(OurFault, match=f"what partitions {EVENTS} has: not known yet") as told:
+        group.given(1)
+    assert type(told.value) is OurFault, "the worker is started again, and does not stay down"
+    assert owned.partitions.keys() == {0} and owned.count == 3
 
 
 def test_of_what_was_read_while_partitions_moved_only_what_lay_in_those_that_stayed_counts() -> None:

@@ -1,0 +1,224 @@
+"""The worker's loop over records that Kafka gives in one go: what it takes of them, and of what it then knows that it has read
+everything."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Event as Flag
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from metrics.recorder import NullRecorder
+from models.errors import OurFault
+from models.event import CaseId, Event, EventType, Source
+from models.store.ledger import Batch, SignalFact
+from models.store.memory import Memory, MemoryLedger
+from models.wire import encode
+from streams.app import owner_name
+from streams.arrivals import ReadAgain
+from streams.batch import Loop
+from streams.cases import Cases
+from streams.commit import Committer
+from streams.deadletter import DeadLetters, TooManyDeadLetters
+from streams.laps import Laps
+from streams.ownership import Ownership
+from streams.relay import Relay
+from streams.ticks import Ticker
+from streams.topics import EVENTS
+from streams.watching import Watch
+from tests.heart import ONE
+
+LIMIT = 1
+
+
+@dataclass(frozen=True)
+class Given:
+    """A record, the end of its partition (no value), or a fault, as Kafka's client gives it."""
+
+    at: int
+    content: bytes | None = None
+    fault: int = KafkaError._PARTITION_EOF
+
+    def error(self) -> KafkaError | None:
+        return None if self.content is not None else KafkaError(self.fault)
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self.at
+
+    def key(self) -> bytes:
+        return b"order/1"
+
+    def value(self) -> bytes | None:
+        return self.content
+
+    def headers(self) -> None:
+        return None
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, int(datetime.now(UTC).timestamp() * 1000)
+
+
+class Topic:
+    """A topic of one partition, read in the given goes; the loop is stopped after the last of them."""
+
+    def __init__(self, goes: Sequence[Sequence[Given]]) -> None:
+        self.goes = [list[Given](), *map(list, goes), [], []]
+        self.lies: list[Given] = []
+        self.end = max(one.at for go in goes for one in go)
+        self.told: dict[str, Any] = {}
+        self.stopping = Flag()
+
+    def subscribe(self, _: object, **told: Any) -> None:
+        self.told = told
+
+    def list_topics(self, *_: object) -> object:
+        return SimpleNamespace(cluster_id="c", topics={EVENTS: SimpleNamespace(partitions=range(1), error=None)})
+
+    def get_watermark_offsets(self, *_: object) -> tuple[int, int]:
+        return 0, self.end
+
+    def list_offsets(self, wanted: Sequence[TopicPartition], **_: object) -> object:
+        return {part: SimpleNamespace(result=lambda: SimpleNamespace(offset=self.end)) for part in wanted}
+
+    def incremental_assign(self, _: object) -> None: ...
+
+    def incremental_unassign(self, _: object) -> None: ...
+
+    def commit(self, **_: object) -> None: ...
+
+    def consume(self, most: int, _: float) -> list[Given]:
+        if self.told and "given" not in self.told:
+            self.told["given"] = True
+            self.told["on_assign"](self, [TopicPartition(EVENTS, 0)])
+        if not self.lies:
+            self.lies = self.goes.pop(0)
+        if not self.goes:
+            self.stopping.set()
+        return self._given(most)
+
+    def poll(self, _: float) -> Given | None:
+        return next(iter(self._given(1)), None)
+
+    def _given(self, most: int) -> list[Given]:
+        given, self.lies = self.lies[:most], self.lies[most:]
+        return given
+
+    def close(self) -> None:
+        self.told["on_revoke"](self, [TopicPartition(EVENTS, 0)])
+
+
+class Taken:
+    """A producer whose every record is taken at once."""
+
+    def produce(self, *_: object, on_delivery: Any = None, **__: object) -> None:
+        if on_delivery is not None:
+            on_delivery(None, None)
+
+    def poll(self, *_: object) -> int:
+        return 0
+
+    def flush(self, *_: object) -> int:
+        return 0
+
+
+def told(name: str, minutes_ago: int) -> bytes:
+    time = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    about = {"site": "mercy", "priority": "stat"}
+    return encode(Event(name, Source("/mercy/pis"), EventType(f"rx.{name}"), time, time, CaseId("order/1"), about))
+
+
+class Slow(MemoryLedger):
+    """A store that takes its time for each transaction; `written` is told how many records each was of."""
+
+    def __init__(self, memory: Memory, written: list[int], delay: float) -> None:
+        super().__init__(memory)
+        self._written, self._delay = written, delay
+
+    def commit(self, batch: Batch) -> None:
+        time.sleep(self._delay)
+        self._written.append(sum(one.position - one.was for one in batch.advances))
+        super().commit(batch)
+
+
+class Life:
+    """A worker's life over what was read in these goes: how it ended, and the store that it left behind."""
+
+    def __init__(self, *goes: Sequence[Given], delay: float = 0.0) -> None:
+        self.memory = Memory(ONE)
+        self.written: list[int] = []
+        self.fault: BaseException | None = None
+        topic, taken, watch = Topic(goes), Taken(), Watch(NullRecorder())
+        reader: Any = topic
+        producer: Any = taken
+        ledger = Slow(self.memory, self.written, delay)
+        cases, relay, dead = Cases(ledger), Relay(producer, lambda _: None), DeadLetters(producer, LIMIT, 10)
+        committer = Committer(ledger, relay, dead, watch.done, self._failed, Laps(watch.spent))
+        owned = Ownership(reader, ledger, relay, owner_name("w0"), lambda *_: None, lambda: loop.drain())
+        ticker = Ticker(ledger, lambda: reader, cases, timedelta(seconds=1), lambda: datetime.now(UTC), lambda _: None)
+        loop = Loop(reader, ledger, owned, cases, ticker, committer, dead, watch)
+        loop.stopping = topic.stopping
+        committer.start()
+        try:
+            loop.run()
+        except (OurFault, KafkaException) as fault:
+            self._failed(fault)
+
+    def _failed(self, fault: BaseException) -> None:
+        self.fault = fault
+
+    @property
+    def position(self) -> int:
+        return self.memory.positions[0].claim.position
+
+    @property
+    def late(self) -> list[str]:
+        return [fact.signal.name for fact in self.memory.facts if isinstance(fact, SignalFact)]
+
+
+ENTERED, VERIFIED, JUNK = told("order.entered", 30), told("order.verified", 25), b"junk"
+
+
+def test_once_the_end_is_reached_silence_is_judged() -> None:
+    life = Life([Given(0, ENTERED), Given(1)])
+    assert life.fault is None and life.position == 1
+    assert "stat-verified" in life.late
+
+
+def test_who_ends_in_the_middle_of_what_was_read_has_not_reached_its_end() -> None:
+    """The order was verified in time, and that was read, but not applied: nobody may be paged for it."""
+    life = Life([Given(0, ENTERED), Given(1, JUNK), Given(2, JUNK), Given(3, VERIFIED), Given(4)])
+    assert isinstance(life.fault, TooManyDeadLetters)
+    assert life.position == 3
+    assert life.late == []
+
+
+def test_what_is_given_twice_is_not_read_twice() -> None:
+    life = Life([Given(0, ENTERED), Given(1, VERIFIED)], [Given(1, VERIFIED)])
+    assert isinstance(life.fault, ReadAgain)
+    assert life.memory.positions[0].tally.duplicates == 0
+
+
+def test_a_draft_that_is_full_waits_for_the_committer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.batch.LARGEST", 2)
+    read = [Given(number, told("order.noted", 30 - number)) for number in range(9)]
+    life = Life(read, delay=0.02)
+    assert life.fault is None and life.position == len(read)
+    assert max(life.written) == 2 and sum(life.written) == len(read)
+
+
+def test_a_fault_among_what_was_read_ends_the_worker_with_nothing_of_it_applied() -> None:
+    life = Life([Given(0, ENTERED), Given(1, fault=KafkaError.TOPIC_AUTHORIZATION_FAILED)])
+    assert isinstance(life.fault, KafkaException)
+    assert life.position == 0
+
+
+def test_the_database_keeps_the_whole_name_of_a_worker() -> None:
+    longest = owner_name("w" * 47)
+    assert len(longest) == 63 and owner_name("w" * 47) != longest
