@@ -21,6 +21,8 @@ from streams.topics import DEADLETTER, EVENTS
 LARGEST = 2 * MAX_RECORD - 16_384
 """Bytes of a dead letter's value at most: the topic takes 2 MiB with key and headers. Only what was packed on its way can
 be larger."""
+LARGEST_KEY = 1024
+"""Bytes of its key at most: that of an event is a case, and far shorter."""
 _SECONDS = 30.0
 _FULL_SECONDS = 0.1
 _CLOCKS_APART = timedelta(seconds=30)
@@ -86,6 +88,9 @@ class DeadLetters:
         }
         if len(value) > LARGEST:
             headers["cut-from-bytes"] = str(len(value))
+        if key is not None and len(key) > LARGEST_KEY:
+            headers["key-cut-from-bytes"] = str(len(key))
+            key = key[:LARGEST_KEY]
         self._send(DEADLETTER, key, value[:LARGEST], {name: text.encode() for name, text in headers.items()})
         if counts:
             self._count(why)

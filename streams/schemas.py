@@ -228,8 +228,9 @@ def _dead_letter() -> Schema:
         "partition": _text("[0-9]+"),
         "offset": _text("[0-9]+"),
         "cut-from-bytes": _text("[0-9]+", "How long the record was, where it was too long to be kept whole."),
+        "key-cut-from-bytes": _text("[0-9]+", "How long its key was, where that was too long."),
     }
-    required = [name for name in headers if name != "cut-from-bytes"]
+    required = [name for name in headers if not name.endswith("cut-from-bytes")]
     return {
         "name": "DeadLetter",
         "title": "DeadLetter",

@@ -192,7 +192,7 @@ class Dispatcher:
                 case Refused(said):
                     deliveries.refused(connection, taken.key, said)
                 case RetryAfter(said, wait):
-                    deliveries.try_again(connection, taken.key, said, wait)
+                    deliveries.try_again(connection, taken.key, taken.attempt, said, wait)
 
     def _sent(self, task: "asyncio.Task[None]") -> None:
         self._sending.discard(task)

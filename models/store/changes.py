@@ -26,7 +26,8 @@ _CHANGE_TYPES: Types = (
 # A change that is old news stays untold; what is new, and what changes a signal that somebody may have been told about,
 # asks the dispatcher to look. What was known before the facts were forgotten is made again, and is no news: what was told
 # of it, and what a person cleared, holds. So does it against any later end, and against whatever was known when the person
-# looked; only newer evidence raises the signal again.
+# looked; only newer evidence raises the signal again. The end of what was told asks in any case: whether an escalation runs is
+# seen as of the beginning of the statement, and whoever held the row meanwhile may just have opened one.
 _APPEND: LiteralString = f"INSERT INTO signal_changes ({_CHANGE}) SELECT {_CHANGE} FROM {{source}}"
 _MERGE: LiteralString = """
 WITH merged AS (
@@ -50,7 +51,8 @@ ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, site = excluded.sit
     cleared_by = CASE WHEN {by_person} THEN s.cleared_by ELSE excluded.cleared_by END,
     code = CASE WHEN {by_person} THEN s.code ELSE excluded.code END,
     note = CASE WHEN {by_person} THEN s.note ELSE excluded.note END,
-    told = coalesce(s.told, excluded.told), changed = now(), attention = excluded.attention OR s.attention,
+    told = coalesce(s.told, excluded.told), changed = now(),
+    attention = excluded.attention OR s.attention OR (s.told IN ('yes', 'summary') AND excluded.cleared IS NOT NULL),
     quiet = (s.quiet OR excluded.quiet) AND excluded.cleared IS NULL
 RETURNING attention)
 SELECT pg_notify('{attention}', '') FROM merged WHERE attention LIMIT 1

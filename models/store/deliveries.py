@@ -54,16 +54,20 @@ def refused(connection: "Connection[Any]", key: str, answer: str) -> None:
     _end(connection, key, Outcome.REFUSED, answer)
 
 
-def try_again(connection: "Connection[Any]", key: str, answer: str, after: timedelta | None) -> None:
-    """The receiver asks for patience (`after`; None: as long as is usual), or did not answer."""
+def try_again(connection: "Connection[Any]", key: str, attempt: int, answer: str, after: timedelta | None) -> None:
+    """The receiver asks for patience (`after`; None: as long as is usual), or did not answer to this attempt. Nothing where
+    somebody else has taken it since, as after a lease that was over: what became of it is his to say."""
     with connection.transaction(), connection.cursor() as cursor:
         escalation, now = _locked(cursor, key)
-        cursor.execute("SELECT attempts, gives_up FROM deliveries WHERE key = %s", [key])
+        cursor.execute(
+            "SELECT gives_up FROM deliveries WHERE key = %s AND state = 'sending' AND attempts = %s FOR UPDATE",
+            [key, attempt],
+        )
         row = cursor.fetchone()
-        assert row is not None
-        attempts, gives_up = row
-        due = now + (after if after is not None else back_off(attempts))
-        if due >= gives_up:
+        if row is None:
+            return
+        due = now + (after if after is not None else back_off(attempt))
+        if due >= row[0]:
             _settle(cursor, escalation, key, Outcome.GAVE_UP, answer, now)
         else:
             cursor.execute(

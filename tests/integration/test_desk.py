@@ -277,13 +277,28 @@ def test_a_delivery_that_is_not_answered_for_is_taken_again_under_its_key(tellin
     assert [one.key for one in again] == [one.key for one in first] and {one.attempt for one in again} == {2}
 
 
+def test_who_woke_too_late_says_nothing_of_what_another_has_sent_since(telling: Telling) -> None:
+    telling.signal()
+    telling.look()
+    late = deliveries.take(telling.connection)
+    telling.clock.forward(seconds=21)
+    for one in deliveries.take(telling.connection):
+        if one.channel == "webhook":
+            deliveries.accepted(telling.connection, one.key, "HTTP 200")
+    for one in late:
+        deliveries.try_again(telling.connection, one.key, one.attempt, "no answer", timedelta())
+    states = telling.rows("SELECT channel, state, attempts FROM deliveries ORDER BY channel")
+    assert states == [("inbox", "sending", 2), ("webhook", "sent", 2)]
+    assert deliveries.take(telling.connection) == []
+
+
 def test_a_channel_that_stays_away_gives_up_and_the_next_step_comes(telling: Telling) -> None:
     telling.signal(severity=Severity.S1)
     telling.look()
     for _ in range(20):
         for one in deliveries.take(telling.connection):
             if one.channel == "webhook":
-                deliveries.try_again(telling.connection, one.key, "HTTP 503", None)
+                deliveries.try_again(telling.connection, one.key, one.attempt, "HTTP 503", None)
             else:
                 deliveries.refused(telling.connection, one.key, "no")
         telling.clock.forward(seconds=6)

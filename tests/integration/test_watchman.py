@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 
@@ -13,6 +14,7 @@ from models.store.ledger import Advance, Batch
 from models.store.stops import look_back
 from models.store.watchman import watch
 from tests.integration.test_desk import POLICY, Telling, telling
+from tests.live import until
 
 __all__ = ["telling"]
 TWO_SITES = POLICY.replace(
@@ -182,6 +184,25 @@ def test_a_summary_is_over_when_the_last_of_it_clears(watched: Telling) -> None:
         watched.look()
         assert watched.rows("SELECT state FROM escalations") == [(state,)]
     assert ("resolved", "ana", "webhook") in watched.told()
+
+
+@pytest.mark.parametrize("ago", [300, 200], ids=["summary", "page of its own"])
+def test_what_ends_while_it_is_being_told_is_over(watched: Telling, ago: float) -> None:
+    """The worker's word of the end waits for the dispatcher, which has just found the signal and opens an escalation."""
+    stopped(watched, hours=6)
+    name = missed(watched, "one", ago)
+    watched.look()
+    assert verdicts(watched) == {name: "old"}
+    end = watched.now() - timedelta(minutes=30)
+    about = {"id": name, "known": end, "cleared": end, "reason": Cleared.STOP, "revision": 2}
+    worker = Thread(target=watched.signal, kwargs=about)
+    with watched.connection.transaction():
+        look_back(watched.connection, watched.desk)
+        worker.start()
+        until(lambda: watched.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+    worker.join()
+    watched.look()
+    assert watched.rows("SELECT state FROM escalations") == [("resolved",)]
 
 
 def test_what_rises_under_a_summary_is_told_by_itself(watched: Telling) -> None:

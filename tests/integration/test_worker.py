@@ -20,6 +20,7 @@ from models.store.facts import snapshot
 from models.wire import MAX_RECORD, Decoded, encode, stamp
 from streams.admission import DROPPED
 from streams.app import STOPPED_ON_PURPOSE
+from streams.deadletter import LARGEST_KEY
 from streams.laps import Doing
 from streams.topics import DEADLETTER, EVENTS, INTERVALS, SIGNALS
 from streams.verify import uncounted, verify
@@ -175,6 +176,16 @@ def test_a_record_that_was_packed_on_its_way_is_cut_for_the_dead_letters(live: L
     (letter,) = live.topic(DEADLETTER)
     assert dict(letter.headers() or [])["cut-from-bytes"] == str(5 << 20).encode()
     assert 1 << 20 < len(letter.value() or b"") < 2 << 20
+
+
+def test_a_key_that_was_packed_on_its_way_is_cut_for_the_dead_letters(live: Live) -> None:
+    """Else nothing could be put aside, and every worker that starts would end at this record."""
+    live.produce([(b"k" * (3 << 20), b"junk", 0), (b"k" * 20_000, b"0" * (5 << 20), 1)])
+    live.worker()
+    live.await_applied()
+    letters = live.topic(DEADLETTER)
+    assert [len(letter.key() or b"") for letter in letters] == [LARGEST_KEY] * 2
+    assert {dict(letter.headers() or [])["key-cut-from-bytes"] for letter in letters} == {b"3145728", b"20000"}
 
 
 def test_a_record_in_the_wrong_place_is_put_where_its_case_belongs(live: Live) -> None:
