@@ -173,17 +173,37 @@ def comes_first(one: Event, other: Event) -> bool:
 def _rival(evidence: Evidence, known: Event, event: Event) -> tuple[Evidence, Admission]:
     """A second record of one identity: the earliest `recorded` of each content is kept, and the smallest (recorded,
     canonical text) stands."""
-    claims = [known, *(e for e in evidence.rivals if identity(e) == identity(known))]
+    claims = _claims(evidence, known)
     same = next((claim for claim in claims if same_content(claim, event)), None)
     if same is not None and event.recorded >= same.recorded:
         return evidence, Admission.DUPLICATE
     claims = [claim for claim in claims if claim is not same] + [event]
-    winner = min(claims, key=lambda claim: (claim.recorded, canonical(claim)))
+    winner = event if _stands_before(event, known) else known
     others = tuple(e for e in evidence.rivals if identity(e) != identity(known))
     rivals = (*others, *(claim for claim in claims if claim is not winner))
     events = ordered(winner if e is known else e for e in evidence.events)
     further = settled(events, rivals, evidence.trimmed)
     return further, Admission.ID_REUSED if same is None else Admission.DUPLICATE
+
+
+def _claims(evidence: Evidence, known: Event) -> list[Event]:
+    """All that is kept of one identity; what stands is the first."""
+    return [known, *(e for e in evidence.rivals if e.id == known.id and e.source == known.source)]
+
+
+def _stands_before(event: Event, known: Event) -> bool:
+    """Whether it stands instead of what stood. Their text is only looked at where they were recorded at one instant."""
+    if event.recorded != known.recorded:
+        return event.recorded < known.recorded
+    return canonical(event) < canonical(known)
+
+
+def contradicts(evidence: Evidence, event: Event) -> bool:
+    """Whether an event of this identity is kept, and none that says the same."""
+    for known in evidence.events:
+        if known.id == event.id and known.source == event.source:
+            return not any(same_content(claim, event) for claim in _claims(evidence, known))
+    return False
 
 
 def settled(events: tuple[Event, ...], rivals: tuple[Event, ...], trimmed: Trimmed | None = None) -> Evidence:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from kafka.partitioner.default import murmur2
 from msgspec import Struct
 
+from models.case import contradicts
 from models.event import CaseId, Event, kind_of
 from models.event_types import STANDING
 from models.policy import Policies
@@ -21,6 +22,9 @@ from models.wire import Decoded, Rejected, decode, early
 
 LARGEST_CASE = 5_000
 """Events of one case of work at most (`semantics.md` 8)."""
+MOST_RIVALS = 1_000
+"""Contents of a case at most that are kept, and do not count, because they came under the id of another: a sender that gives
+every event the same id would fill the case without end."""
 CROWDED = "case too large"
 """Why an event of a case that is full is put aside."""
 
@@ -84,11 +88,24 @@ def misplaced(record: Record, case: CaseId, place: int) -> bool:
     return record.partition != place or record.key != case.encode()
 
 
+def room(case: Watched) -> int:
+    """How many more events the case takes before each is to be asked for with `crowded`; may be negative."""
+    kept = case.evidence
+    return min(LARGEST_CASE - len(kept.events), MOST_RIVALS - len(kept.rivals))
+
+
 def crowded(case: Watched, event: Event) -> Rejected | None:
-    """Why a case of work takes no more events; None where it does."""
-    if len(case.evidence.events) < LARGEST_CASE or kind_of(event.subject) in STANDING:
-        return None
-    return Rejected(CROWDED, f"the case has {LARGEST_CASE} events already: is its subject a single one?")
+    """Why the case does not take the event: one of work no more at all, any case no more contents under ids that it knows.
+    None where it does."""
+    kept = case.evidence
+    if len(kept.events) >= LARGEST_CASE and kind_of(event.subject) not in STANDING:
+        return Rejected(CROWDED, f"the case has {LARGEST_CASE} events already: is its subject a single one?")
+    if len(kept.rivals) >= MOST_RIVALS and contradicts(kept, event):
+        return Rejected(
+            CROWDED,
+            f"its id said something else before, as happened {MOST_RIVALS} times in this case: has each event an id of its own?",
+        )
+    return None
 
 
 @lru_cache(maxsize=1 << 15)

@@ -18,7 +18,7 @@ from models.store.records import packed
 from models.tracking import Step, Watched, track_all
 from models.tracking.trimming import forgets_nothing, receive
 from models.wire import Decoded, Rejected
-from streams.admission import LARGEST_CASE, Misplaced, Record, crowded, examine, home, misplaced
+from streams.admission import Misplaced, Record, crowded, examine, home, misplaced, room
 from streams.cases import Cases, unseen
 from streams.deadletter import DeadLetters, Origin
 from streams.draft import Draft, Held, Partition
@@ -147,12 +147,11 @@ class _Taking:
         arrived = self._arrived.get(case)
         if arrived is None:
             held = self._cases.get(case) or unseen(case, record.partition)
-            room = LARGEST_CASE - len(held.case.evidence.events)
-            arrived = self._arrived[case] = _Arrived(self._partitions[record.partition], held, room, [])
+            arrived = self._arrived[case] = _Arrived(self._partitions[record.partition], held, room(held.case), [])
         if len(arrived.found) >= arrived.room:
             self._note()
             self._track(arrived)
-            arrived.room = LARGEST_CASE - len(arrived.held.case.evidence.events)
+            arrived.room = room(arrived.held.case)
             why = crowded(arrived.held.case, found.event)
             if why is not None:
                 # One subject that is none: no reason to stop the orders of everybody else.

@@ -179,7 +179,8 @@ _NO_ID = (
 )
 _REMEDIES = {
     _CUT: "nobody but the sender has it whole: let it send less at once, and this again",
-    CROWDED: "its bytes are in order: let the sender give each piece of work a subject of its own from now on",
+    CROWDED: "its bytes are in order: let the sender give each piece of work its own subject, and each event its own id,"
+    " from now on",
     "recorded ahead": "set the sender's clock right; once the instant that it names has come, replay it as it is",
     "unknown site": "name the site in the policy (`rxpulse policy apply`), then replay it; or mend it in the sender",
 }

@@ -137,10 +137,11 @@ def _folded(case: Watched, policies: Policies) -> Watched:
 
 
 def _still_holds(case: Watched, evidence: Evidence, event: Event) -> Anchor | None:
-    """The case's anchor, where the late event came among those of the last instant and took nothing out."""
+    """The case's anchor, where the late event came among those of the last instant, took nothing out and does not begin the
+    case: the first says by whose policy it is judged."""
     known, at = case.evidence.standing, case.anchor.at
     inserted = len(evidence.standing) == len(known) + 1 and event.type != VOIDED
-    return case.anchor if inserted and at < len(known) and event.time == known[-1].time else None
+    return case.anchor if inserted and 0 < at < len(known) and event.time == known[-1].time else None
 
 
 def _carried_on(case: Watched, evidence: Evidence, count: int, policies: Policies) -> Step:

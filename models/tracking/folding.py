@@ -177,7 +177,7 @@ class _Folding:
 
     def _met(self, run: Run, event: Event) -> Run:
         lapse = clock_lapses(run, self._standing[0], self._asking.policies)
-        return clocks.meet(run, event) if lapse is None or lapse >= event.time else clocks.lapse(run, lapse)
+        return clocks.meet(run, event) if lapse is None or lapse >= since(event) else clocks.lapse(run, lapse)
 
 
 def _broken(judged: tuple[Rule, ...], event: Event, before: rules.Before) -> tuple[Breakage, ...]:

@@ -213,6 +213,18 @@ def test_a_draft_that_is_full_waits_for_the_committer(monkeypatch: pytest.Monkey
     assert max(life.written) == 2 and sum(life.written) == len(read)
 
 
+@pytest.mark.parametrize("at_once", [10, 4, 1])
+def test_an_id_that_is_used_for_everything_fills_no_case(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """However much of it is read together; what has an id of its own still counts."""
+    monkeypatch.setattr("streams.admission.MOST_RIVALS", 3)
+    read = [Given(number, told("order.noted", 30 - number)) for number in range(8)]
+    read += [Given(8, read[0].content), Given(9, VERIFIED)]
+    life = Life(*(read[first : first + at_once] for first in range(0, len(read), at_once)))
+    tally = life.memory.positions[0].tally
+    assert (tally.id_reused, tally.rejected, tally.accepted) == (3, 4, 2)
+    assert tally.duplicates == 1, "what stands already is no rival"
+
+
 def test_a_fault_among_what_was_read_ends_the_worker_with_nothing_of_it_applied() -> None:
     life = Life([Given(0, ENTERED), Given(1, fault=KafkaError.TOPIC_AUTHORIZATION_FAILED)])
     assert isinstance(life.fault, KafkaException)

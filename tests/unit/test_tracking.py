@@ -11,7 +11,8 @@ from models.case import Admission
 from models.event import Event
 from models.policy import BEGINNING, Applies, BusinessDays, Policies, Policy, Severity, Site
 from models.signals import Cleared
-from models.tracking import Pace, Watched, amended, conflicts, pace, tick, track
+from models.store.records import case_row, unpack
+from models.tracking import Pace, Watched, amended, conflicts, pace, refold, tick, track
 from tests.heart import ALWAYS, ONE, RETURNED, STAT, VERIFIED, at, clock, event, last, policy, since, watch
 
 ENTERED = event("order.entered", 0, priority="stat")
@@ -250,6 +251,32 @@ def test_a_policy_that_is_learnt_of_later_clears_what_it_no_longer_asks_for() ->
     case = watch(ENTERED, now=6)
     step = tick(case, since(8, ONE.latest, policy(VERIFIED, version="v2")), at(9))
     assert [(s.name, s.reason) for s in step.signals] == [("stat-verified", Cleared.POLICY)]
+
+
+def test_what_was_told_before_a_policy_took_effect_is_judged_by_the_one_before_whatever_date_it_bears() -> None:
+    """The stop is dated an hour ahead, and the policy that drops the clock was not known when it came: an interval that is out
+    holds, and a case that is read back says the same."""
+    told = watch(ENTERED, event("order.verified", 60, recorded=1))
+    assert {one.clock for one in told.intervals.values()} == {"stat-verified", "order-to-verified"}
+    assert refold(told, DROPPED).case.intervals == told.intervals
+    back, _ = unpack(told.id, case_row(told, 0, None).body, DROPPED)
+    step = track(back, event("order.modified", 70, recorded=12), DROPPED)
+    assert step.intervals == () and step.case.intervals == told.intervals
+
+
+def test_who_begins_a_case_at_its_only_instant_says_by_what_setting_it_is_judged() -> None:
+    """The site is not declared. What came first spoke of a hospital, what opens the case of a store, for which the next policy
+    has no such clock."""
+    wards = {
+        name: replace(one, applies=Applies(settings=frozenset({"inpatient"}))) for name, one in policy().clocks.items()
+    }
+    policies = Policies((BEGINNING, at(30)), (policy(), replace(policy(version="v2"), clocks=wards)))
+    dose = event("dose.scheduled", 0, setting="inpatient", promised=at(5), links={"dose": "d"})
+    late = tick(watch(dose, policies=policies), policies, at(6)).case
+    assert [one.open for one in late.signals.values()] == [True]
+    known = track(late, event("order.entered", 0, setting="retail"), policies).case
+    assert refold(known, policies).case.held == known.held
+    assert {one.reason for one in tick(known, policies, at(100)).case.signals.values()} == {Cleared.POLICY}
 
 
 def test_trials_are_counted_once_and_taken_back_by_a_void() -> None:
