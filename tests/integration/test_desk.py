@@ -277,6 +277,27 @@ def test_a_delivery_that_is_not_answered_for_is_taken_again_under_its_key(tellin
     assert [one.key for one in again] == [one.key for one in first] and {one.attempt for one in again} == {2}
 
 
+def test_a_delivery_whose_senders_die_over_it_is_given_up_and_the_next_step_comes(telling: Telling) -> None:
+    telling.signal(severity=Severity.S1)
+    telling.look()
+    attempts: list[int] = []
+    for _ in range(3):
+        attempts += [one.attempt for one in deliveries.take(telling.connection) if one.channel == "webhook"]
+        telling.clock.forward(seconds=21)
+    assert attempts == [1, 2, 3] and deliveries.take(telling.connection) == []
+    assert telling.rows("SELECT DISTINCT state, due, left(answer, 7) FROM deliveries") == [("gave_up", None, "gave up")]
+    telling.listens()
+    telling.look()
+    assert ("page", "ben", "inbox") in telling.told()
+
+
+def test_what_was_never_taken_goes_out_however_late(telling: Telling) -> None:
+    telling.signal(severity=Severity.S1)
+    telling.look()
+    telling.clock.forward(minutes=10)
+    assert {one.attempt for one in deliveries.take(telling.connection)} == {1}
+
+
 def test_a_channel_that_stays_away_gives_up_and_the_next_step_comes(telling: Telling) -> None:
     telling.signal(severity=Severity.S1)
     telling.look()
