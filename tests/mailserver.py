@@ -15,9 +15,10 @@ from pathlib import Path
 
 @dataclass
 class MailServer:
-    """`refuses` maps a recipient to the reply it gets; `after_data` is the reply to a mail; `hangs` never answers. With a
-    `certificate` (its key in the same file) it offers STARTTLS, or, if `implicit`, speaks TLS from the first byte; with
-    `login` (user and password) it wants one before it takes mail. `plain` is every line that came without TLS."""
+    """`refuses` maps a recipient to the reply it gets; `after_data` is the reply to a mail; `hangs` never answers;
+    `holds` is waited for before TLS begins, and `over` set when a conversation has ended. With a `certificate` (its key in
+    the same file) it offers STARTTLS, or, if `implicit`, speaks TLS from the first byte; with `login` (user and password)
+    it wants one before it takes mail. `plain` is every line that came without TLS."""
 
     port: int = 0
     taken: list[tuple[str, EmailMessage]] = field(default_factory=list)
@@ -26,6 +27,8 @@ class MailServer:
     after_data: str = "250 taken"
     asked: list[str] = field(default_factory=list)
     hangs: threading.Event | None = None
+    holds: threading.Event | None = None
+    over: threading.Event = field(default_factory=threading.Event)
     certificate: Path | None = None
     implicit: bool = False
     login: tuple[str, str] | None = None
@@ -74,6 +77,7 @@ class _Session(socketserver.StreamRequestHandler):
         super().finish()
         # Gone over to TLS, it is another socket than the one that the listener knows and closes.
         self.connection.close()
+        self.server.kept.over.set()
 
     def _converse(self) -> None:
         kept = self.server.kept
@@ -109,6 +113,8 @@ class _Session(socketserver.StreamRequestHandler):
     def _encrypt(self) -> None:
         tls = self.server.kept.tls
         assert tls is not None
+        if self.server.kept.holds is not None:
+            self.server.kept.holds.wait(30)
         self.request = tls.wrap_socket(self.request, server_side=True)
         self.setup()
 

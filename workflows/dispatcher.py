@@ -157,11 +157,20 @@ class Dispatcher:
     async def _deliver(self, policy: Policy, taken: Taken) -> None:
         correlate(f"escalation {taken.escalation}")
         begun = monotonic()
-        answer = await self._orchestration.send(taken.escalation, taken.key, lambda: self._send(policy, taken))
+        answer = await self._orchestration.send(taken.escalation, taken.key, lambda: self._attempt(policy, taken))
         await asyncio.to_thread(self._settle, taken, answer)
         self._recorder.add(catalog.DELIVERIES, 1, taken.channel, _OUTCOMES[type(answer)])
         if taken.attempt == 1:
             self._recorder.observe(catalog.PAGE_SECONDS, monotonic() - begun, taken.channel)
+
+    async def _attempt(self, policy: Policy, taken: Taken) -> Answer:
+        """One attempt, which always has an answer: what is not answered for is sent again with every lease."""
+        try:
+            return await self._send(policy, taken)
+        except Exception as fault:
+            # A channel that breaks in a way that nobody foresaw is tried again until the delivery gives up.
+            log.exception("the channel %s failed over delivery %s", taken.channel, taken.key)
+            return RetryAfter(f"could not be sent: {type(fault).__name__}: {fault}")
 
     async def _send(self, policy: Policy, taken: Taken) -> Answer:
         notifier = self._channels(policy.channels).get(Channel(taken.channel))

@@ -2,12 +2,13 @@
 
 A delivery is taken under a lease: whoever takes it and dies gives it back when the lease is over, and it goes out again
 under the same key, by which the receiver tells a repetition. A channel that asks for patience is tried again; one that
-refuses, or stays away until the delivery gives up, ends it, and the escalation goes on to whoever comes next.
+refuses, or stays away until the delivery gives up, ends it, and the escalation goes on to whoever comes next. So does one
+over which several senders died, and whose time to give up has come: it is not taken once more.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection, Cursor
 from psycopg.types.json import Jsonb
@@ -16,6 +17,9 @@ from models.escalation import EscalationId, Outcome, Settled, to_row
 
 LEASE = timedelta(seconds=20)
 """A delivery that was taken and not answered for is taken again after this."""
+_NOBODY_SAID = "gave up: whoever sent it stopped before an answer was written down"
+_ABANDONED: LiteralString = "state = 'sending' AND gives_up <= now() AND attempts >= 3"
+"""Nobody answers for it, and it may be what ended those who sent it. A first sender may have been ended by anything."""
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(seconds=30)
 
 
@@ -32,12 +36,15 @@ class Taken:
 
 
 def take(connection: "Connection[Any]", limit: int = 20) -> list[Taken]:
-    """Takes deliveries that are due, under a lease."""
+    """Takes deliveries that are due, under a lease. Ends those over which several senders died and whose time to give up has
+    come; what was never taken, or once, goes out however late it is."""
+    _end_abandoned(connection, limit)
     with connection.transaction():
         rows = connection.execute(
             "UPDATE deliveries d SET state = 'sending', attempts = attempts + 1, due = now() + %s, last_attempt = now(),"
             " first_attempt = coalesce(first_attempt, now()) FROM (SELECT key FROM deliveries WHERE due <= now()"
-            " ORDER BY due, key LIMIT %s FOR UPDATE SKIP LOCKED) due WHERE d.key = due.key"
+            f" AND NOT ({_ABANDONED}) ORDER BY due, key LIMIT %s FOR UPDATE SKIP LOCKED) due"
+            " WHERE d.key = due.key"
             " RETURNING d.key, d.escalation, d.person, d.channel, d.attempts, d.message",
             [LEASE, limit],
         ).fetchall()
@@ -71,13 +78,29 @@ def try_again(connection: "Connection[Any]", key: str, attempt: int, answer: str
             _settle(cursor, escalation, key, Outcome.GAVE_UP, answer, now)
         else:
             cursor.execute(
-                "UPDATE deliveries SET state = 'pending', due = %s, answer = %s WHERE key = %s", [due, answer, key]
+                "UPDATE deliveries SET state = 'pending', due = %s, answer = %s WHERE key = %s",
+                [due, _kept(answer), key],
             )
+
+
+def _kept(answer: str) -> str:
+    """As much of an answer as is kept. PostgreSQL keeps no NUL."""
+    return answer[:500].replace("\0", " ")
 
 
 def back_off(attempts: int) -> timedelta:
     """How long to wait after so many attempts: 1, 2, 4 s and so on, at most 30."""
     return min(_FIRST_WAIT * 2 ** min(attempts - 1, 10), _LONGEST_WAIT)
+
+
+def _end_abandoned(connection: "Connection[Any]", limit: int) -> None:
+    with connection.transaction():
+        abandoned = connection.execute(
+            f"SELECT key FROM deliveries WHERE due <= now() AND {_ABANDONED} ORDER BY due, key LIMIT %s",
+            [limit],
+        ).fetchall()
+    for (key,) in abandoned:
+        _end(connection, key, Outcome.GAVE_UP, _NOBODY_SAID)
 
 
 def _end(connection: "Connection[Any]", key: str, outcome: Outcome, answer: str) -> None:
@@ -107,7 +130,7 @@ def _settle(
     """Ends a delivery; its escalation hears of it and decides what follows."""
     cursor.execute(
         "UPDATE deliveries SET state = %s, due = NULL, answer = %s WHERE key = %s AND state IN ('pending', 'sending')",
-        [outcome.value, answer[:500], key],
+        [outcome.value, _kept(answer), key],
     )
     if escalation is None or cursor.rowcount == 0:
         return

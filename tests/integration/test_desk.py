@@ -292,6 +292,45 @@ def test_who_woke_too_late_says_nothing_of_what_another_has_sent_since(telling: 
     assert deliveries.take(telling.connection) == []
 
 
+def test_a_delivery_whose_senders_die_over_it_is_given_up_and_the_next_step_comes(telling: Telling) -> None:
+    telling.signal(severity=Severity.S1)
+    telling.look()
+    attempts: list[int] = []
+    for _ in range(3):
+        attempts += [one.attempt for one in deliveries.take(telling.connection) if one.channel == "webhook"]
+        telling.clock.forward(seconds=21)
+    assert attempts == [1, 2, 3] and deliveries.take(telling.connection) == []
+    assert telling.rows("SELECT DISTINCT state, due, left(answer, 7) FROM deliveries") == [("gave_up", None, "gave up")]
+    telling.listens()
+    telling.look()
+    assert ("page", "ben", "inbox") in telling.told()
+
+
+def test_a_delivery_whose_sender_died_once_is_taken_again_however_long_nobody_was_there(telling: Telling) -> None:
+    telling.signal(severity=Severity.S1)
+    telling.look()
+    deliveries.take(telling.connection)
+    telling.clock.forward(minutes=10)
+    assert {one.attempt for one in deliveries.take(telling.connection)} == {2}
+
+
+def test_an_answer_with_a_mark_that_the_database_does_not_keep_is_written_down(telling: Telling) -> None:
+    telling.signal()
+    telling.look()
+    inbox, webhook = sorted(deliveries.take(telling.connection), key=lambda one: one.channel)
+    deliveries.accepted(telling.connection, inbox.key, "2.0.0\0ok")
+    deliveries.try_again(telling.connection, webhook.key, webhook.attempt, "4.0.0\0later", None)
+    answers = telling.rows("SELECT state, answer FROM deliveries ORDER BY channel")
+    assert answers == [("sent", "2.0.0 ok"), ("pending", "4.0.0 later")]
+
+
+def test_what_was_never_taken_goes_out_however_late(telling: Telling) -> None:
+    telling.signal(severity=Severity.S1)
+    telling.look()
+    telling.clock.forward(minutes=10)
+    assert {one.attempt for one in deliveries.take(telling.connection)} == {1}
+
+
 def test_a_channel_that_stays_away_gives_up_and_the_next_step_comes(telling: Telling) -> None:
     telling.signal(severity=Severity.S1)
     telling.look()

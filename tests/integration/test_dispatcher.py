@@ -1,5 +1,6 @@
 """The dispatcher as a process: a signal in the store becomes a signed webhook, with Prefect away, once, until the end."""
 
+import asyncio
 import base64
 import json
 import os
@@ -9,27 +10,33 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from msgspec import structs
 from standardwebhooks import Webhook
 
+from metrics.recorder import NullRecorder
 from models import policy_text
-from models.policy import Channel
+from models.policy import Channel, Person
 from models.signals import Cleared
 from models.store.connecting import connect
 from models.store.contacting import send_test
+from models.store.deliveries import LEASE
 from models.store.desk import acknowledge, now
 from models.store.ledger import Advance, Batch, SignalFact
 from models.store.messages import Voice
 from models.store.policies import begin, read_policies
+from models.store.pool import Pool
 from models.store.sql import SqlLedger
 from tests.integration.test_desk import LATE, POLICY
 from tests.mailserver import mail_server
+from workflows.dispatcher import Dispatcher
+from workflows.notify.answer import Answer
 
 WITHIN = 60.0
 
@@ -123,11 +130,11 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def until(done: Callable[[], bool], what: str) -> None:
+def until(done: Callable[[], bool], what: str, within: float = WITHIN) -> None:
     """Waits until it is so."""
-    give_up = time.monotonic() + WITHIN
+    give_up = time.monotonic() + within
     while not done():
-        assert time.monotonic() < give_up, f"not within {WITHIN:g} s: {what}"
+        assert time.monotonic() < give_up, f"not within {within:g} s: {what}"
         time.sleep(0.02)
 
 
@@ -191,6 +198,57 @@ def test_a_receiver_that_asks_for_patience_gets_the_same_message_again(dispatche
         lambda: dispatcher.rows("SELECT state, attempts FROM deliveries WHERE channel = 'webhook'") == [("sent", 3)],
         "sent",
     )
+
+
+def test_a_receiver_that_asks_for_patience_without_end_gives_up_and_the_next_step_comes(
+    dispatcher: Running, receiver: Receiver
+) -> None:
+    receiver.answers = [(429, {"Retry-After": "999999999999"})]
+    dispatcher.start()
+    dispatcher.signal()
+    until(
+        lambda: (
+            dispatcher.rows("SELECT state, attempts, answer FROM deliveries WHERE channel = 'webhook'")
+            == [("gave_up", 1, "HTTP 429")]
+        ),
+        "given up",
+    )
+    assert len(receiver.received) == 1
+
+
+def test_a_channel_that_breaks_is_tried_again_and_its_reason_logged(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a way that nobody foresaw, so that no receiver can bring it about: the dispatcher runs here, over such a one."""
+
+    class Broken:
+        keys: ClassVar[list[str]] = []
+
+        async def send(self, person: Person, key: str, message: dict[str, Any]) -> Answer:
+            self.keys.append(key)
+            raise RuntimeError("nobody foresaw this")
+
+    begin(database_url, policy_text.read(POLICY, file="test"), "a test")
+    ledger = SqlLedger(database_url, "w0")
+    ledger.claim("a-cluster", [0], "w0")
+    running = Running(Path(), database_url, ledger, {})
+
+    async def twice() -> None:
+        channels = {Channel.WEBHOOK: Broken()}
+        here = Dispatcher(pool, database_url, lambda _: channels, Voice("http://here"), NullRecorder(), None)
+        work = asyncio.create_task(here.run())
+        await asyncio.to_thread(running.signal)
+        # Well before the lease is over: it was settled.
+        await asyncio.to_thread(until, lambda: len(Broken.keys) > 1, "a second attempt", LEASE.total_seconds() / 2)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    with closing(ledger), closing(Pool(database_url, "test", 2)) as pool:
+        asyncio.run(twice())
+        [(answer,)] = running.rows("SELECT answer FROM deliveries WHERE channel = 'webhook'")
+    assert answer == "could not be sent: RuntimeError: nobody foresaw this" and len(set(Broken.keys)) == 1
+    [record, *_] = [one for one in caplog.records if one.name == "rxpulse.dispatcher" and one.exc_info]
+    assert "the channel webhook failed" in record.message
 
 
 def test_a_receiver_that_is_gone_refuses(dispatcher: Running, receiver: Receiver) -> None:

@@ -126,6 +126,18 @@ def test_a_server_that_takes_its_time_for_every_answer_is_hung_up_on(server: Mai
     server.hangs.set()
 
 
+@pytest.mark.parametrize("implicit", [False, True])
+def test_a_mail_that_was_given_up_during_the_tls_handshake_is_never_sent(
+    server: MailServer, trusted: Path, implicit: bool
+) -> None:
+    server.certificate, server.implicit, server.holds = trusted, implicit, threading.Event()
+    answer = send(server, within=0.3)
+    assert isinstance(answer, RetryAfter) and "longer than" in answer.answer
+    server.holds.set()
+    assert server.over.wait(10)
+    assert server.taken == [] and server.asked == []
+
+
 def test_a_person_without_an_address_is_refused(server: MailServer) -> None:
     nobody = Person(key="cy", name="Cy", email=None, webhook=None)
     assert send(server, nobody) == Refused("cy has no e-mail address")

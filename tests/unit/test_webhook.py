@@ -33,6 +33,19 @@ def test_patience_is_as_long_as_the_header_says() -> None:
     assert patience("soon", NOW) is None and patience(None, NOW) is None
 
 
+@pytest.mark.parametrize("said", ["86401", "999999999999", "9" * 20, "9" * 5000, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_receiver_is_given_more_patience_than_a_day(said: str) -> None:
+    assert patience(said, NOW) == timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["²", "٣", "-1", "1.5", "inf", "", "Wed, 25 Nov 99999999999999999999 12:01:00 GMT", "0, 00 00 00:00:00 +9999"],
+)
+def test_what_is_neither_seconds_nor_a_date_says_nothing(said: str) -> None:
+    assert patience(said, NOW) is None
+
+
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "10.1.2.3", "192.168.0.9", "172.16.4.4", "169.254.169.254", "0.0.0.0", "::1", "fe80::1", "fd00::1",

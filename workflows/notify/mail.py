@@ -13,6 +13,7 @@ names no patient, and a page that a hospital's own relay would take must not fai
 import asyncio
 import socket
 import ssl
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,13 +94,15 @@ class Email:
             mail = compose(self._sender, person, key, message)
         except ValueError as fault:
             return Refused(f"the address cannot be used: {fault}"[:_KEPT])
-        client = self._client()
-        post = asyncio.get_running_loop().run_in_executor(self._threads, self._post, client, mail)
+        call = _Call(self._client())
+        post = asyncio.get_running_loop().run_in_executor(self._threads, self._post, call, mail)
         try:
             return await asyncio.wait_for(post, self._within)
         except TimeoutError:
-            _hang_up(client)
             return RetryAfter(f"{self._host} took longer than {self._within:g} s")
+        finally:
+            # Whoever stops waiting, cancelled too, sends it again later: it must not go out behind his back.
+            call.give_up()
 
     def _client(self) -> SMTP:
         if self._encrypted:
@@ -111,13 +114,17 @@ class Email:
         client._host = self._host
         return client
 
-    def _post(self, client: SMTP, mail: EmailMessage) -> Answer:
+    def _post(self, call: "_Call", mail: EmailMessage) -> Answer:
+        client = call.client
         try:
             _expect(client.connect(self._host, self._port))
+            call.go_on()
             if not self._encrypted:
                 _encrypt(client, proven=self._login is not None)
+                call.go_on()
             if self._login is not None:
                 client.login(self._login.user, self._login.password())
+            call.go_on()
             client.send_message(mail)
             return Delivered(f"taken by {self._host}")
         except SMTPRecipientsRefused as refusal:
@@ -222,6 +229,25 @@ def _encrypt(client: SMTP, *, proven: bool) -> None:
         # Whoever listens in is shut out. Who the server is stays unproven: that is what smtps:// is for (RFC 7435).
         trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
     client.starttls(context=trust)
+
+
+class _Call:
+    """A conversation that one thread holds and another may give up. While the server is looked up, connected to or goes
+    over to TLS there is no socket to close yet: so the one that speaks asks after each of these whether to go on."""
+
+    def __init__(self, client: SMTP) -> None:
+        self.client = client
+        self._given_up = threading.Event()
+
+    def give_up(self) -> None:
+        """Ends it: what is not being sent yet is never sent. Changes nothing once it is over."""
+        self._given_up.set()
+        _hang_up(self.client)
+
+    def go_on(self) -> None:
+        """Raises TimeoutError once it was given up."""
+        if self._given_up.is_set():
+            raise TimeoutError("nobody waits for it any more")
 
 
 def _hang_up(client: SMTP) -> None:
