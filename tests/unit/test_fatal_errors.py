@@ -1,5 +1,5 @@
 """A producer that writes once and in order ends for good when the broker has lost a record. The real librdkafka says so, once:
-the intake goes on with a new producer."""
+the intake goes on with a new producer, and who feeds events is told how many lie in the topic."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +12,7 @@ from models.settings import Settings
 from streams import confirming, producing
 from streams.confirming import Confirming
 from streams.intake.reception import Cleaned, Unconfirmed
+from streams.producing import Feeding, NotSent
 from tests.mockcluster import BROKER, Ending
 
 RECORD = Cleaned("order/1", b"{}", 0)
@@ -27,14 +28,15 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
     monkeypatch.setattr(Ending, "at", -1)
     monkeypatch.setattr(Ending, "made", 0)
-    monkeypatch.setattr(confirming, "producer_settings", played)
-    monkeypatch.setattr(confirming, "Producer", Ending)
+    for module in (confirming, producing):
+        monkeypatch.setattr(module, "producer_settings", played)
+        monkeypatch.setattr(module, "Producer", Ending)
     return Settings(home=tmp_path, cache=tmp_path, kafka="127.0.0.1:1")
 
 
 def test_what_such_a_producer_says(settings: Settings) -> None:
     """Once a reason that is fatal; then a code, with which every record is refused, that is not."""
-    producer = Ending(confirming.producer_settings(settings))
+    producer = Ending(producing.producer_settings(settings))
     producer.end()
     said = [fault(lambda: producer.poll(5)), *(fault(lambda: producer.produce("t", b"")) for _ in range(2))]
     assert [(one.code(), one.fatal()) for one in said] == [
@@ -86,3 +88,18 @@ def test_an_intake_whose_producer_ended_can_be_closed(settings: Settings, caplog
     intake._producer.end()  # type: ignore[attr-defined]
     intake.close()
     assert "records are missing" in caplog.text
+
+
+# The end comes when all is sent, or while the second waits for room.
+@pytest.mark.parametrize("events", [1, 2])
+def test_who_feeds_is_told_what_lies_in_the_topic_and_why_the_rest_does_not(settings: Settings, events: int) -> None:
+    feeding, Ending.at = Feeding(settings), 0
+
+    def feed() -> None:
+        for _ in range(events):
+            feeding.send_record(*RECORD[:2])
+        feeding.finish()
+
+    with pytest.raises(NotSent, match="records are missing") as refused:
+        feed()
+    assert (refused.value.confirmed, refused.value.missing) == (0, events)
