@@ -6,6 +6,7 @@ that is there already changes nothing.
 """
 
 from collections.abc import Mapping
+from time import monotonic
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -20,6 +21,7 @@ _ANSWER_SECONDS = 10.0
 _DELIVERY_MS = 60_000
 """How long the broker may be away before an event counts as not sent."""
 _FULL_SECONDS = 0.1
+_LEFT_SECONDS = 0.02
 _EVERY = 4096
 """Events between two looks at what the broker refused."""
 
@@ -82,16 +84,19 @@ class Feeding:
         """One event that is encoded already; `headers` go with it."""
         self._sent += 1
         while not self._taken(subject, record, headers):
-            self._producer.poll(_FULL_SECONDS)
+            self._hear(_FULL_SECONDS)
             self._check()
         if self._sent % _EVERY == 0:
-            self._producer.poll(0)
+            self._hear(0)
             self._check()
 
     def finish(self) -> int:
         """Waits until the broker has confirmed every event, and returns how many. Raises NotSent."""
         # A record that the broker leaves unanswered fails by itself within the delivery timeout.
-        self._producer.flush(_DELIVERY_MS / 1000 + _ANSWER_SECONDS)
+        give_up = monotonic() + _DELIVERY_MS / 1000 + _ANSWER_SECONDS
+        # Not `flush`: where the producer meets its end in there, the answers for its records fail with it.
+        while len(self._producer) and monotonic() < give_up:
+            self._hear(_LEFT_SECONDS)
         if self._why is not None or len(self._producer):
             raise NotSent(self.confirmed, self._sent - self.confirmed, self._reason())
         return self._sent
@@ -108,6 +113,14 @@ class Feeding:
             self._failed += 1
             self._why = self._why or fault.args[0]
         return True
+
+    def _hear(self, seconds: float) -> None:
+        """Hears what the broker refused. An error that ends the producer is said once, before the answers for the records
+        on their way, and tells more than those."""
+        try:
+            self._producer.poll(seconds)
+        except KafkaException as fault:
+            self._why = fault.args[0]
 
     def _check(self) -> None:
         if self._why is not None:

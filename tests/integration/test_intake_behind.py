@@ -1,12 +1,10 @@
 """What the intake says when a part behind it does not keep up: a worker that is too far behind, a Kafka that does not confirm, a
 database that is away. The sender keeps its events."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import psycopg
 import pytest
-from confluent_kafka import KafkaError, KafkaException
 
 from models import policy_text
 from models.store import policies
@@ -76,36 +74,6 @@ def test_a_broker_that_nobody_reaches_is_unconfirmed_and_not_ready(intake: Intak
     with pytest.raises(Unconfirmed):
         nobody.deliver([Cleaned("order/1", b"{}", 0)])
     assert nobody.missing() == "Kafka does not answer"
-
-
-class Broken:
-    """A producer as it is after a fatal error: it says so once, and takes nothing from then on."""
-
-    made = 0
-
-    def __init__(self, _: object) -> None:
-        Broken.made += 1
-        self.first = True
-
-    def produce(self, *_: object, headers: object, on_delivery: Callable[[KafkaError, None], None]) -> None:
-        fatal = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "out of order", True)
-        if not self.first:
-            raise KafkaException(fatal)
-        self.first = False
-        on_delivery(fatal, None)
-
-    def poll(self, _: float) -> None: ...
-
-
-@pytest.mark.parametrize("records", [1, 2])
-def test_after_a_fatal_error_there_is_a_new_producer(
-    intake: Intake, monkeypatch: pytest.MonkeyPatch, records: int
-) -> None:
-    monkeypatch.setattr("streams.confirming.Producer", Broken)
-    broken, made = Confirming(intake.settings), Broken.made
-    with pytest.raises(Unconfirmed, match=f"0 of {records} events are confirmed: .*out of order"):
-        broken.deliver([Cleaned("order/1", b"{}", 0)] * records)
-    assert Broken.made == made + 1
 
 
 def test_while_the_database_is_away_what_was_known_holds(intake: Intake, database_url: str) -> None:
