@@ -31,7 +31,7 @@ from streams.watching import Observer
 
 LARGEST = 20_000
 """Records read in one go, and of one draft, at most: the more events of a case are tracked together, the less each of them
-costs, and the whole draft is done within about a second. A draft that holds as many waits for the committer."""
+costs, and the whole draft is done within about a second."""
 COLLECT = 2_000_000, 10, 10
 """When Python looks for what nothing refers to any more but itself: once so many more things were made than given up (then ten
 times as many, and again). That is more than the cases in mind are made of, so it is never while all is well: the heart makes
@@ -97,9 +97,6 @@ class Loop:
         if not messages and self._ticker.clocks_agree:
             self._departing.go_on(self._ownership.partitions, self._unwritten(), self._draft)
         self._laps.end(Doing.LISTEN)
-        if self._draft.records >= LARGEST:
-            self._committer.wait()
-            self._laps.begin()
         if self._committer.idle.is_set():
             self._tell()
             self.hand_over()
@@ -132,7 +129,8 @@ class Loop:
     def _read(self) -> list[Message]:
         before = self._ownership.changed
         reached("before poll")
-        messages = self._consumer.consume(LARGEST - self._draft.records, 0)
+        room = LARGEST - self._draft.records
+        messages = self._consumer.consume(room, 0) if room > 0 else []
         if not messages:
             one = self._consumer.poll(self._patience())
             messages = [] if one is None else [one]

@@ -1,7 +1,6 @@
 """The worker's loop over records that Kafka gives in one go: what it takes of them, and of what it then knows that it has read
 everything."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from metrics.recorder import NullRecorder
 from models.errors import OurFault
 from models.event import CaseId, Event, EventType, Source
-from models.store.ledger import Batch, SignalFact
+from models.store.ledger import SignalFact
 from models.store.memory import Memory, MemoryLedger
 from models.wire import encode
 from streams.app import owner_name
@@ -134,30 +133,16 @@ def told(name: str, minutes_ago: int) -> bytes:
     return encode(Event(name, Source("/mercy/pis"), EventType(f"rx.{name}"), time, time, CaseId("order/1"), about))
 
 
-class Slow(MemoryLedger):
-    """A store that takes its time for each transaction; `written` is told how many records each was of."""
-
-    def __init__(self, memory: Memory, written: list[int], delay: float) -> None:
-        super().__init__(memory)
-        self._written, self._delay = written, delay
-
-    def commit(self, batch: Batch) -> None:
-        time.sleep(self._delay)
-        self._written.append(sum(one.position - one.was for one in batch.advances))
-        super().commit(batch)
-
-
 class Life:
     """A worker's life over what was read in these goes: how it ended, and the store that it left behind."""
 
-    def __init__(self, *goes: Sequence[Given], delay: float = 0.0) -> None:
+    def __init__(self, *goes: Sequence[Given]) -> None:
         self.memory = Memory(ONE)
-        self.written: list[int] = []
         self.fault: BaseException | None = None
         topic, taken, watch = Topic(goes), Taken(), Watch(NullRecorder())
         reader: Any = topic
         producer: Any = taken
-        ledger = Slow(self.memory, self.written, delay)
+        ledger = MemoryLedger(self.memory)
         cases, relay, dead = Cases(ledger), Relay(producer, lambda _: None), DeadLetters(producer, LIMIT, 10)
         committer = Committer(ledger, relay, dead, watch.done, self._failed, Laps(watch.spent))
         owned = Ownership(reader, ledger, relay, owner_name("w0"), lambda *_: None, lambda: loop.drain())
@@ -203,14 +188,6 @@ def test_what_is_given_twice_is_not_read_twice() -> None:
     life = Life([Given(0, ENTERED), Given(1, VERIFIED)], [Given(1, VERIFIED)])
     assert isinstance(life.fault, ReadAgain)
     assert life.memory.positions[0].tally.duplicates == 0
-
-
-def test_a_draft_that_is_full_waits_for_the_committer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.batch.LARGEST", 2)
-    read = [Given(number, told("order.noted", 30 - number)) for number in range(9)]
-    life = Life(read, delay=0.02)
-    assert life.fault is None and life.position == len(read)
-    assert max(life.written) == 2 and sum(life.written) == len(read)
 
 
 @pytest.mark.parametrize("at_once", [10, 4, 1])
