@@ -31,6 +31,10 @@ _MARKER_TEXT = "This folder holds the data of an RxPulse stack. `rxpulse reset` 
 _STATE, _LOCK = "stack.json", "lock"
 _PLAYED = "demo.json"
 _REAP_SECONDS = 15.0
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""What Linux calls this start of the machine. Other systems have none."""
+_STARTED = 19
+"""The place of the start of a process behind its name in /proc/PID/stat, in ticks since the machine's (proc(5), field 22)."""
 LOW_SPACE, NO_SPACE = 2 * 2**30, 256 * 2**20
 """Free bytes below which a start warns, and below which it refuses: Kafka and PostgreSQL both stop on a full disk."""
 FULL = 16 * 2**20
@@ -46,14 +50,13 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartState:
-    """How one part stood at its last turn. `born` is the start of `pid` in seconds since 1970, so that a pid that was
-    given to somebody else is not taken for it."""
+    """How one part stood at its last turn. `born` tells `pid` from a process that is given the same number later."""
 
     name: str
     phase: str
     healthy: bool
     pid: int | None = None
-    born: float | None = None
+    born: str | None = None
     url: str | None = None
     detail: str = ""
     restarts: int = 0
@@ -65,7 +68,7 @@ class StackState:
     None where an outside broker is used; `failure` is why it ended, None while it has not failed."""
 
     pid: int
-    born: float
+    born: str
     base: int
     cluster: str | None = None
     complete: bool = False
@@ -83,19 +86,22 @@ class StackState:
         return not self.running and self.failure is None and any(part.pid is not None for part in self.parts)
 
 
-def born(pid: int) -> float | None:
-    """When the process started, in seconds since 1970; None where there is none."""
+def born(pid: int) -> str | None:
+    """Which process of this number it is: the start of the machine that it belongs to, and when it started after that. Not by the
+    time of day, which whoever sets the clock moves for all that run. None where there is none."""
     try:
-        return psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
+        if not _BOOT.exists():
+            return f"{psutil.Process(pid).create_time():.2f}"
+        after = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[_STARTED]
+        return f"{_BOOT.read_text('utf-8').strip()} {after}"
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         return None
 
 
-def lives(pid: int, since: float) -> bool:
-    """Whether the process `pid` that started at `since` is still there and not just waiting to be buried."""
+def lives(pid: int, since: str) -> bool:
+    """Whether the process `pid` that was born then is still there and not just waiting to be buried."""
     try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - since) < 0.05 and process.status() != psutil.STATUS_ZOMBIE
+        return born(pid) == since and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
@@ -209,7 +215,7 @@ def reap(home: Path, state: StackState | None) -> list[str]:
     left = {pid for pid, part in leaders.items() if part.born is not None and lives(pid, part.born)}
     for pid in left:
         os.kill(pid, signal.SIGINT if leaders[pid].name == "postgres" else signal.SIGTERM)
-    _await_gone({pid: leaders[pid].born or 0.0 for pid in left})
+    _await_gone({pid: leaders[pid].born or "" for pid in left})
     for pid in left:
         kill_session(pid)
     strays = _strays(home, set(leaders))
@@ -219,7 +225,7 @@ def reap(home: Path, state: StackState | None) -> list[str]:
     return sorted({leaders[pid].name for pid in left} | {f"pid {process.pid}" for process in strays})
 
 
-def _await_gone(born_by_pid: Mapping[int, float]) -> None:
+def _await_gone(born_by_pid: Mapping[int, str]) -> None:
     give_up = time.monotonic() + _REAP_SECONDS
     while any(lives(pid, since) for pid, since in born_by_pid.items()) and time.monotonic() < give_up:
         time.sleep(0.05)

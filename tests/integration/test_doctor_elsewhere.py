@@ -83,7 +83,7 @@ def test_the_file_beside_the_store_and_its_latest_policy_are_looked_at(live: Liv
 def test_a_home_in_which_a_stack_was_started_is_looked_at_as_its_home(live: Live) -> None:
     home = live.folder / "home"
     homes.open_home(home)
-    homes.write_state(home, homes.StackState(pid=2**22 + 1, born=1.0, base=7400, failure="no room"))
+    homes.write_state(home, homes.StackState(pid=2**22 + 1, born="a while ago", base=7400, failure="no room"))
     assert "the last stack ended: no room" in said(looked(live), "fault")
 
 

@@ -330,9 +330,9 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next_start(up: Up) -> Non
         parts = (
             PartState(name="worker", phase="healthy", healthy=True, pid=left.pid, born=born),
             # A pid that was given to somebody else in the meantime.
-            PartState(name="console", phase="healthy", healthy=True, pid=stranger.pid, born=1.0),
+            PartState(name="console", phase="healthy", healthy=True, pid=stranger.pid, born="a while ago"),
         )
-        homes.write_state(up.home, StackState(pid=2**22 + 1, born=1.0, base=7400, parts=parts))
+        homes.write_state(up.home, StackState(pid=2**22 + 1, born="a while ago", base=7400, parts=parts))
         up.start("postgres").until_up()
         assert left.wait(10) == -signal.SIGTERM
         assert stranger.poll() is None

@@ -250,7 +250,7 @@ def test_a_stopped_stack_shows_no_figures(tmp_path: Path) -> None:
         PartState(name="kafka", phase="stopped", healthy=False),
         PartState(name="worker", phase="stopped", healthy=False, detail="exited with 1"),
     )
-    write_state(home, StackState(pid=2**22 + 1, born=1.0, base=7400, parts=parts))
+    write_state(home, StackState(pid=2**22 + 1, born="a while ago", base=7400, parts=parts))
     ran = run(tmp_path, "status")
     assert ran.exit_code == 1 and ran.stdout.splitlines() == [
         "kafka      stopped",
@@ -343,6 +343,6 @@ def shown_of(folder: Path, part: PartState, port: int) -> dict[str, Any]:
     open_home(home)
     base = port - block(0)["worker"]
     pid = os.getpid()
-    write_state(home, StackState(pid=pid, born=born(pid) or 0.0, base=base, parts=(part,)))
+    write_state(home, StackState(pid=pid, born=born(pid) or "", base=base, parts=(part,)))
     [found] = document(Settings(home=home, cache=folder), {})["parts"]
     return found

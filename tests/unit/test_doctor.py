@@ -220,8 +220,8 @@ def test_a_home_that_is_a_file_is_a_finding(tmp_path: Path) -> None:
 
 def test_a_killed_supervisor_is_told_with_its_last_sign_of_life(tmp_path: Path) -> None:
     homes.open_home(tmp_path / "home")
-    part = homes.PartState(name="worker", phase="healthy", healthy=True, pid=2**22 + 2, born=1.0)
-    homes.write_state(tmp_path / "home", homes.StackState(pid=2**22 + 1, born=1.0, base=7400, parts=(part,)))
+    part = homes.PartState(name="worker", phase="healthy", healthy=True, pid=2**22 + 2, born="a while ago")
+    homes.write_state(tmp_path / "home", homes.StackState(pid=2**22 + 1, born="a while ago", base=7400, parts=(part,)))
     os.utime(tmp_path / "home" / "stack.json", (1_700_000_000, 1_700_000_000))
     said = absence(tmp_path / "home") or ""
     assert "was killed" in said and "2023-11-14 22:13:20Z" in said and "`rxpulse up`" in said
@@ -239,7 +239,7 @@ def test_a_part_that_is_down_is_started_again_by_the_command_that_the_home_takes
     homes.open_home(home, purpose)
     part = homes.PartState(name="worker", phase="stays-down", healthy=False, detail="stopped on purpose")
     pid = os.getpid()
-    homes.write_state(home, homes.StackState(pid=pid, born=homes.born(pid) or 0.0, base=7400, parts=(part,)))
+    homes.write_state(home, homes.StackState(pid=pid, born=homes.born(pid) or "", base=7400, parts=(part,)))
     found = examination._stack(Settings(home=home, cache=tmp_path), {})
     [remedy] = [one.remedy for one in found if one.what == "worker is not healthy: stopped on purpose"]
     assert remedy.endswith(f"`rxpulse down` and `{start}` start it again")
