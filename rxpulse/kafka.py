@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
+from rxpulse.keys import write_new
 from rxpulse.process import Command, last_lines, run_once
 from rxpulse.supervisor import StackFailed
 
@@ -78,7 +79,7 @@ def cluster_id(home: Path) -> str:
     """The id of the home's cluster, made on the first call."""
     kept = home / "state" / "kafka-cluster"
     if not kept.exists():
-        kept.write_text(new_cluster_id())
+        write_new(kept, new_cluster_id())
     return kept.read_text().strip()
 
 

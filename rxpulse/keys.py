@@ -65,7 +65,7 @@ def pseudonym_of(home: Path) -> Secret | None:
 
 def _kept(path: Path, make: Callable[[], str]) -> Secret:
     if not path.exists():
-        _write_new(path, make())
+        write_new(path, make())
     return _read(path)
 
 
@@ -79,7 +79,7 @@ def _read(path: Path) -> Secret:
     return Secret(value)
 
 
-def _write_new(path: Path, value: str) -> None:
+def write_new(path: Path, value: str) -> None:
     """The whole file appears at once, or not at all; one that is there stays."""
     half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

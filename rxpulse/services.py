@@ -92,6 +92,8 @@ def _postgres(plan: Plan, programs: Path) -> Service:
         # SIGINT is PostgreSQL's fast shutdown: it ends sessions instead of waiting for them.
         stop_signal=signal.SIGINT,
         stop_within=30.0,
+        # After a power cut it first reads its log again: to end it meanwhile would only begin that anew.
+        ready_within=600.0,
     )
 
 

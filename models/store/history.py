@@ -11,7 +11,17 @@ from typing import Any
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
-from models.escalation import Entry, Escalation, EscalationId, State, Status, escalation_to_row, from_row, to_row
+from models.escalation import (
+    Entry,
+    Escalation,
+    EscalationId,
+    Resolved,
+    State,
+    Status,
+    escalation_to_row,
+    from_row,
+    to_row,
+)
 
 
 def history(cursor: "Cursor[Any]", escalation: EscalationId) -> list[Entry]:
@@ -46,9 +56,15 @@ def add(cursor: "Cursor[Any]", escalation: EscalationId, known: list[Entry], ent
 
 
 def happen(cursor: "Cursor[Any]", escalation: EscalationId, entry: Entry, now: datetime) -> None:
-    """Something happened to a running escalation: what follows is decided next."""
+    """Something happened to a running escalation: what follows is decided next. If that is its end it runs no more from now on,
+    though who was told hears of it later: what is raised again meanwhile is another one."""
     add(cursor, escalation, history(cursor, escalation), entry)
-    cursor.execute("UPDATE escalations SET due = %s WHERE id = %s", [now, escalation])
+    over = isinstance(entry, Resolved)
+    cursor.execute(
+        "UPDATE escalations SET due = %s, state = CASE WHEN %s THEN 'resolved' ELSE state END,"
+        " resolved = CASE WHEN %s THEN coalesce(resolved, now()) ELSE resolved END WHERE id = %s",
+        [now, over, over, escalation],
+    )
 
 
 def write(cursor: "Cursor[Any]", escalation: EscalationId, state: State, due: datetime | None) -> None:

@@ -63,7 +63,9 @@ def apply(
     tell(held, before.policy, wanted, changes)
     if not yes:
         click.confirm("Make it the next version?", abort=True, err=True)
-    made = asked(lambda: enact(url, wanted, since, author or operator(), by=operator()))
+    # Only as long as what was shown holds: else what somebody else made meanwhile would be undone unseen.
+    after = held.latest.number
+    made = asked(lambda: enact(url, wanted, since, author or operator(), after=after, by=operator()))
     outcome(announced(settings, made), made, changes, as_json)
 
 

@@ -267,6 +267,20 @@ def test_raised_again_after_its_end_is_a_new_escalation(telling: Telling) -> Non
     assert telling.rows("SELECT state FROM escalations ORDER BY opened") == [("resolved",), ("open",)]
 
 
+def test_raised_again_before_anybody_heard_of_its_end_is_a_new_escalation(telling: Telling) -> None:
+    """Many ended at once, and those who were told are being told one after the other."""
+    raised = telling.signal()
+    telling.look()
+    telling.send()
+    telling.signal(raised=raised.raised, cleared=telling.now(), reason=Cleared.DISPROOF, revision=2)
+    attend(telling.connection, telling.desk)
+    telling.signal(raised=raised.raised, revision=3)
+    telling.look()
+    assert telling.rows("SELECT state FROM escalations ORDER BY opened") == [("resolved",), ("open",)]
+    types = telling.rows("SELECT type, count(*) FROM deliveries WHERE channel = 'webhook' GROUP BY 1 ORDER BY 1")
+    assert types == [("page", 2), ("resolved", 1)]
+
+
 def test_a_delivery_that_is_not_answered_for_is_taken_again_under_its_key(telling: Telling) -> None:
     telling.signal()
     telling.look()

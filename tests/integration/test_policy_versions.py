@@ -103,6 +103,17 @@ def test_no_version_takes_effect_before_one_that_was_recorded_earlier(desk: Desk
     assert found is not None and found.latest.effective == tomorrow
 
 
+def test_what_somebody_else_made_while_one_was_asked_is_not_undone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def agrees_later(*_: object, **__: object) -> bool:
+        enact(desk.url, parsed(LONGER), None, "ana")
+        return True
+
+    monkeypatch.setattr("click.confirm", agrees_later)
+    ran = desk.run("apply", desk.written(WITHOUT))
+    assert ran.exit_code == 1 and "ana made version 2 of the policy meanwhile: look at it" in ran.stderr
+    assert desk.numbers() == [1, 2]
+
+
 def test_an_earlier_version_comes_back_as_it_was(desk: Desk) -> None:
     enact(desk.url, parsed(LONGER), None, "ana")
     ran = desk.run("apply", "--version", "1", "--yes")
