@@ -31,7 +31,7 @@ from models.store.messages import Voice, with_link
 from models.store.policies import read_policies
 from models.store.pool import Pool
 from models.store.spoken import look_again
-from models.store.stops import look_back
+from models.store.stops import catch_up, look_back
 from models.store.watchman import watch
 from workflows.escalate import Orchestration
 from workflows.notify.answer import Answer, Delivered, Notifier, Refused, RetryAfter
@@ -144,10 +144,12 @@ class Dispatcher:
         return attended + acted
 
     def _watch(self, desk: Desk) -> None:
-        """What nobody else would notice: a worker that does not judge, what a stop kept back, and what a silent feed did."""
+        """What nobody else would notice: a worker that does not judge, what a stop kept back,
+        its own too, and what a silent feed did."""
         with self._pool.connection() as connection:
             watch(connection, desk)
             look_back(connection, desk)
+            catch_up(connection, desk)
             look_again(connection, desk)
 
     def _take(self) -> list[Taken]:

@@ -9,7 +9,7 @@ database's `now()` alone.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection, Cursor
 from psycopg.types.json import Jsonb
@@ -101,7 +101,9 @@ _BEHIND = timedelta(seconds=10)
 _LOOK_AGAIN = timedelta(seconds=5)
 """How soon an escalation that waits for that looks whether it is so by now: often enough for a page, and not so often that
 thousands of them keep the dispatcher from its messages."""
-SIGNAL = "id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision"
+OVERLOOKED: LiteralString = "told IS NULL AND NOT quiet AND cleared IS NULL AND now() - known > %s"
+"""Of what asks for attention: it was news when it was judged, and nobody was there to tell it as long as it was."""
+SIGNAL: LiteralString = "id, kind, name, severity, site, case_id, raised, known, cleared, reason, revision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +124,13 @@ def now(connection: "Connection[Any]") -> datetime:
 
 
 def attend(connection: "Connection[Any]", desk: Desk, limit: int = 200) -> int:
-    """Looks at signals that ask for attention, and returns how many: opens, raises and ends escalations."""
+    """Looks at signals that ask for attention, and returns how many: opens, raises and ends escalations. Those that are
+    OVERLOOKED are left to whoever looks back."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {SIGNAL}, told, quiet, now() FROM signals WHERE attention ORDER BY changed, id LIMIT %s"
-            " FOR UPDATE SKIP LOCKED",
-            [limit],
+            f"SELECT {SIGNAL}, told, quiet, now() FROM signals WHERE attention AND NOT ({OVERLOOKED})"
+            " ORDER BY changed, id LIMIT %s FOR UPDATE SKIP LOCKED",
+            [desk.policy.tell_within, limit],
         )
         rows = cursor.fetchall()
         if not rows:

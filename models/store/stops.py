@@ -4,6 +4,8 @@ While every partition is listened to, the store is live, and the instant up to w
 after longer than news stays news, what became true in between was recorded as old and nobody was told. Late orders that
 still matter are then told one by one, and everything else that is still open in one summary (semantics 17).
 A store that is loaded for the first time was never live before, so its history tells nobody anything.
+
+A stop of the dispatcher alone is told of in the same way: the worker judged meanwhile, and what it found is no older for that.
 """
 
 from collections.abc import Iterable
@@ -15,7 +17,7 @@ from psycopg import Connection, Cursor
 from models.escalation import Telling, told_after_stop
 from models.policy import Ladder
 from models.signals import Signal
-from models.store.desk import SIGNAL, Desk, gather_by_ladder, ladder_of, ladder_of_summary, open_escalation
+from models.store.desk import OVERLOOKED, SIGNAL, Desk, gather_by_ladder, ladder_of, ladder_of_summary, open_escalation
 from models.store.grouping import SUMMARY
 from models.store.history import announce
 from models.store.rows import signal_of
@@ -44,6 +46,25 @@ def look_back(connection: "Connection[Any]", desk: Desk) -> int:
             cursor.execute("UPDATE watch SET live_until = %s WHERE seat = 1", [listened])
         announce(cursor, "signal", [one.id for one in kept])
     return len(kept)
+
+
+def catch_up(connection: "Connection[Any]", desk: Desk) -> int:
+    """Tells what was judged in time while no dispatcher was there to tell it, as after a stop of the store; returns how many
+    signals that were."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {SIGNAL}, now() FROM signals WHERE attention AND {OVERLOOKED} ORDER BY id FOR UPDATE",
+            [desk.policy.tell_within],
+        )
+        rows = cursor.fetchall()
+        if not rows:
+            return 0
+        found, now = [signal_of(about) for *about, _ in rows], rows[0][-1]
+        _tell(cursor, desk, found, now, now)
+        names = [one.id for one in found]
+        cursor.execute("UPDATE signals SET attention = false WHERE id = ANY(%s)", [names])
+        announce(cursor, "signal", names)
+    return len(found)
 
 
 def _listened(cursor: "Cursor[Any]") -> datetime | None:

@@ -11,9 +11,9 @@ from models.policy import Kind, Severity
 from models.signals import Cleared, signal_id
 from models.store.desk import acknowledge, resolve
 from models.store.ledger import Advance, Batch
-from models.store.stops import look_back
+from models.store.stops import catch_up, look_back
 from models.store.watchman import watch
-from tests.integration.test_desk import POLICY, Telling, telling
+from tests.integration.test_desk import LATE, POLICY, Telling, telling
 from tests.live import until
 
 __all__ = ["telling"]
@@ -36,6 +36,7 @@ def round_(telling: Telling) -> None:
     telling.look()
     watch(telling.connection, telling.desk)
     look_back(telling.connection, telling.desk)
+    catch_up(telling.connection, telling.desk)
     telling.look()
 
 
@@ -162,6 +163,25 @@ def test_after_a_stop_late_orders_are_told_one_by_one_and_the_rest_as_one(watche
     }
     rows = watched.rows("SELECT signal, kind, name, severity FROM escalations ORDER BY signal NULLS LAST")
     assert {row[0] for row in rows} == {fresh, urgent, None} and rows[-1] == (None, "summary", "summary", 2)
+
+
+def test_what_was_judged_in_time_while_no_dispatcher_was_there_is_told_as_after_a_stop(watched: Telling) -> None:
+    """The worker went on: for the store there was no stop."""
+    late = missed(watched, "late", 0)
+    rules = {missed(watched, name, 0, kind=Kind.RULE, name="waste-witnessed-by-same-person") for name in ("one", "two")}
+    over = missed(watched, "over", 0, cleared=watched.now(), reason=Cleared.STOP)
+    for _ in range(4):
+        watched.clock.forward(minutes=5)
+        watched.listens()
+    stopped(watched, hours=0)
+    round_(watched)
+    assert verdicts(watched) == {late: "yes", over: "cleared"} | dict.fromkeys(rules, "summary")
+    assert sorted(watched.rows("SELECT signal IS NULL, name FROM escalations")) == [
+        (False, LATE.name),
+        (True, "summary"),
+    ]
+    passes(watched, seconds=1)
+    assert watched.rows("SELECT count(*) FROM escalations") == [(2,)]
 
 
 def test_a_summary_names_how_many_and_which(watched: Telling) -> None:
