@@ -166,14 +166,14 @@ def test_after_a_stop_late_orders_are_told_one_by_one_and_the_rest_as_one(watche
 
 
 def test_what_was_judged_in_time_while_no_dispatcher_was_there_is_told_as_after_a_stop(watched: Telling) -> None:
-    """The worker went on: for the store there was no stop."""
-    late = missed(watched, "late", 0)
-    rules = {missed(watched, name, 0, kind=Kind.RULE, name="waste-witnessed-by-same-person") for name in ("one", "two")}
-    over = missed(watched, "over", 0, cleared=watched.now(), reason=Cleared.STOP)
-    for _ in range(4):
-        watched.clock.forward(minutes=5)
-        watched.listens()
-    stopped(watched, hours=0)
+    """The worker had been behind, and went on: for the store there was no stop, and it was no old news."""
+    late = missed(watched, "late", 10)
+    rules = {
+        missed(watched, name, 10, kind=Kind.RULE, name="waste-witnessed-by-same-person") for name in ("one", "two")
+    }
+    over = missed(watched, "over", 10, cleared=watched.now(), reason=Cleared.STOP)
+    stopped(watched, hours=0.1)
+    watched.listens()
     round_(watched)
     assert verdicts(watched) == {late: "yes", over: "cleared"} | dict.fromkeys(rules, "summary")
     assert sorted(watched.rows("SELECT signal IS NULL, name FROM escalations")) == [
