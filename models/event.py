@@ -96,10 +96,14 @@ def kind_of(case: CaseId) -> str:
 
 
 def utc(instant: datetime) -> datetime:
-    """The same instant in UTC. Raises ValueError for one without an offset: two readings would be possible."""
+    """The same instant in UTC. Raises ValueError for one without an offset, of which two readings would be possible, and where
+    it would lie outside the years 1 to 9999."""
     if instant.tzinfo is None:
         raise ValueError("a time without offset")
-    return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    try:
+        return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    except OverflowError as fault:
+        raise ValueError("a time outside the years 1 to 9999") from fault
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -15,19 +15,18 @@ from models.store.history import announce
 from models.store.quiet import keep_feed, silences, silent_feed, spoke_at
 from models.store.rows import signal_of
 
-_MOST = 500
 _SPOKEN: LiteralString = f"""
 SELECT {SIGNAL}, feed, now() FROM signals
 WHERE cleared IS NULL AND told = 'held' AND NOT attention AND NOT EXISTS (SELECT FROM silences s
     WHERE s.source = signals.feed AND s.site = signals.site AND s.worker IS NULL AND s.cleared IS NULL)
-ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+ORDER BY id FOR UPDATE SKIP LOCKED
 """
 
 
 def look_again(connection: "Connection[Any]", desk: Desk) -> int:
     """Tells what feeds that speak again had kept back; returns how many signals that were."""
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute(_SPOKEN, [_MOST])
+        cursor.execute(_SPOKEN)
         rows = cursor.fetchall()
         if not rows:
             return 0

@@ -2,15 +2,16 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from models.errors import CallerFault
+from models.errors import CallerFault, UsageFault
 from models.wire import encode
 from rxpulse.cli import main
-from rxpulse.commands.replay import replay
+from rxpulse.commands.replay import instant, replay
 from rxpulse.eventfile import reading, records
 from tests.heart import event
 
@@ -115,3 +116,9 @@ def test_a_topic_without_a_broker_is_said_with_what_to_do(tmp_path: Path) -> Non
     environ = {"RXPULSE_KAFKA": "", "RXPULSE_DATABASE_URL": "", "RXPULSE_HOME": str(tmp_path / "home")}
     done = CliRunner(env=environ).invoke(main, ["replay", "--from-topic"])
     assert done.exit_code == 1 and "no stack runs in" in done.stderr and "RXPULSE_KAFKA" in done.stderr
+
+
+@pytest.mark.parametrize("until", ["2026-11-20T14:03:07", "0001-01-01T00:00+05:00", "soon"])
+def test_an_instant_that_cannot_be_is_refused_with_one_that_can(until: str) -> None:
+    with pytest.raises(UsageFault, match=f"--until {re.escape(until)}: give ISO 8601 with an offset, such as 2026"):
+        instant(until)
