@@ -38,8 +38,8 @@ COLLECT = 2_000_000, 10, 10
 times as many, and again). That is more than the cases in mind are made of, so it is never while all is well: the heart makes
 no rings. Looking at all that is held again and again took a tenth of the worker's time."""
 SWITCH = 0.0002
-"""Seconds after which a thread that computes lets another one that waits for Python go on. The committer waits so after each piece
-that PostgreSQL took of a batch: with Python's own 5 ms for each the reader, a full draft in its hands, waited for the committer."""
+"""Seconds after which a thread that computes lets another go on that waits for Python. The committer waits so after each piece
+of a batch that PostgreSQL took: with Python's own 5 ms the reader, its draft full, had to wait for the committer."""
 _OFFSETS_EVERY = 1.0
 """Seconds between commits of offsets to Kafka."""
 _SHORT, _LONG = 0.002, 0.1
