@@ -37,7 +37,7 @@ COLLECT = 2_000_000, 10, 10
 """When Python looks for what nothing refers to any more but itself: once so many more things were made than given up (then ten
 times as many, and again). That is more than the cases in mind are made of, so it is never while all is well: the heart makes
 no rings. Looking at all that is held again and again took a tenth of the worker's time."""
-SWITCH = 0.0002
+SWITCH = 0.0001
 """Seconds after which a thread that computes lets another go on that waits for Python. The committer waits so after each piece
 of a batch that PostgreSQL took: with Python's own 5 ms the reader, its draft full, had to wait for the committer."""
 _OFFSETS_EVERY = 1.0
