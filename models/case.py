@@ -118,10 +118,18 @@ def admit(evidence: Evidence, event: Event) -> tuple[Evidence, Admission]:
 
 def insert(evidence: Evidence, event: Event) -> tuple[Evidence, Admission]:
     """The evidence with one more record, which does not stand after all others: `append` has found that."""
+    known = known_as(evidence, event)
+    if known is not None:
+        return _rival(evidence, known, event)
+    return settled(ordered((*evidence.events, event)), evidence.rivals, evidence.trimmed), Admission.LATE
+
+
+def known_as(evidence: Evidence, event: Event) -> Event | None:
+    """The event that is kept under the identity of this one; None where there is none."""
     for known in evidence.events:
         if known.id == event.id and known.source == event.source:
-            return _rival(evidence, known, event)
-    return settled(ordered((*evidence.events, event)), evidence.rivals, evidence.trimmed), Admission.LATE
+            return known
+    return None
 
 
 def append(evidence: Evidence, events: Sequence[Event]) -> tuple[Evidence, int]:
@@ -200,10 +208,8 @@ def _stands_before(event: Event, known: Event) -> bool:
 
 def contradicts(evidence: Evidence, event: Event) -> bool:
     """Whether an event of this identity is kept, and none that says the same."""
-    for known in evidence.events:
-        if known.id == event.id and known.source == event.source:
-            return not any(same_content(claim, event) for claim in _claims(evidence, known))
-    return False
+    known = known_as(evidence, event)
+    return known is not None and not any(same_content(claim, event) for claim in _claims(evidence, known))
 
 
 def settled(events: tuple[Event, ...], rivals: tuple[Event, ...], trimmed: Trimmed | None = None) -> Evidence:

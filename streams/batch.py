@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from threading import Event as Flag
 from time import monotonic
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from models.policy import Policies
 from models.store.ledger import Ledger
@@ -22,7 +22,7 @@ from streams.deadletter import DeadLetters
 from streams.departing import Departing
 from streams.draft import Draft
 from streams.faultpoints import reached
-from streams.feed import record_of
+from streams.feed import at_end, record_of
 from streams.laps import Doing, Laps
 from streams.ownership import Ownership
 from streams.reconsidering import reconsider, unheard
@@ -200,13 +200,10 @@ def _sorted(messages: Iterable[Message]) -> tuple[list[Record], list[Message]]:
     records: list[Record] = []
     ends: list[Message] = []
     for message in messages:
-        fault = message.error()
-        if fault is None:
-            records.append(record_of(message))
-        elif fault.code() == KafkaError._PARTITION_EOF:
+        if at_end(message):
             ends.append(message)
         else:
-            raise KafkaException(fault)
+            records.append(record_of(message))
     return records, ends
 
 

@@ -92,7 +92,7 @@ def ranged(consumer: Consumer, topic: str, partition: int, wanted: Extent) -> It
         return
     consumer.assign([TopicPartition(topic, partition, wanted.low)])
     for message in _batches(consumer):
-        if _at_end(message):
+        if at_end(message):
             return
         if _offset(message) >= wanted.high:
             return
@@ -124,7 +124,7 @@ def heard(consumer: Consumer, seconds: float) -> list[Message]:
     """What came since the last call, as soon as there is something; nothing where nothing comes within the seconds."""
     first = consumer.poll(seconds)
     found = [] if first is None else [first, *consumer.consume(_AT_ONCE, 0)]
-    return [message for message in found if not _at_end(message)]
+    return [message for message in found if not at_end(message)]
 
 
 def beyond(consumer: Consumer, topic: str, start: Start) -> int | None:
@@ -159,7 +159,7 @@ def _latest(consumer: Consumer, topic: str, held: Mapping[int, Extent], count: i
 def _flow(consumer: Consumer, open_ends: set[int], follow: bool) -> Iterator[Message]:
     while follow or open_ends:
         for message in consumer.consume(_AT_ONCE, _PATIENCE):
-            if _at_end(message):
+            if at_end(message):
                 open_ends.discard(message.partition() or 0)
             else:
                 yield message
@@ -194,7 +194,7 @@ def _batches(consumer: Consumer) -> Iterator[Message]:
         yield from messages
 
 
-def _at_end(message: Message) -> bool:
+def at_end(message: Message) -> bool:
     """Whether this is the word that the end is reached; any other fault is raised."""
     fault = message.error()
     if fault is not None and fault.code() != KafkaError._PARTITION_EOF:

@@ -144,8 +144,8 @@ class Dispatcher:
         return attended + acted
 
     def _watch(self, desk: Desk) -> None:
-        """What nobody else would notice: a worker that does not judge, what a stop kept back,
-        its own too, and what a silent feed did."""
+        """What nobody else would notice: a worker that does not judge, what a stop kept back, be it the
+        dispatcher's own, and what a silent feed did."""
         with self._pool.connection() as connection:
             watch(connection, desk)
             look_back(connection, desk)

@@ -94,12 +94,10 @@ def back_off(attempts: int) -> timedelta:
 
 
 def _end_abandoned(connection: "Connection[Any]", limit: int) -> None:
-    with connection.transaction():
-        abandoned = connection.execute(
-            f"SELECT key FROM deliveries WHERE due <= now() AND {_ABANDONED} ORDER BY due, key LIMIT %s",
-            [limit],
-        ).fetchall()
-    for (key,) in abandoned:
+    abandoned = connection.execute(
+        f"SELECT key FROM deliveries WHERE due <= now() AND {_ABANDONED} ORDER BY due, key LIMIT %s", [limit]
+    )
+    for (key,) in abandoned.fetchall():
         _end(connection, key, Outcome.GAVE_UP, _NOBODY_SAID)
 
 

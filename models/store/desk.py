@@ -20,7 +20,6 @@ from models.escalation import (
     Delivery,
     Done,
     Escalation,
-    EscalationId,
     Exhaust,
     Expire,
     Message,
@@ -167,24 +166,22 @@ def _attend(
     cursor: "Cursor[Any]", desk: Desk, signal: Signal, told: str | None, now: datetime, silent: Silences
 ) -> str | None:
     """What `told` says of the signal from now on."""
-    cursor.execute(
-        "SELECT id, about FROM escalations WHERE signal = %s AND state <> 'resolved' FOR UPDATE", [signal.id]
-    )
-    running = cursor.fetchone()
+    cursor.execute("SELECT about FROM escalations WHERE signal = %s AND state <> 'resolved' FOR UPDATE", [signal.id])
+    row = cursor.fetchone()
+    running = None if row is None else escalation_from_row(row[0])
     group = membership(cursor, signal.id)
     if not signal.open:
         if running is not None:
-            happen(cursor, EscalationId(running[0]), Resolved(at=now), now)
+            happen(cursor, running, Resolved(at=now), now)
         if group is not None:
             leave(cursor, group.escalation, now)
         return told or "cleared"
     verdict = told_when(now, signal.known, desk.policy.tell_within)
     ladder = ladder_of(desk.policy, signal)
     if running is not None:
-        whole = escalation_from_row(running[1])
-        risen = signal.severity < fold(whole, history(cursor, whole.id)).severity
+        risen = signal.severity < fold(running, history(cursor, running.id)).severity
         if risen and verdict == "yes":
-            happen(cursor, whole.id, Rose(at=now, severity=signal.severity, ladder=ladder), now)
+            happen(cursor, running, Rose(at=now, severity=signal.severity, ladder=ladder), now)
         return told
     if group is not None and (signal.severity >= group.severity or verdict != "yes"):
         return told

@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from models.escalation import Escalation, EscalationId, Resolved, escalation_id
+from models.escalation import Escalation, EscalationId, Resolved, escalation_from_row, escalation_id
 from models.event import Site
 from models.policy import Kind, Ladder, Severity
 from models.signals import Signal, SignalId
@@ -38,7 +38,7 @@ class Members:
 class Membership:
     """The group by which a signal is told, and the severity at which it is."""
 
-    escalation: EscalationId
+    escalation: Escalation
     severity: Severity
 
 
@@ -94,17 +94,17 @@ def join(cursor: "Cursor[Any]", kind: Kind, name: str, ladder: Ladder, signal: S
 def membership(cursor: "Cursor[Any]", signal: SignalId) -> Membership | None:
     """The group by which a signal is being told, locked; None: none."""
     cursor.execute(
-        "SELECT e.id, g.severity FROM grouped g JOIN escalations e ON e.id = g.escalation"
+        "SELECT e.about, g.severity FROM grouped g JOIN escalations e ON e.id = g.escalation"
         " WHERE g.signal = %s AND e.state <> 'resolved' FOR UPDATE OF e",
         [signal],
     )
     row = cursor.fetchone()
-    return None if row is None else Membership(EscalationId(row[0]), Severity(row[1]))
+    return None if row is None else Membership(escalation_from_row(row[0]), Severity(row[1]))
 
 
-def leave(cursor: "Cursor[Any]", group: EscalationId, now: datetime) -> None:
+def leave(cursor: "Cursor[Any]", group: Escalation, now: datetime) -> None:
     """One of its signals has cleared: with the last of them the group is over."""
-    if members(cursor, group).count == 0:
+    if members(cursor, group.id).count == 0:
         happen(cursor, group, Resolved(at=now), now)
 
 

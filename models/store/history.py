@@ -15,10 +15,10 @@ from models.escalation import (
     Entry,
     Escalation,
     EscalationId,
-    Resolved,
     State,
     Status,
     escalation_to_row,
+    fold,
     from_row,
     to_row,
 )
@@ -55,16 +55,12 @@ def add(cursor: "Cursor[Any]", escalation: EscalationId, known: list[Entry], ent
     )
 
 
-def happen(cursor: "Cursor[Any]", escalation: EscalationId, entry: Entry, now: datetime) -> None:
-    """Something happened to a running escalation: what follows is decided next. If that is its end it runs no more from now on,
-    though who was told hears of it later: what is raised again meanwhile is another one."""
-    add(cursor, escalation, history(cursor, escalation), entry)
-    over = isinstance(entry, Resolved)
-    cursor.execute(
-        "UPDATE escalations SET due = %s, state = CASE WHEN %s THEN 'resolved' ELSE state END,"
-        " resolved = CASE WHEN %s THEN coalesce(resolved, now()) ELSE resolved END WHERE id = %s",
-        [now, over, over, escalation],
-    )
+def happen(cursor: "Cursor[Any]", escalation: Escalation, entry: Entry, now: datetime) -> None:
+    """Something happened to a running escalation: what follows is decided next. How it stands is written at once: one that has
+    ended runs no more, though who was told hears of it later, and what is raised again meanwhile is another one."""
+    known = history(cursor, escalation.id)
+    add(cursor, escalation.id, known, entry)
+    write(cursor, escalation.id, fold(escalation, known), now)
 
 
 def write(cursor: "Cursor[Any]", escalation: EscalationId, state: State, due: datetime | None) -> None:

@@ -17,7 +17,7 @@ from itertools import chain
 from msgspec import Struct
 from msgspec.structs import replace
 
-from models.case import Admission, Evidence, Trimmed, identity, settled, voided_by
+from models.case import Admission, Evidence, Trimmed, identity, known_as, settled, voided_by
 from models.clocks import Run, closes_all
 from models.event import Event, EventType, kind_of
 from models.event_types import CATALOGUE, SIGNS_OF_LIFE, STANDING, VOIDED
@@ -136,7 +136,7 @@ def _too_old(case: Watched, event: Event, policies: Policies) -> bool:
     moves = event.type in _types(policies, case, event).moving
     if event.time >= (trimmed.until if moves else trimmed.readings):
         return False
-    return all(known.id != event.id or known.source != event.source for known in case.evidence.events)
+    return known_as(case.evidence, event) is None
 
 
 def _trimmed(case: Watched, types: _Types, bounds: Bounds) -> Evidence:

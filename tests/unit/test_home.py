@@ -119,12 +119,14 @@ def test_only_a_lack_of_room_is_told_as_one(tmp_path: Path) -> None:
 def test_a_clock_that_is_set_makes_no_stranger_of_who_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else `rxpulse down` would take the parts of a stack for those of one that was killed, and end them."""
     with subprocess.Popen(["sleep", "60"]) as child:
-        since = homes.born(child.pid)
-        assert since is not None and homes.lives(child.pid, since)
-        told = psutil.Process(child.pid).create_time()
-        monkeypatch.setattr(psutil.Process, "create_time", lambda _: told + 3600.0)
-        assert homes.lives(child.pid, since)
-        assert homes.born(os.getpid()) not in (None, since), "another process is another"
-        child.kill()
+        try:
+            since = homes.born(child.pid)
+            assert since is not None and homes.lives(child.pid, since)
+            told = psutil.Process(child.pid).create_time()
+            monkeypatch.setattr(psutil.Process, "create_time", lambda _: told + 3600.0)
+            assert homes.lives(child.pid, since)
+            assert homes.born(os.getpid()) not in (None, since), "another process is another"
+        finally:
+            child.kill()
         child.wait()
         assert not homes.lives(child.pid, since) and homes.born(child.pid) is None
