@@ -42,8 +42,8 @@ class Drawer:
 class Kept:
     """As of the database's `now`. `since`: from when on turnaround times are kept, None: from the beginning on. `done` is
     when housekeeping was done last, None: never. `months` are in order; `rest` counts, by month, the rows that lie in none.
-    `counted` is how many rows there were when the database last looked at all months together, -1: never. All instants are
-    UTC."""
+    `counted` is how many rows there were when the database last looked at all months together, -1: never. `newest` is the
+    last month that holds a row, None: none does. All instants are UTC."""
 
     now: datetime
     since: datetime | None
@@ -51,6 +51,7 @@ class Kept:
     months: tuple[Drawer, ...]
     rest: dict[Month, int]
     counted: int = -1
+    newest: Month | None = None
 
     @property
     def missing(self) -> list[Month]:
@@ -63,16 +64,23 @@ class Kept:
         rows = sum(one.rows for one in self.months) + sum(self.rest.values())
         return rows > max(2 * self.counted, _FEW)
 
+    def horizon(self, keep: timedelta | None) -> datetime | None:
+        """From when on turnaround times would be kept if housekeeping were done now; None: all are. A clock that runs years
+        ahead must not let go what cannot come back, so it counts no further than the last month in which something happened."""
+        by = self.now if self.newest is None else min(self.now, self.newest.ends)
+        return horizon(by, keep, self.since)
+
     def leaving(self, keep: timedelta | None) -> list[Drawer]:
         """The months that would leave if housekeeping were done now."""
-        gone = set(to_leave([one.month for one in self.months], horizon(self.now, keep, self.since)))
+        gone = set(to_leave([one.month for one in self.months], self.horizon(keep)))
         return [one for one in self.months if one.month in gone]
 
 
 def kept(connection: "Connection[Any]") -> Kept:
     """How the months stand."""
     now, since, done, counted = connection.execute(_SEAT).fetchall()[0]
-    return Kept(now, since, done, _drawers(connection), _rest(connection), counted)
+    drawers = _drawers(connection)
+    return Kept(now, since, done, drawers, _rest(connection), counted, _newest(connection, drawers))
 
 
 def kept_since(connection: "Connection[Any]") -> datetime | None:
@@ -106,7 +114,7 @@ def let_leave(database_url: str, keep: timedelta | None) -> list[Month]:
         now = kept(connection)
         connection.rollback()
         gone = [one.month for one in now.leaving(keep)]
-        _at_a_free_moment(connection, lambda: _leave(connection, gone, now, horizon(now.now, keep, now.since)))
+        _at_a_free_moment(connection, lambda: _leave(connection, gone, now, now.horizon(keep)))
     return gone
 
 
@@ -123,6 +131,13 @@ def _drawers(connection: "Connection[Any]") -> tuple[Drawer, ...]:
         for name, rows in connection.execute(_PARTITIONS).fetchall()
     )
     return tuple(sorted((Drawer(month, rows) for month, rows in found if month), key=lambda one: one.month))
+
+
+def _newest(connection: "Connection[Any]", drawers: Sequence[Drawer]) -> Month | None:
+    for drawer in reversed(drawers):
+        if connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(_table(drawer.month))).rowcount:
+            return drawer.month
+    return None
 
 
 def _rest(connection: "Connection[Any]") -> dict[Month, int]:

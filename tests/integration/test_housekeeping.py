@@ -87,6 +87,19 @@ def test_where_nothing_is_old_nothing_is_said_to_have_left(database_url: str) ->
     assert months(database_url).since is None and months(database_url).done is not None
 
 
+def test_a_clock_that_runs_years_ahead_lets_nothing_leave_that_the_right_one_would_keep(
+    aged: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as wrong:
+        wrong.setattr(keeping, "_SEAT", keeping._SEAT.replace("now()", "now() + interval '20 years'", 1))
+        assert months(aged).now > NOW + timedelta(days=7000)
+        assert let_leave(aged, TWO_YEARS) == [OLD.after(-30), OLD]
+    # The month of today is there, and what comes next is kept with it.
+    assert ids(aged) == ["later.2", "new.1"]
+    since = months(aged).since
+    assert since is not None and since <= Month.of(NOW - TWO_YEARS).after(1).begins
+
+
 def test_a_late_reading_of_a_time_that_left_is_taken_and_leaves_by_the_next_night(aged: str) -> None:
     let_leave(aged, TWO_YEARS)
     ledger = SqlLedger(aged, "w1")
