@@ -30,7 +30,8 @@ _SETTLED_WITHIN = 240.0
 class Trial(Live):
     """The topics, the store, the workers, and what of the feed was not sent yet. `sent` are the events that were, `poison`
     the values of what can be none, `late` the cases that somebody is to hear of, `codes` how workers ended by themselves;
-    `surprised`: somebody took over from a worker that had no time to finish what it was sending."""
+    `may_end` are the exit codes by which one may, none unless the scenario gives a reason; `surprised`: somebody took over from
+    a worker that had no time to finish what it was sending."""
 
     def __init__(self, kafka: str, database_url: str, folder: Path, seed: int, events: int) -> None:
         super().__init__(kafka, database_url, folder)
@@ -43,6 +44,7 @@ class Trial(Live):
         self.late: list[CaseId] = []
         self.crew: dict[str, Worker] = {}
         self.codes: list[int] = []
+        self.may_end: tuple[int, ...] = ()
         self.surprised = False
         self.people = People(database_url)
 
@@ -79,10 +81,12 @@ class Trial(Live):
         assert self.crew.pop(name).stop() == 0, self.told()
 
     def tend(self) -> None:
-        """Starts again whoever ended, as a supervisor does."""
+        """Starts again whoever ended, as a supervisor does; it must have been as the scenario expects."""
         for name, worker in list(self.crew.items()):
             if not worker.alive():
-                self.codes.append(worker.process.returncode)
+                code = worker.process.returncode
+                assert code in self.may_end, f"{name} ended with {code}: {worker.said()}"
+                self.codes.append(code)
                 self.crew[name] = self.worker(name)
 
     def tending(self, ask: Callable[[], object], within: float = 60.0) -> None:
