@@ -1,7 +1,7 @@
 """What must be true in the end, told from the generated events alone.
 
-No code that the worker uses to go on from what it knew is used here: the records of a case are put together in one go,
-and the case is folded once from nothing. Whatever the worker lived through, it must have come to the same.
+Nothing is carried on here from what was known before: the records of a case are put together in one go, and the case is folded
+once from nothing, by the rules that the worker follows too. Whatever the worker lived through, it must have come to the same.
 """
 
 from collections import Counter, defaultdict

@@ -5,15 +5,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import psycopg
+from confluent_kafka import Message
 from msgspec import structs
 
 from models.event import Event
 from models.policy import Kind, Policies
 from models.signals import Signal
+from models.store.changes import signal_changes
 from models.store.facts import snapshot
+from models.store.sql import intervals
 from models.tracking import Interval
 from models.wire import stamp
 from streams.admission import home
+from streams.relay import Fact, public_record
 from streams.topics import DEADLETTER, EVENTS, INTERVALS, SIGNALS
 from streams.verify import uncounted, verify
 from tests.faults.oracle import Expected, differences, expected, stands
@@ -35,6 +40,7 @@ def all_differ(trial: Trial, told: Expected, after: int) -> Iterator[str]:
     yield from store_differs(trial, told)
     yield from tally_differs(trial, told, after)
     yield from topics_differ(trial, told)
+    yield from published_differs(trial)
     yield from said_otherwise(trial)
     yield from aside_differs(trial)
     yield from telling_differs(trial)
@@ -116,6 +122,20 @@ def topics_differ(trial: Trial, told: Expected) -> Iterator[str]:
         yield from differences(topic, shown, {key: _public(one) for key, one in hold.items()})
 
 
+def published_differs(trial: Trial) -> Iterator[str]:
+    """Every revision that the store holds, of feeds and rates too, was said to the byte, and nothing that it does not hold: but
+    what was said before a reset, whose revisions are lower."""
+    base: int = trial.one("SELECT coalesce(max(revision_base), 0) FROM watch")
+    with psycopg.connect(trial.database_url) as connection, connection.cursor() as cursor:
+        facts: list[Fact] = [*intervals(cursor, "true", []), *signal_changes(cursor, "true", [])]
+    for topic in (INTERVALS, SIGNALS):
+        held = {value for at, _, value in (public_record(fact, base) for fact in facts) if at == topic}
+        values = {message.value() or b"" for message in trial.topic(topic)}
+        said = {value for value in values if json.loads(value)["data"]["revision"] >= base}
+        yield from (f"{topic} never said {value.decode()}" for value in held - said)
+        yield from (f"{topic} says what nobody holds: {value.decode()}" for value in said - held)
+
+
 def said_otherwise(trial: Trial) -> Iterator[str]:
     """Ids under which a public topic says two things."""
     for topic in (INTERVALS, SIGNALS):
@@ -127,13 +147,20 @@ def said_otherwise(trial: Trial) -> Iterator[str]:
 
 
 def aside_differs(trial: Trial) -> Iterator[str]:
-    """Every record that is no event lies among the dead letters, once; twice at most where a worker was taken by surprise."""
+    """Every record that is no event lies among the dead letters as it was, once; twice at most where a worker was taken by
+    surprise."""
     records = trial.topic(EVENTS)
-    poison = Counter((one.partition(), one.offset()) for one in records if one.value() in trial.poison)
-    about = [dict(letter.headers() or []) for letter in trial.topic(DEADLETTER)]
-    letters = Counter((int(one["partition"] or 0), int(one["offset"] or 0)) for one in about)
+    poison = Counter((one.partition(), one.offset(), one.value()) for one in records if one.value() in trial.poison)
+    letters = Counter(_origin(letter) for letter in trial.topic(DEADLETTER))
     held = {place: 1 if trial.surprised and count == 2 else count for place, count in letters.items()}
     yield from differences("dead letter", held, poison)
+
+
+def _origin(letter: Message) -> tuple[int, int, bytes | None]:
+    """Where what was put aside had lain, and its value."""
+    about = dict(letter.headers() or [])
+    assert about["reason"], "a dead letter says why it is one"
+    return int(about["partition"] or 0), int(about["offset"] or 0), letter.value()
 
 
 def telling_differs(trial: Trial) -> Iterator[str]:

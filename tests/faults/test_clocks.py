@@ -67,16 +67,17 @@ def test_the_clock_of_the_host_steps_by_an_hour_and_back(trial: Trial, clock: Ho
     """Events are applied; silence is not judged, which is said; late orders are told once the clock is right again. Each
     step back ends the worker, whose client of Kafka would wait for an hour."""
     trial.env |= clock.env
+    trial.may_end = (1,)
     trial.hire()
     steps = (HOUR, -HOUR) * (2 if trial.full else 1)
     for wrong in steps:
-        trial.feed(trial.total // 8)
+        trial.feed(trial.portion(8))
         trial.progress()
         clock.step(wrong)
         trial.tending(lambda by=wrong: abs(ahead(trial) - by) < 5 and raised(trial))
         known = trial.late_signals()
         trial.forget_to_verify(2)
-        trial.feed(trial.total // 16)
+        trial.feed(trial.portion(16))
         trial.tending(trial.applied)
         pass_time(2.0)
         assert trial.late_signals() == known

@@ -33,7 +33,7 @@ RESTING = (
 def test_killed_while_finished_cases_leave(trial: Trial) -> None:
     trial.hire()
     trial.forget_to_verify(1)
-    trial.feed(trial.total // 2)
+    trial.feed(trial.portion(2))
     trial.tending(trial.applied)
     asked = trial.one("SELECT clock_timestamp()")
     trial.tending(lambda: trial.judged() > asked)
@@ -55,7 +55,7 @@ def test_killed_while_finished_cases_leave(trial: Trial) -> None:
     lived, whole = list(trial.sent), len(trial.sent)
     trial.give(spoken_again(lived, resting))
     trial.feed(len(trial.left) // 2)
-    trial.crew["w0"].kill()
+    trial.kill()
     trial.settle()
     after = [one for one in trial.sent[whole:] if one.subject in resting]
     counts = [one for one in trial.sent[whole:] if one.subject not in resting]

@@ -32,7 +32,7 @@ def padded(trial: Trial, number: int, size: int) -> Sent:
 
 def test_the_largest_record_is_taken_and_a_larger_one_put_aside(trial: Trial) -> None:
     trial.hire()
-    trial.feed(trial.total // 2)
+    trial.feed(trial.portion(2))
     trial.give([padded(trial, 1001, LARGEST), padded(trial, 1002, LARGEST + 1)])
     with pytest.raises(AssertionError, match="MSG_SIZE_TOO_LARGE"):
         trial.produce([(None, trial.chance.randbytes(LARGEST + (8 << 10)), 0)])
@@ -44,7 +44,7 @@ def test_the_largest_record_is_taken_and_a_larger_one_put_aside(trial: Trial) ->
 def test_ten_thousand_poison_records_in_a_row(trial: Trial) -> None:
     """The worker stops on purpose and stays down; who has looked lets it put aside the rest at one go. Killed before it has
     written what it put aside, it knows of that when it comes back."""
-    trial.feed(trial.total // 2)
+    trial.feed(trial.portion(2))
     trial.give([Sent(None, b"poison in a row %d" % number, None, 0) for number in range(10_000)])
     worker = trial.worker()
     assert worker.ended(60) == 3
@@ -63,7 +63,7 @@ def test_ten_thousand_poison_records_in_a_row(trial: Trial) -> None:
 def test_a_format_of_the_future(trial: Trial) -> None:
     """Records of a version that nobody here knows are put aside with the reason; everything else goes on."""
     trial.hire()
-    trial.feed(trial.total // 2)
+    trial.feed(trial.portion(2))
     future = [{"specversion": "2.0", "id": str(n), "envelope": {"subject": "order/1"}} for n in range(50)]
     trial.give([Sent(b"order/1", json.dumps(one).encode(), None) for one in future])
     trial.settle()

@@ -5,6 +5,7 @@ taken back that stood open and did not come again, when what had been put aside 
 either the worker at work or the one that takes over did not ask what a new version means for late work.
 """
 
+import signal
 from datetime import datetime, timedelta
 
 import pytest
@@ -44,10 +45,16 @@ def test_everything_is_sent_again(trial: Trial) -> None:
 def test_the_facts_are_made_again_from_the_topic(trial: Trial) -> None:
     """`rxpulse reset --facts` in mid-flow: the same facts, the same dead letters, and nobody is told again. Readers of the
     public topics come to the same, whatever they knew."""
-    trial.hire()
+    # Who is at work meanwhile loses its connection.
+    trial.may_end = (1,)
+    worker = trial.hire()
     trial.forget_to_verify(2)
-    trial.feed(trial.total // 2)
-    trial.progress(trial.total // 4)
+    trial.feed(trial.portion(2))
+    trial.progress(trial.portion(4))
+    worker.process.send_signal(signal.SIGSTOP)
+    trial.feed(trial.portion(4))
+    assert not trial.applied()
+    worker.process.send_signal(signal.SIGCONT)
     trial.reset()
     trial.settle()
     late = sorted(trial.late_signals())
@@ -98,11 +105,11 @@ def test_the_policy_changes_in_mid_flow(trial: Trial) -> None:
     over, another one comes while it works."""
     trial.hire()
     trial.forget_to_verify(2)
-    trial.feed(trial.total // 2)
-    trial.progress(trial.total // 4)
-    trial.crew["w0"].kill()
+    trial.feed(trial.portion(2))
+    trial.progress(trial.portion(4))
+    trial.kill()
     second, since = changed(trial, SECOND)
-    trial.feed(trial.total // 4)
+    trial.feed(trial.portion(4))
     trial.tending(trial.applied)
     third, then = changed(trial, SECOND + THIRD)
     trial.tending(lambda: trial.one("SELECT now() > %s", then + TAKES))

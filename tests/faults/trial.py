@@ -45,6 +45,7 @@ class Trial(Live):
         self.crew: dict[str, Worker] = {}
         self.codes: list[int] = []
         self.may_end: tuple[int, ...] = ()
+        self._killed: set[Worker] = set()
         self.surprised = False
         self.people = People(database_url)
 
@@ -80,14 +81,23 @@ class Trial(Live):
         """A worker stops for good, in peace."""
         assert self.crew.pop(name).stop() == 0, self.told()
 
+    def kill(self, name: str = "w0") -> None:
+        """kill -9; whoever tends starts it again."""
+        self.crew[name].kill()
+        self._killed.add(self.crew[name])
+
     def tend(self) -> None:
         """Starts again whoever ended, as a supervisor does; it must have been as the scenario expects."""
         for name, worker in list(self.crew.items()):
             if not worker.alive():
-                code = worker.process.returncode
-                assert code in self.may_end, f"{name} ended with {code}: {worker.said()}"
-                self.codes.append(code)
+                if worker not in self._killed:
+                    self._ended(name, worker)
                 self.crew[name] = self.worker(name)
+
+    def _ended(self, name: str, worker: Worker) -> None:
+        code = worker.process.returncode
+        assert code in self.may_end, f"{name} ended with {code}: {worker.said()}"
+        self.codes.append(code)
 
     def tending(self, ask: Callable[[], object], within: float = 60.0) -> None:
         """Waits for something, while whoever ends is started again."""
@@ -112,6 +122,11 @@ class Trial(Live):
         """Everything that was made from the events is forgotten."""
         done = CliRunner().invoke(main, ["reset", "--facts", "--yes"], env=self.env)
         assert done.exit_code == 0, done.output
+
+    def portion(self, parts: int) -> int:
+        """About one of so many parts of the feed; how many records that is, from three quarters of it on, the seed decides."""
+        part = self.total // parts
+        return self.chance.randint(part * 3 // 4, part)
 
     # What is known
 
