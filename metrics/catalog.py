@@ -307,7 +307,7 @@ REPORTED = Metric(
     Shape.GAUGE,
     ("site",),
     "The end of the last week of a site of which a report was written; 0 while there is none.",
-    "More than 7 days 8 h ago: a report is missing; look whether the worker is behind, and at the log of the reports.",
+    "More than 7.5 days ago: a report is missing; look whether the worker is behind, and at the log of the reports.",
 )
 HOUSEKEPT = Metric(
     "rxpulse_reports_housekept_timestamp_seconds",

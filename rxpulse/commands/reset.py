@@ -63,7 +63,7 @@ def forget(settings: Settings, yes: bool) -> None:
     if not yes:
         click.confirm("Forget them?", abort=True, err=True)
     asked(lambda: forget_facts(url))
-    say("forgotten; the worker reads the topic again from its beginning: `rxpulse status` shows how far")
+    say("forgotten; the worker reads the topic again from its beginning: `rxpulse doctor` shows how far")
     if rests(settings.home):
         say(f"it has stopped on purpose: start it by `rxpulse down` and `{start_of(settings.home)}`")
 

@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,7 +51,13 @@ def code(scenarios: str) -> str:
     """A digest of what decides the results of a module of scenarios: no other scenario does."""
     shared, own = (*DECIDES, ":!tests/faults/test_*.py"), (f"tests/faults/{scenarios}",)
     held = [_git(*words, "--", *paths) for paths in (shared, own) for words in (("ls-files", "--stage"), ("diff",))]
-    return _digest(b"".join(held))
+    return _digest(b"".join([*held, *map(_unknown, (shared, own))]))
+
+
+def _unknown(paths: Sequence[str]) -> bytes:
+    """The files that git does not know yet."""
+    names = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *paths).decode().split("\0")
+    return b"".join(name.encode() + (ROOT / name).read_bytes() for name in names if name)
 
 
 def _git(*words: str) -> bytes:
@@ -64,27 +70,36 @@ def _digest(text: bytes) -> str:
 
 class Book:
     """Keeps results in a file under what decides them (`run`, and `code` of the scenario's module) and of which `commit` they
-    are, and leaves out what it says has passed already, unless asked for it `again`."""
+    are, and leaves out what passed the last time, unless asked for it `again`. `wavers` are the scenarios that passed now and had
+    failed with the same code before: chance decides them, so nothing is proven by their passing."""
 
     def __init__(
         self, results: Path, run: dict[str, object], code: Callable[[str], str], commit: str, *, again: bool
     ) -> None:
         self._results, self._run, self._code, self._commit, self._again = results, run, code, commit, again
         self._codes: dict[str, str] = {}
+        self._last: dict[tuple[str, str], str] = {}
+        self.wavers: list[str] = []
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         self._codes = {name: self._code(name) for name in {one.path.name for one in items}}
-        lines = self._results.read_text().splitlines() if self._results.exists() else []
-        known = [json.loads(line) for line in lines]
-        passed = [one for one in known if one["outcome"] == "passed" and self._run.items() <= one.items()]
-        done = {(one["scenario"], one["code"]) for one in passed}
+        self._last = self._read()
         if not self._again:
-            items[:] = [one for one in items if (one.name, self._codes[one.path.name]) not in done]
+            items[:] = [one for one in items if self._last.get((one.name, self._codes[one.path.name])) != "passed"]
+
+    def _read(self) -> dict[tuple[str, str], str]:
+        """What became last of each scenario with each code, in runs like this one."""
+        lines = self._results.read_text().splitlines() if self._results.exists() else []
+        alike = [one for one in map(json.loads, lines) if self._run.items() <= one.items()]
+        return {(one["scenario"], one["code"]): one["outcome"] for one in alike}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or report.outcome != "passed":
             module, _, scenario = report.location
-            about = {"code": self._codes[Path(module).name], "scenario": scenario, "outcome": report.outcome}
+            digest = self._codes[Path(module).name]
+            if report.outcome == "passed" and self._last.get((scenario, digest)) == "failed":
+                self.wavers.append(scenario)
+            about = {"code": digest, "scenario": scenario, "outcome": report.outcome}
             took = {"seconds": round(report.duration, 1), "at": datetime.now(UTC).isoformat()}
             self._results.parent.mkdir(exist_ok=True)
             with self._results.open("a") as book:
@@ -96,6 +111,8 @@ def perform(folder: Path, book: Book, only: str | None, *words: str) -> int:
     The exit code."""
     named = ["-k", only] if only else []
     exit_code = pytest.main([str(folder), "-v", "--tb=short", "-m", "slow or not slow", *named, *words], plugins=[book])
+    for scenario in book.wavers:
+        print(f"{scenario} passed and had failed before with the same code: see why in the results", file=sys.stderr)
     if exit_code == pytest.ExitCode.NO_TESTS_COLLECTED and only is not None:
         print(f"--only {only}: no scenario's name holds it", file=sys.stderr)
         return 2

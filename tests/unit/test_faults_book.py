@@ -12,6 +12,8 @@ SCENARIOS = """
 import os, signal
 from pathlib import Path
 
+import pytest
+
 FOLDER = Path(__file__).parent
 
 def ran(name):
@@ -32,6 +34,14 @@ def test_third():
 
 def test_fourth():
     ran("4")
+
+@pytest.fixture
+def breaks():
+    yield
+    assert (FOLDER / "mended").exists()
+
+def test_fifth(breaks):
+    ran("5")
 """
 PROGRAM = """
 import sys
@@ -48,15 +58,16 @@ class Run:
     """The run of one folder with some code."""
 
     def __init__(self, folder: Path, code: str) -> None:
-        self._folder, self._code = folder, code
+        self._folder, self._code, self.said = folder, code, ""
 
     def perform(self, *words: str, only: str = "") -> tuple[int, str]:
-        """Its exit code, and the numbers of the scenarios that ran, in order."""
+        """Its exit code, and the numbers of the scenarios that ran, in order; `said` is what it said of them beside."""
         ran = self._folder / "ran"
         ran.write_text("")
         argv = [sys.executable, "-c", PROGRAM, str(self._folder), self._code, only, *words]
-        code = subprocess.run(argv, capture_output=True, check=False).returncode
-        return code, ran.read_text()
+        done = subprocess.run(argv, capture_output=True, check=False, text=True)
+        self.said = done.stderr
+        return done.returncode, ran.read_text()
 
 
 @pytest.fixture
@@ -70,12 +81,13 @@ def test_a_run_that_was_killed_goes_on_with_what_has_not_passed(folder: Path) ->
     run = Run(folder, "abc")
     assert run.perform() == (-signal.SIGKILL, "123")
     (folder / "mended").touch()
-    assert run.perform() == (0, "234")
-    assert run.perform() == (0, "")
+    assert run.perform() == (0, "2345")
+    assert "test_second passed and had failed before with the same code" in run.said
+    assert run.perform() == (0, "") and run.said == ""
     kept = [json.loads(line) for line in (folder / "kept" / "results.ndjson").read_text().splitlines()]
     assert [(one["scenario"][5:], one["outcome"]) for one in kept] == [
         *(("first", "passed"), ("second", "failed")),
-        *(("second", "passed"), ("third", "passed"), ("fourth", "passed")),
+        *(("second", "passed"), ("third", "passed"), ("fourth", "passed"), ("fifth", "passed")),
     ]
     assert all(
         (one["code"], one["commit"]) == ("abc test_scenarios.py", "a commit") and one["seconds"] >= 0 and one["at"]
@@ -85,8 +97,8 @@ def test_a_run_that_was_killed_goes_on_with_what_has_not_passed(folder: Path) ->
 
 def test_other_code_runs_everything_and_a_named_scenario_runs_again(folder: Path) -> None:
     (folder / "mended").touch()
-    assert Run(folder, "abc").perform() == (0, "1234")
-    assert Run(folder, "abd").perform() == (0, "1234")
+    assert Run(folder, "abc").perform() == (0, "12345")
+    assert Run(folder, "abd").perform() == (0, "12345")
     assert Run(folder, "abc").perform(only="second") == (0, "2")
 
 
@@ -98,3 +110,11 @@ def test_a_failed_scenario_is_the_exit_code_and_is_run_again(folder: Path) -> No
     run = Run(folder, "abc")
     assert run.perform("-k", "first or second") == (1, "12")
     assert run.perform("-k", "first or second") == (1, "2")
+
+
+def test_a_scenario_that_breaks_when_it_is_over_is_run_again(folder: Path) -> None:
+    run = Run(folder, "abc")
+    assert run.perform("-k", "fifth") == (1, "5")
+    (folder / "mended").touch()
+    assert run.perform("-k", "fifth") == (0, "5")
+    assert run.perform("-k", "fifth") == (0, "")

@@ -118,5 +118,10 @@ def test_a_worker_that_reads_and_does_not_look_for_missed_deadlines_is_said_with
     assert "Kafka does not say" in found.remedy
     [clocks] = deaf(replace(old, ahead={"w0": timedelta(seconds=-95)}), TOPICS)
     assert "the clock of w0's host and the database's differ by 95 s" in clocks.what and "NTP" in clocks.remedy
+    quiet = replace(old, places=tuple(replace(one, beat=NOW - timedelta(minutes=9)) for one in old.places))
+    assert list(deaf(quiet, TOPICS)) == [], "it may be gone"
+    assert list(deaf(replace(quiet, ahead={"w0": timedelta(seconds=-95)}), TOPICS)) == [clocks]
+    [kafka] = deaf(replace(quiet, ahead={"w0": timedelta(0)}), TOPICS)
+    assert "Kafka does not say" in kafka.remedy
     assert list(deaf(STORE, TOPICS)) == []
     assert list(deaf(old, replace(TOPICS, extents={0: Extent(0, 10), 1: Extent(0, 11)}))) == [], "it is only behind"
