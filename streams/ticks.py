@@ -116,9 +116,10 @@ class Ticker:
     ) -> None:
         """Asks when it is time to, and puts into a draft what the silence of caught-up partitions leads to. `drafts` are
         those not yet written, `into` the last of them."""
-        if monotonic() >= self._next and partitions:
+        if monotonic() >= self._next:
+            # Without partitions too: else there would always be something to do for a worker that waits for some.
             self._next = monotonic() + EVERY
-            self._open = self._ask(partitions)
+            self._open = self._ask(partitions) if partitions else None
             if self._open is not None:
                 self._behind(self._backlog.look(self._open.now, self._open.ends, partitions.values()))
         self._more = False

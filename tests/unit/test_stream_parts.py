@@ -135,6 +135,14 @@ def test_one_client_asks_for_as_long_as_it_is_answered(monkeypatch: pytest.Monke
     assert len(connected) == 1
 
 
+def test_without_partitions_there_is_nothing_to_ask_and_nothing_to_do_at_once() -> None:
+    """Of more workers than partitions some have none: they wait, and do not turn as fast as they can."""
+    ledger, draft, clients = MemoryLedger(Memory(ONE)), Draft(), [Answering(5)]
+    ticker = Ticker(ledger, clients.pop, Cases(ledger), timedelta(), ledger.now, lambda _: None)  # type: ignore[arg-type]
+    ticker.judge({}, [draft], draft, ONE)
+    assert ticker.wait > 0.0 and len(clients) == 1 and draft.empty
+
+
 @pytest.mark.parametrize(("most", "judged"), [(3, at(10)), (2, at(7) + timedelta(microseconds=1))])
 def test_silence_is_judged_as_far_as_all_cases_due_by_then_are_known(most: int, judged: datetime) -> None:
     due = [(at(6), CaseId("order/1")), (at(7), CaseId("order/2"))]
