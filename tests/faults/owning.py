@@ -1,16 +1,29 @@
-"""Who of several workers holds which partitions, who has read how far, and who writes."""
+"""Who of several workers holds which partitions, who has read how far, and who writes; and records that come in meanwhile."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from threading import Event as Flag
 from urllib.request import urlopen
 
 import psycopg
 
+from streams.topics import EVENTS
 from tests.faults.trial import Trial
 from tests.live import Worker, until
 
+_WHO_CLAIMS = """
+CREATE TABLE claimed (who text, partition int, position bigint, at timestamptz);
+CREATE FUNCTION write_claim() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO claimed VALUES (NEW.owner, NEW.partition, NEW.position, clock_timestamp()); RETURN NULL;
+END $$;
+CREATE TRIGGER taken_over AFTER UPDATE ON positions FOR EACH ROW WHEN (NEW.epoch <> OLD.epoch)
+    EXECUTE FUNCTION write_claim();
+"""
+"""Every claim of a partition is written down, with the position at which it begins."""
 _WHO_WRITES = """
 CREATE TABLE wrote (who text, records bigint);
 CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -24,10 +37,55 @@ a woken worker may ask the group for partitions once more before it ends, and ea
 _MEASURED = "rxpulse_worker_clocks_apart_seconds"
 """Another figure each time a worker asks where the topic ends."""
 _STILL = 2.0
+_BETWEEN = 0.01
+"""Seconds between two times that records come in."""
 _WAITS = (
     "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     " AND application_name LIKE 'worker-%%'"
 )
+
+
+def feed_up_to(trial: Trial, records: int) -> None:
+    """What is left of the first so many records of the feed."""
+    trial.feed(max(records - (trial.total - len(trial.left)), 0))
+
+
+@dataclass(slots=True)
+class Flow:
+    """Records that come in. `late`: those that may have come when the worker was dead already."""
+
+    late: int = 0
+
+
+@contextmanager
+def flowing(trial: Trial, each_second: float, worker: Worker) -> Iterator[Flow]:
+    """While the block runs the next records of the feed come in, a few at a time and so many each second, until the worker is
+    dead."""
+    few = max(1, round(each_second * _BETWEEN))
+    told, over = Flow(), Flag()
+
+    def flow() -> None:
+        while not told.late and not over.wait(few / each_second):
+            trial.feed(few)
+            told.late = 0 if worker.alive() else few
+
+    with ThreadPoolExecutor(1) as pool:
+        flowed = pool.submit(flow)
+        try:
+            yield told
+        finally:
+            over.set()
+        flowed.result()
+
+
+def unapplied(trial: Trial) -> int:
+    """Records that lie in the topic and are not applied."""
+    return sum(trial.ends().values()) - trial.position()
+
+
+def unsent(trial: Trial) -> int:
+    """Facts that are written, and of which no batch has said yet that the broker has them."""
+    return int(trial.one("SELECT coalesce(sum(sequence - published), 0) FROM positions"))
 
 
 def owners(trial: Trial) -> Counter[str]:
@@ -40,6 +98,22 @@ def holdings(trial: Trial) -> set[tuple[int, str, int]]:
     """Who holds which partition, and the how manyeth claim of it that is."""
     rows = trial.rows("SELECT partition, owner, epoch FROM positions WHERE owner IS NOT NULL")
     return {(partition, owner, epoch) for partition, owner, epoch in rows}
+
+
+def write_down_who_claims(trial: Trial) -> None:
+    """From now on it is known who takes over what."""
+    trial.database.execute(_WHO_CLAIMS)
+
+
+def found_waiting(trial: Trial) -> Counter[str]:
+    """How many records each worker found waiting in the partitions that it took over since: sent before, and not applied."""
+    sent = defaultdict[int, list[float]](list)
+    for message in sorted(trial.topic(EVENTS), key=lambda one: one.offset() or 0):
+        sent[message.partition() or 0].append(message.timestamp()[1] / 1000)
+    rows = trial.rows("SELECT who, partition, position, extract(epoch FROM at)::float FROM claimed")
+    return Counter(
+        who.split("-")[1] for who, partition, position, at in rows for one in sent[partition][position:] if one < at
+    )
 
 
 def write_down_who_writes(trial: Trial) -> None:
@@ -65,7 +139,7 @@ def movers(trial: Trial) -> Counter[str]:
 def reads_on(trial: Trial) -> Worker:
     """A worker `w1` that has applied some of the feed; from now on it is known who writes."""
     worker = trial.hire("w1")
-    trial.feed(trial.total // 4)
+    trial.feed(trial.portion(4))
     trial.tending(trial.applied)
     write_down_who_writes(trial)
     return worker
@@ -73,9 +147,9 @@ def reads_on(trial: Trial) -> Worker:
 
 def feed_while_it_waits(trial: Trial, worker: Worker) -> None:
     """It has a transaction on its way and has read what came afterwards."""
-    trial.feed(trial.total // 8)
+    trial.feed(trial.portion(12))
     await_waiting(trial)
-    trial.feed(trial.total // 8)
+    trial.feed(trial.portion(12))
     await_read(trial, worker)
 
 

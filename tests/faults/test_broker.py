@@ -6,54 +6,78 @@ Kafka's offsets, after a minute also when a worker did not wait for the broker; 
 aside or sent on was not waited for.
 """
 
+import os
 import signal
-from contextlib import ExitStack
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 import pytest
 
 from streams.faultpoints import VARIABLE
 from tests.faults.feeding import Sent
-from tests.faults.owning import feed_while_it_waits, nothing_is_written, reads_on
+from tests.faults.owning import feed_while_it_waits, nothing_is_written, reads_on, unsent
 from tests.faults.proof import prove
 from tests.faults.servers import Servers, pass_time
 from tests.faults.trial import Trial
 from tests.live import PARTITIONS, until
 
 pytestmark = pytest.mark.timeout(900)
-SESSION = 12.0
-"""Seconds after which a worker's session with the group is over."""
-MINUTE = 60.0
-DUE = timedelta(seconds=8)
-"""Time enough to apply an order before it falls due."""
+SESSION, MINUTE = 12.0, 60.0
+"""Seconds after which a worker's session with the group is over, and for which the broker is gone."""
 
 
 def begun(trial: Trial) -> None:
-    """A worker in mid-flow: a third of the feed is with the broker, and not all of it is applied."""
-    trial.hire()
+    """A worker `w1` that has applied some of the feed, and two late orders. With its session it may end."""
+    trial.may_end = (1,)
     trial.forget_to_verify(2)
-    trial.feed(trial.total // 3)
-    trial.progress()
+    reads_on(trial)
+
+
+@contextmanager
+def in_mid_flow(trial: Trial) -> Iterator[Callable[[], None]]:
+    """Within the block the worker has a transaction on its way that waits, and has read what came after it. What the block is
+    given lets it write all of that; where the broker does not answer by then, nothing of what it found is sent."""
+    with ExitStack() as lock:
+        lock.enter_context(nothing_is_written(trial))
+        feed_while_it_waits(trial, trial.crew["w1"])
+        ends = sum(trial.ends().values())
+
+        def write() -> None:
+            assert trial.position() < ends
+            lock.close()
+            until(lambda: trial.position() == ends, why=trial.told)
+
+        yield write
 
 
 def test_the_broker_is_stopped_and_killed_and_comes_back(trial: Trial, servers: Servers) -> None:
+    """Amid a transaction, and with records that are read and not written."""
     begun(trial)
     for how in (signal.SIGTERM, signal.SIGKILL) if trial.full else (signal.SIGKILL,):
-        servers.end("kafka", how)
-        trial.feed(trial.total // 4)
         trial.forget_to_verify(1)
-        trial.progress()
+        with in_mid_flow(trial) as write:
+            before = until(lambda: servers.pid("kafka"))
+            os.kill(before, how)
+            write()
+            until(lambda gone=before: servers.pid("kafka") not in (0, gone), 120.0)
+        trial.tending(trial.applied)
     trial.settle()
     prove(trial)
 
 
 @pytest.mark.slow
 def test_the_broker_stands_still_for_longer_than_a_session(trial: Trial, servers: Servers) -> None:
+    """What is written meanwhile is not sent, the worker ends with its session, and the next one sends it."""
     begun(trial)
-    with servers.frozen("kafka", SESSION):
-        trial.tend()
-    trial.feed(trial.total // 4)
+    with in_mid_flow(trial) as write, servers.frozen("kafka", 0.0):
+        write()
+        waiting = unsent(trial)
+        trial.await_end()
+        assert unsent(trial) >= waiting > 0
     trial.settle()
+    assert trial.codes == [1], trial.told()
     prove(trial)
 
 
@@ -62,15 +86,18 @@ def test_silence_is_not_judged_while_the_broker_stands_still(trial: Trial, serve
     """An order falls due meanwhile. Whether it was verified nobody can know, so nobody hears of it before the broker is
     back."""
     begun(trial)
-    trial.tending(trial.applied)
     trial.tending(lambda: len(trial.late_signals()) == len(trial.late))
     known = trial.late_signals()
-    trial.forget_to_verify(1, due=DUE)
+    # Time enough to apply the order before it falls due, and so that it does while the worker's session lasts.
+    due = trial.chance.uniform(6.0, 9.0)
+    trial.forget_to_verify(1, due=timedelta(seconds=due))
     trial.tending(trial.applied)
-    with servers.frozen("kafka", SESSION):
-        pass_time(DUE.total_seconds() + SESSION)
+    with servers.frozen("kafka", 0.0):
+        over = time.monotonic() + due + SESSION
+        trial.tending(lambda: time.monotonic() > over)
         assert trial.late_signals() == known
     trial.settle()
+    assert trial.codes == [1], trial.told()
     prove(trial)
 
 
@@ -78,9 +105,13 @@ def test_silence_is_not_judged_while_the_broker_stands_still(trial: Trial, serve
 def test_the_broker_is_gone_for_a_minute(trial: Trial, servers: Servers) -> None:
     """With its session the worker ends; the next one is started meanwhile, and waits until the broker is back."""
     begun(trial)
-    with servers.away("kafka", MINUTE - SESSION):
+    with in_mid_flow(trial) as write, servers.away("kafka", 0.0):
+        back = time.monotonic() + MINUTE
+        write()
+        waiting = unsent(trial)
         trial.await_end()
-    trial.feed(trial.total // 4)
+        assert unsent(trial) >= waiting > 0
+        pass_time(back - time.monotonic())
     trial.settle()
     assert trial.codes == [1], trial.told()
     prove(trial)
@@ -91,16 +122,13 @@ def test_the_worker_is_killed_with_facts_on_their_way_to_a_broker_that_is_gone(t
     """Two transactions are written, and of what they found nothing has reached the broker: whoever comes next sends it. (One
     that only stands still finds it in its sockets when it wakes.)"""
     worker = reads_on(trial)
-    with ExitStack() as lock:
-        lock.enter_context(nothing_is_written(trial))
-        feed_while_it_waits(trial, worker)
-        ends = sum(trial.ends().values())
-        with servers.away("kafka", 0.0):
-            lock.close()
-            until(lambda: trial.position() == ends, why=trial.told)
-            worker.kill()
+    with in_mid_flow(trial) as write, servers.away("kafka", 0.0):
+        write()
+        worker.kill()
+        assert unsent(trial) > 0
     trial.hire("w1")
     trial.settle()
+    assert not trial.codes
     prove(trial)
 
 
@@ -108,7 +136,7 @@ def test_the_worker_is_killed_with_facts_on_their_way_to_a_broker_that_is_gone(t
 def test_what_is_put_aside_and_sent_on_while_the_broker_is_gone_is_not_lost(trial: Trial, servers: Servers) -> None:
     """A worker has read records that can be no events, or lie where they do not belong, and the broker goes before it looks
     at them: as long as they lie nowhere else it does not count them as read."""
-    trial.feed(trial.total // 2)
+    trial.feed(trial.portion(2))
     trial.give([Sent(None, b"poison in the end %d" % number, None, number) for number in range(PARTITIONS)])
     worker = trial.worker("w1", **{VARIABLE: "before decode:1:STOP"})
     until(worker.frozen, why=trial.told)

@@ -5,44 +5,85 @@ their own.
 """
 
 import signal
-import time
 
 import pytest
 
 from streams.faultpoints import POINTS, STEPS, VARIABLE
+from tests.faults.owning import feed_up_to, flowing, unapplied, unsent
 from tests.faults.proof import prove
+from tests.faults.servers import pass_time
 from tests.faults.trial import Trial
 from tests.live import until
 
 pytestmark = pytest.mark.timeout(600)
+PASSINGS = {"poll": (20, 60), "commit": (2, 3)}
+"""Between which passings of a step the seed chooses, so that the worker is at work by then; for the other steps see USUAL."""
+USUAL = (2, 6)
+WRITTEN = ("after transaction", "before produce", "after produce", "before commit", "after commit")
+"""Points at which a worker may just have applied all there was, and its facts are not known to be with the broker."""
+TRIES = 4
+"""Workers at most of which one must have had something to do when it died."""
+FLOW = 1.0
+"""Seconds within which a share of the feed comes in, or twice as many: offsets are committed once a second."""
+START, WINDOW = 3.0, 0.3
+"""Seconds within which a worker that starts is killed, and one that has begun to work."""
+
+
+def killed_at(trial: Trial, point: str, share: int) -> bool:
+    """A worker dies at a point, at a passing that the seed decides, while records come in. Whether some were not applied by
+    then, or what followed from them was not sent where that comes next."""
+    passing = trial.chance.randint(*PASSINGS.get(point.split()[1], USUAL))
+    before = trial.position()
+    worker = trial.worker(**{VARIABLE: f"{point}:{passing}:KILL"})
+    until(lambda: trial.position() > before or not worker.alive(), why=trial.told)
+    with flowing(trial, share / (2 * FLOW if "commit" in point else FLOW), worker) as flow:
+        assert worker.ended() == -signal.SIGKILL
+    return unapplied(trial) > flow.late or (point in WRITTEN and unsent(trial) > 0)
+
+
+def killed_at_work(trial: Trial, share: int) -> bool:
+    """A worker that has begun to apply what comes in is killed, within a moment that the seed decides. Whether some was not
+    applied by then."""
+    found, worker = trial.position(), trial.hire()
+    trial.tending(lambda: trial.position() > found)
+    before = trial.position()
+    with flowing(trial, 2 * share / FLOW, worker) as flow:
+        trial.tending(lambda: trial.position() > before)
+        pass_time(trial.chance.uniform(0.0, WINDOW))
+        worker.kill()
+    return unapplied(trial) > flow.late
 
 
 def test_killed_before_and_after_every_step(trial: Trial) -> None:
-    """A worker that dies at each point in turn, at a passing that the seed decides, and is started again. In the short
-    form: at one side of each step, which the seed decides too."""
+    """A worker that dies at each point in turn, at a passing that the seed decides, and is started again; it was at work each
+    time. In the short form: at one side of each step, which the seed decides too."""
     points = POINTS if trial.full else [f"{trial.chance.choice(['before', 'after'])} {step}" for step in STEPS]
     share = trial.total // (len(points) + 1)
-    for point in points:
+    for number, point in enumerate(points, 1):
         trial.forget_to_verify(1)
-        worker = trial.worker(**{VARIABLE: f"{point}:{trial.chance.randint(1, 3)}:KILL"})
-        for _ in range(4):
-            trial.feed(share // 4)
-            until(lambda w=worker: not w.alive() or trial.applied(), why=trial.told)
-        assert worker.ended() == -signal.SIGKILL
+        assert any(killed_at(trial, point, share) for _ in range(TRIES)), f"nothing to do {point}"
+        feed_up_to(trial, number * share)
     trial.hire()
     trial.settle()
     prove(trial)
 
 
 def test_killed_at_random(trial: Trial) -> None:
-    """kill -9 whenever it comes, also while the worker starts."""
-    for _ in range(kills := 20 if trial.full else 3):
-        trial.hire()
-        trial.feed(trial.total // (kills + 1))
+    """kill -9 whenever it comes: now and then while the worker starts, else while it is at work."""
+    kills = 20 if trial.full else 4
+    starting = trial.chance.sample(range(1, kills + 1), kills // 4)
+    share = trial.total // (kills + 1)
+    at_work = 0
+    for number in range(1, kills + 1):
         trial.forget_to_verify(1)
-        give_up = time.monotonic() + trial.chance.uniform(1.0, 4.0)
-        until(lambda at=give_up: time.monotonic() > at)
-        trial.crew["w0"].kill()
+        if number in starting:
+            worker = trial.hire()
+            pass_time(trial.chance.uniform(0.0, START))
+            worker.kill()
+        else:
+            at_work += killed_at_work(trial, share)
+        feed_up_to(trial, number * share)
+    assert at_work >= kills / 2, f"{at_work} of {kills} kills hit a worker with something to do"
     trial.hire()
     trial.settle()
     prove(trial)
