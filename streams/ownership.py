@@ -36,9 +36,10 @@ class Extent:
 
 
 def beginning(partition: int, position: int, extent: Extent) -> int:
-    """The offset to read from. An empty store begins with whatever the topic still holds. Raises TopicTooShort."""
-    if position == 0 or extent.low <= position <= extent.high:
-        return max(position, extent.low)
+    """The offset to read from: the store's position, be it the one that the partition began with. Raises TopicTooShort where
+    the topic does not hold it."""
+    if extent.low <= position <= extent.high:
+        return position
     if position > extent.high:
         raise TopicTooShort(
             f"partition {partition} of {EVENTS} ends at {extent.high}, and the store has applied it up to {position}:"
@@ -104,22 +105,25 @@ class Ownership:
             # Not a topic without partitions, which would be refused for good: it may be told in the next moment.
             raise OurFault(f"Kafka does not say what partitions {EVENTS} has: {topic.error.str()}")
         self.count = len(topic.partitions)
-        self._ledger.spread(cluster.cluster_id, self.count)
+        self._ledger.spread(cluster.cluster_id, self.count, lambda number: self._extent(number).low)
         numbers = [part.partition for part in parts]
         if numbers:
             self._before_change()
-            self._take_over(consumer, cluster.cluster_id, numbers)
+            self._take_over(cluster.cluster_id, numbers)
         self._read(numbers)
 
-    def _take_over(self, consumer: Consumer, cluster: str, numbers: Sequence[int]) -> None:
+    def _extent(self, number: int) -> Extent:
+        return Extent(*self._consumer.get_watermark_offsets(TopicPartition(EVENTS, number), _SECONDS))
+
+    def _take_over(self, cluster: str, numbers: Sequence[int]) -> None:
         taken: dict[int, int] = {}
         afresh = False
         for claim in self._ledger.claim(cluster, numbers, self._owner):
-            low, high = consumer.get_watermark_offsets(TopicPartition(EVENTS, claim.partition), _SECONDS)
-            position = beginning(claim.partition, claim.position, Extent(low, high))
+            held = self._extent(claim.partition)
+            position = beginning(claim.partition, claim.position, held)
             self.partitions[claim.partition] = Partition.of(claim, position)
             taken[claim.partition] = position
-            afresh = afresh or (claim.position == 0 and high > low)
+            afresh = afresh or position == held.low < held.high
             self._relay.resume(claim.partition, claim.published, claim.revision_base)
             self._relay.publish(self._ledger.facts(claim.partition, claim.published))
         self._before_reading(taken, afresh)

@@ -6,7 +6,7 @@ however often it is delivered. Facts are numbered within their partition; the nu
 topics is kept with the position.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -243,9 +243,11 @@ class Ledger(Protocol):
         """The store's own clock, UTC: the only one that decides what is due."""
         ...
 
-    def spread(self, cluster: str, partitions: int) -> None:
-        """Says how many partitions the topic on the cluster has: an empty store begins at the start of each. Raises
-        OtherPartitions where the store was made from another number of them."""
+    def spread(self, cluster: str, partitions: int, first: Callable[[int], int]) -> None:
+        """Says how many partitions the topic on the cluster has. An empty store begins with whatever the topic still holds of
+        each: from its `first` offset, asked then alone, for all at once. What is deleted later, of a partition of which
+        nothing is applied yet too, was not read. Raises OtherPartitions where the store was made from another number of
+        them."""
         ...
 
     def claim(self, cluster: str, partitions: Sequence[int], owner: str) -> list[Claim]:

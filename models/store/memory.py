@@ -4,7 +4,7 @@ It holds the ledger's promises with dictionaries and a lock. Tests run it and Po
 tried on it without any service.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -87,13 +87,13 @@ class MemoryLedger:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def spread(self, cluster: str, partitions: int) -> None:
+    def spread(self, cluster: str, partitions: int, first: Callable[[int], int]) -> None:
         memory = self._memory
         with memory.lock:
             held = len(memory.positions)
             if held == 0:
                 memory.cluster = cluster
-                memory.positions |= {n: _Held(Claim(n, 0, 0, 0, 0, None), None) for n in range(partitions)}
+                memory.positions |= {n: _Held(Claim(n, 0, first(n), 0, 0, None), None) for n in range(partitions)}
             elif memory.cluster == cluster and held != partitions:
                 raise OtherPartitions(held, partitions)
 

@@ -6,7 +6,7 @@ whoever claims a partition ends the writing connection of its last owner, which 
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, LiteralString
@@ -64,13 +64,14 @@ class SqlLedger:
     def now(self) -> datetime:
         return _one(self._reader.execute("SELECT now()"))[0]
 
-    def spread(self, cluster: str, partitions: int) -> None:
-        with self._reader.transaction():
-            held, ours = _one(self._reader.execute(_HELD, [cluster]))
-            if held == 0:
-                self._reader.execute(_SPREAD, [cluster, partitions])
-            elif held == ours != partitions:
-                raise OtherPartitions(held, partitions)
+    def spread(self, cluster: str, partitions: int, first: Callable[[int], int]) -> None:
+        held, ours = _one(self._reader.execute(_HELD, [cluster]))
+        if held == 0:
+            # One that begins at once may have been faster: then it is its answers that hold.
+            numbers = range(partitions)
+            self._reader.execute(_SPREAD, [cluster, list(numbers), [first(number) for number in numbers]])
+        elif held == ours != partitions:
+            raise OtherPartitions(held, partitions)
 
     def claim(self, cluster: str, partitions: Sequence[int], owner: str) -> list[Claim]:
         wanted = list(partitions)
@@ -183,7 +184,8 @@ _CASE_TYPES: Types = (
 
 _HELD: LiteralString = "SELECT count(*), count(*) FILTER (WHERE cluster = %s) FROM positions"
 _SPREAD: LiteralString = (
-    "INSERT INTO positions (cluster, partition) SELECT %s, generate_series(0, %s - 1) ON CONFLICT DO NOTHING"
+    "INSERT INTO positions (cluster, partition, position) SELECT %s, * FROM unnest(%s::int2[], %s::int8[])"
+    " ON CONFLICT DO NOTHING"
 )
 _END_OTHERS = """
 SELECT p.partition, pg_terminate_backend(a.pid) FROM positions p JOIN pg_stat_activity a ON a.pid = p.backend

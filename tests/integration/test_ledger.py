@@ -205,26 +205,34 @@ def test_positions_of_another_cluster_are_refused(ledgers: Open) -> None:
         ledger.claim("another", [0], "w0")
 
 
-def test_an_empty_store_begins_at_the_start_of_every_partition(ledgers: Open) -> None:
+def from_the_start(_: int) -> int:
+    """The topic holds everything."""
+    return 0
+
+
+def test_an_empty_store_begins_with_the_first_that_is_held_of_every_partition_and_keeps_to_it(ledgers: Open) -> None:
     first, second = ledgers("w0"), ledgers("w1")
-    first.spread(CLUSTER, 3)
+    first.spread(CLUSTER, 3, lambda number: 10 * number)
     first.claim(CLUSTER, [0], "w0")
-    second.spread(CLUSTER, 3)
-    assert [claim.epoch for claim in second.claim(CLUSTER, [0, 1, 2], "w1")] == [2, 1, 1]
+    second.spread(CLUSTER, 3, lambda number: pytest.fail(f"asked again where {number} begins"))
+    found = [(claim.epoch, claim.position) for claim in second.claim(CLUSTER, [0, 1, 2], "w1")]
+    assert found == [(2, 0), (1, 10), (1, 20)]
+    second.commit(Batch([advance(partition=2, was=20, position=21)]))
+    assert [claim.position for claim in second.claim(CLUSTER, [1, 2], "w1")] == [10, 21]
 
 
 @pytest.mark.parametrize("found", [2, 4])
 def test_another_number_of_partitions_is_refused_with_the_remedy(ledgers: Open, found: int) -> None:
     ledger = ledgers("w0")
-    ledger.spread(CLUSTER, 3)
+    ledger.spread(CLUSTER, 3, from_the_start)
     with pytest.raises(OtherPartitions, match=rf"has {found} partitions.* from 3: .*reset --facts"):
-        ledger.spread(CLUSTER, found)
+        ledger.spread(CLUSTER, found, from_the_start)
 
 
 def test_of_another_cluster_it_is_the_cluster_that_is_refused(ledgers: Open) -> None:
     ledger = ledgers("w0")
-    ledger.spread(CLUSTER, 3)
-    ledger.spread("another", 4)
+    ledger.spread(CLUSTER, 3, from_the_start)
+    ledger.spread("another", 4, from_the_start)
     with pytest.raises(ForeignCluster, match=CLUSTER):
         ledger.claim("another", [0], "w0")
 

@@ -1,7 +1,7 @@
 """Partitions come and go: what stays is read on, and what may be of an earlier ownership is read again from the store's
 positions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ from models.errors import OurFault
 from models.store.memory import Memory, MemoryLedger
 from streams.batch import Loop
 from streams.cases import Cases
-from streams.ownership import Ownership
+from streams.ownership import Ownership, TopicTooShort
 from streams.relay import Relay
 from streams.topics import EVENTS
 from streams.watching import Watch
@@ -23,11 +23,13 @@ from tests.heart import ONE
 
 @dataclass
 class Group:
-    """A consumer to whom partitions are given and from whom they are taken; `reads` are the offsets it was told to read from."""
+    """A consumer to whom partitions are given and from whom they are taken; `reads` are the offsets it was told to read from,
+    `low` is where partitions of the topic begin whose first records are gone."""
 
     reads: dict[int, int] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
     fault: KafkaError | None = None
+    low: dict[int, int] = field(default_factory=dict[int, int])
 
     def subscribe(self, _: object, **told: Any) -> None:
         self.told = told
@@ -36,8 +38,8 @@ class Group:
         topic = SimpleNamespace(partitions=range(0 if self.fault else 3), error=self.fault)
         return SimpleNamespace(cluster_id="a-cluster", topics={EVENTS: topic})
 
-    def get_watermark_offsets(self, *_: object) -> tuple[int, int]:
-        return 0, 100
+    def get_watermark_offsets(self, part: TopicPartition, *_: object) -> tuple[int, int]:
+        return self.low.get(part.partition, 0), 100
 
     def incremental_assign(self, parts: Iterable[TopicPartition]) -> None:
         self.reads |= {part.partition: part.offset for part in parts}
@@ -53,10 +55,15 @@ class Group:
         self.told["on_revoke"](self, [TopicPartition(EVENTS, one) for one in partitions])
 
 
-def member(group: Group, ledger: MemoryLedger, before_change: Callable[[], None] = lambda: None) -> Ownership:
+def member(
+    group: Group,
+    ledger: MemoryLedger,
+    before_change: Callable[[], None] = lambda: None,
+    before_reading: Callable[[Mapping[int, int], bool], None] = lambda *_: None,
+) -> Ownership:
     nobody: Any = None
     relay = Relay(nobody, lambda _: None)
-    owned = Ownership(group, ledger, relay, "w0", lambda *_: None, before_change)  # type: ignore[arg-type]
+    owned = Ownership(group, ledger, relay, "w0", before_reading, before_change)  # type: ignore[arg-type]
     owned.subscribe()
     return owned
 
@@ -98,6 +105,37 @@ def test_a_topic_of_which_kafka_says_nothing_is_not_one_without_partitions() -> 
         group.given(1)
     assert type(told.value) is OurFault, "the worker is started again, and does not stay down"
     assert owned.partitions.keys() == {0} and owned.count == 3
+
+
+def test_an_empty_store_begins_with_what_the_topic_still_holds_of_each_partition_whenever_it_comes() -> None:
+    group, memory = Group(low={0: 7, 2: 9}), Memory(ONE)
+    begun = list[tuple[Mapping[int, int], bool]]()
+    owned = member(group, MemoryLedger(memory), before_reading=lambda *told: begun.append(told))
+    group.given(0)
+    owned.sifted([])
+    group.given(1, 2)
+    owned.sifted([])
+    assert group.reads == {0: 7, 1: 0, 2: 9}
+    assert begun == [({0: 7}, True), ({1: 0, 2: 9}, True)], "each is read from its beginning"
+    memory.forget()
+    again = Group(low={0: 20})
+    member(again, MemoryLedger(memory))
+    again.given(0, 1, 2)
+    assert again.reads == {0: 20, 1: 0, 2: 0}, "and so it is after the facts are forgotten"
+
+
+@pytest.mark.parametrize("began", [{}, {1: 4}])
+def test_records_deleted_before_the_first_of_their_partition_was_applied_are_refused(began: dict[int, int]) -> None:
+    memory = Memory(ONE)
+    group = Group(low=began)
+    member(group, MemoryLedger(memory))
+    group.given(0, 1)
+    later = Group(low={1: 5})
+    owned = member(later, MemoryLedger(memory))
+    later.given(0)
+    with pytest.raises(TopicTooShort, match=f"partition 1 of {EVENTS} begins at 5.*only up to {began.get(1, 0)}:"):
+        later.given(1)
+    assert owned.partitions.keys() == {0}
 
 
 def test_of_what_was_read_while_partitions_moved_only_what_lay_in_those_that_stayed_counts() -> None:
