@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.conftest import miss
 
 
 @contextmanager
 def small_disk(mib: int) -> Iterator[Path]:
-    """A folder that is a disk of so many MiB; the test is skipped, with the reason, where none can be made."""
+    """A folder that is a disk of so many MiB. Where none can be made the test is skipped, and fails in CI, with the reason."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("a small disk can be made by the administrator of a Linux machine alone")
+        miss("a small disk can be made by the administrator of a Linux machine alone")
     folder = Path(tempfile.mkdtemp(prefix="rxpulse-disk-"))
     tried = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=755", "tmpfs", folder], capture_output=True, check=False
     )
     if tried.returncode != 0:
         folder.rmdir()
-        pytest.skip(f"this machine lets nobody make a small disk: {tried.stderr.decode().strip()}")
+        miss(f"this machine lets nobody make a small disk: {tried.stderr.decode().strip()}")
     try:
         yield folder
     finally:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests.faults.moments import feed_and_read
 from tests.faults.owning import await_waiting, nothing_is_written
 from tests.faults.proof import prove
 from tests.faults.servers import Servers, pass_time
@@ -35,15 +36,16 @@ def setting(trial: Trial, name: str, value: str) -> Iterator[None]:
 
 def test_the_database_is_restarted_and_killed(trial: Trial, servers: Servers) -> None:
     """A fast shutdown in the middle of a transaction; then its main process is killed in the next one."""
+    trial.may_end = (1,)
     trial.hire()
-    for how in (signal.SIGINT, signal.SIGKILL):
+    for ends, how in enumerate((signal.SIGINT, signal.SIGKILL), 1):
         trial.forget_to_verify(2)
-        trial.feed(trial.total // 6)
-        trial.progress()
+        feed_and_read(trial, 6)
         with nothing_is_written(trial):
-            trial.feed(trial.total // 6)
+            trial.feed(trial.portion(6))
             await_waiting(trial)
             servers.end("postgres", how)
+        trial.tending(lambda ends=ends: len(trial.codes) >= ends)
     trial.settle()
     prove(trial)
 
@@ -51,13 +53,13 @@ def test_the_database_is_restarted_and_killed(trial: Trial, servers: Servers) ->
 @pytest.mark.slow
 def test_the_server_process_of_the_writer_is_killed(trial: Trial) -> None:
     """kill -9 of one backend amid its transaction: PostgreSQL throws everybody out and recovers."""
+    trial.may_end = (1,)
     trial.hire()
     for _ in range(3):
         trial.forget_to_verify(1)
-        trial.feed(trial.total // 8)
-        trial.progress()
+        feed_and_read(trial, 8)
         with nothing_is_written(trial):
-            trial.feed(trial.total // 8)
+            trial.feed(trial.portion(8))
             await_waiting(trial)
             os.kill(trial.one("SELECT backend FROM positions WHERE backend IS NOT NULL LIMIT 1"), signal.SIGKILL)
             trial.await_end()
@@ -68,16 +70,16 @@ def test_the_server_process_of_the_writer_is_killed(trial: Trial) -> None:
 @pytest.mark.slow
 def test_a_statement_takes_longer_than_it_may(trial: Trial) -> None:
     """Somebody locks the cases, and the database ends whatever waits for a second."""
+    trial.may_end = (1,)
     with setting(trial, "statement_timeout", "1s"):
         trial.hire()
         trial.forget_to_verify(2)
-        trial.feed(trial.total // 4)
-        trial.progress()
+        feed_and_read(trial, 4)
         for _ in range(2):
             with psycopg.connect(trial.database_url) as other:
                 other.execute("SET statement_timeout = 0")
                 other.execute("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE")
-                trial.feed(trial.total // 4)
+                trial.feed(trial.portion(4))
                 trial.await_end()
     trial.settle()
     assert trial.said("QueryCanceled"), trial.told()
@@ -86,16 +88,17 @@ def test_a_statement_takes_longer_than_it_may(trial: Trial) -> None:
 
 def test_a_transaction_is_refused_because_another_one_came_between(trial: Trial) -> None:
     """A serialisation failure: the stricter isolation refuses to write over what another one has just written."""
+    trial.may_end = (1,)
     with setting(trial, "default_transaction_isolation", "repeatable read"):
         trial.hire()
         trial.forget_to_verify(2)
         for _ in range(2):
-            trial.feed(trial.total // 4)
+            trial.feed(trial.portion(4))
             trial.tending(trial.applied)
             with psycopg.connect(trial.database_url) as other:
                 other.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
                 other.execute("UPDATE positions SET beat = beat")
-                trial.feed(trial.total // 8)
+                trial.feed(trial.portion(8))
                 await_waiting(trial)
             trial.await_end()
     trial.settle()
@@ -110,23 +113,23 @@ _OF_WORKERS = (
 
 @pytest.mark.slow
 def test_no_connection_is_left_for_a_worker_that_starts(trial: Trial) -> None:
+    """It has none, asks again and again, and does not give up within the time that a restart of the database takes."""
     trial.hire()
     trial.forget_to_verify(2)
-    trial.feed(trial.total // 2)
-    trial.progress()
+    feed_and_read(trial, 2)
     everybody = list(taken(trial.database_url))
     try:
         assert len(everybody) > 10
         before = trial.said("BatchService")
-        trial.crew["w0"].kill()
+        trial.crew.pop("w0").kill()
         until(lambda: not trial.rows(_OF_WORKERS))
         everybody += taken(trial.database_url)
-        trial.tend()
-        trial.feed(trial.total // 4)
-        # It asks again and again, and does not give up within the time that a restart of the database takes.
+        worker = trial.hire()
+        trial.feed(trial.portion(4))
         until(lambda: trial.said("BatchService") > before)
         pass_time(3.0)
-        assert trial.crew["w0"].alive()
+        assert not trial.rows(_OF_WORKERS), "somebody let it in"
+        assert worker.alive()
     finally:
         for one in everybody:
             one.close()

@@ -1,5 +1,10 @@
-"""The disk that holds PostgreSQL's tables is full. It is a small one in memory, which only the administrator may make."""
+"""The disk of PostgreSQL is full: the one that holds its tables alone, or the one that holds all it has. It is a small one in
+memory, which only the administrator may make.
 
+Seen red when a worker that met a full disk stopped on purpose, and when positions were written before the rest.
+"""
+
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +13,17 @@ from shutil import chown
 import psycopg
 import pytest
 
+from models import store
+from rxpulse import home as homes
 from rxpulse import postgres
-from tests.conftest import RunningStack
+from tests.conftest import RunningStack, running_stack
 from tests.disks import fill, small_disk
-from tests.faults.conftest import EVENTS
+from tests.faults.conftest import EVENTS, SEED
+from tests.faults.moments import feed_and_read
 from tests.faults.proof import prove
-from tests.faults.trial import Trial
+from tests.faults.servers import Servers
+from tests.faults.trial import Trial, trying
+from tests.live import until
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
@@ -55,17 +65,79 @@ def disk(stack: RunningStack) -> Iterator[Small]:
 def test_the_disk_of_the_database_is_full(disk: Small, trial: Trial) -> None:
     """The worker ends and starts again until there is room; what was half written is undone."""
     disk.hold(trial)
+    trial.may_end = (1,)
     trial.hire()
     for _ in range(3 if trial.full else 2):
         trial.forget_to_verify(1)
-        trial.feed(trial.total // 6)
-        trial.progress()
+        feed_and_read(trial, 6)
         disk.fill()
-        trial.feed(trial.total // 6)
+        trial.feed(trial.portion(6))
         for _ in range(2):
             trial.await_end()
         disk.make_room()
         trial.tending(trial.applied)
     trial.settle()
-    assert trial.said("DiskFull") and set(trial.codes) == {1}, trial.told()
+    assert trial.said("DiskFull"), trial.told()
+    prove(trial)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A trial over servers of its own; all that PostgreSQL writes but what it says lies on a small disk."""
+
+    trial: Trial
+    disk: Small
+    home: Path
+
+    def starts(self) -> int:
+        """How often PostgreSQL was started again."""
+        state = homes.read_state(self.home)
+        assert state is not None and state.running, "the stack has ended"
+        return next(part.restarts for part in state.parts if part.name == "postgres")
+
+    def use_up(self) -> None:
+        """Others write on, until the log of the transactions has no room either and PostgreSQL ends."""
+        with (
+            pytest.raises(psycopg.OperationalError),
+            psycopg.connect(self.trial.database_url, autocommit=True) as other,
+        ):
+            for _ in range(_PIECES):
+                other.execute("SELECT pg_create_restore_point('full'), pg_switch_wal()")
+
+
+_PIECES = 128
+"""Twice as many pieces of its log as PostgreSQL keeps for later."""
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> Iterator[Apart]:
+    with (
+        small_disk(256 + EVENTS // 50) as folder,
+        running_stack(sys.executable, "-m", "tests.faults.apart", str(folder)) as running,
+    ):
+        with psycopg.connect(running.database_url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE trial")
+        store.migrate(running.url_of("trial"))
+        with trying(running.kafka, running.url_of("trial"), tmp_path, SEED, EVENTS) as trial:
+            yield Apart(trial, Small(folder), running.home)
+
+
+def test_the_disk_of_everything_that_the_database_writes_is_full(apart: Apart) -> None:
+    """PostgreSQL ends, and again whenever it is started, until there is room; then it comes back by itself, and the worker."""
+    trial = apart.trial
+    trial.may_end = (1,)
+    trial.hire()
+    trial.forget_to_verify(2)
+    feed_and_read(trial, 3)
+    apart.disk.fill()
+    trial.feed(trial.portion(3))
+    trial.await_end()
+    apart.use_up()
+    goal = apart.starts() + 2
+    trial.tending(lambda: apart.starts() >= goal)
+    said = (apart.home / "logs" / "postgres.log").read_text()
+    assert "PANIC" in said and "No space left on device" in said
+    apart.disk.make_room()
+    until(lambda: Servers(apart.home).pid("postgres"))
+    trial.settle()
     prove(trial)

@@ -1,8 +1,11 @@
 """What Kafka remembers is lost, what was not read is deleted, and the topic gets more partitions.
 
-Seen red when reading began at Kafka's offsets, when a gap was skipped, when another number of partitions was taken as it
-came, and when what lies where its case belongs no more was taken there, or not sent on.
+Seen red when reading began at Kafka's offsets, when a gap was skipped, when one before the first record that was ever applied
+of a partition was, when another number of partitions was taken as it came, and when what lies where its case belongs no more
+was taken there, or not sent on.
 """
+
+from collections.abc import Sequence
 
 import pytest
 from confluent_kafka import Consumer
@@ -13,8 +16,11 @@ from kafka.admin import KafkaAdminClient
 
 from models.event_types import SIGNS_OF_LIFE
 from models.wire import encode
+from streams.admission import home
 from streams.app import STOPPED_ON_PURPOSE
 from streams.topics import EVENTS
+from tests.faults.feeding import Sent
+from tests.faults.moments import feed_and_read
 from tests.faults.proof import (
     all_differ,
     came_after,
@@ -28,17 +34,17 @@ from tests.faults.proof import (
     topics_differ,
 )
 from tests.faults.trial import Trial
-from tests.live import GROUP, PARTITIONS, empty_group, until
+from tests.live import GROUP, PARTITIONS, Worker, empty_group, until
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 STOOD = "SELECT partition, position, sequence, accepted, duplicates, rejected FROM positions ORDER BY 1"
 
 
 def stopped_halfway(trial: Trial) -> None:
-    """Half of the feed is applied, and the worker has stopped in peace."""
+    """Up to half of the feed is applied, and the worker has stopped in peace."""
     trial.hire()
     trial.forget_to_verify(2)
-    trial.feed(trial.total // 2)
+    trial.feed(trial.portion(2))
     trial.rest()
 
 
@@ -49,14 +55,15 @@ def administer(trial: Trial) -> KafkaAdminClient:
 def test_kafka_has_forgotten_the_offsets_or_says_others(trial: Trial) -> None:
     """The group is deleted; then it comes back with offsets at the end of everything: the store's positions decide."""
     stopped_halfway(trial)
-    trial.feed(trial.total // 4)
+    records = trial.portion(4)
+    trial.feed(records)
     admin = administer(trial)
     empty_group(admin)
     admin.close()
     groups = AdminClient({"bootstrap.servers": trial.kafka})
     groups.delete_consumer_groups([GROUP])[GROUP].result(30)
     trial.hire()
-    trial.progress()
+    trial.progress(trial.chance.randint(1, records // 2))
     trial.dismiss()
     trial.feed(len(trial.left))
     admin = administer(trial)
@@ -74,26 +81,67 @@ def test_kafka_has_forgotten_the_offsets_or_says_others(trial: Trial) -> None:
 def test_records_were_deleted_before_they_were_read(trial: Trial) -> None:
     """A stop longer than the retention: refused with the remedy, nothing skipped, the store as it was."""
     stopped_halfway(trial)
+    everywhere = [number for number, *_ in trial.rows(STOOD)]
+    refuse_the_gap(trial, everywhere)
+    accept_the_gap(trial)
+
+
+def test_the_first_records_of_a_partition_were_deleted_before_they_were_read(trial: Trial) -> None:
+    """The same, where nothing was ever applied of the one partition that lost some: it is not begun behind the gap."""
+    trial.hire()
+    trial.forget_to_verify(2)
+    spoken = {home(case, PARTITIONS) for case in trial.late}
+    silent = trial.chance.choice([number for number in range(PARTITIONS) if number not in spoken])
+    half = trial.portion(2)
+    first, trial.left = trial.left[:half], trial.left[half:]
+    trial.give([one for one in first if stays_out(one, silent)])
+    trial.rest()
+    trial.left = [one for one in first if not stays_out(one, silent)] + trial.left
+    assert dict(trial.rows("SELECT partition, position FROM positions"))[silent] == 0
+    refuse_the_gap(trial, [silent])
+    accept_the_gap(trial)
+
+
+def stays_out(record: Sent, partition: int) -> bool:
+    """Whether it neither lies in this partition nor belongs there; nobody knows where one without a key lies."""
+    if record.event is None:
+        return False
+    return partition not in (record.partition, home(record.event.subject, PARTITIONS))
+
+
+def refuse_the_gap(trial: Trial, partitions: Sequence[int]) -> None:
+    """More is sent, and of each of these partitions some that was not read is deleted: the worker refuses."""
     sent, stood = list(trial.sent), trial.rows(STOOD)
-    trial.feed(trial.total // 4)
+    positions = {number: position for number, position, *_ in stood}
+    trial.feed(trial.portion(4))
+    ends = trial.ends()
+    gone = {number: trial.chance.randint(positions[number] + 1, ends[number]) for number in partitions}
     admin = administer(trial)
-    admin.delete_records({TopicPartition(EVENTS, number): position + 3 for number, position, *_ in stood})
+    admin.delete_records({TopicPartition(EVENTS, number): offset for number, offset in gone.items()})
     admin.close()
     for _ in range(2):
         worker = trial.worker()
         assert worker.ended() == STOPPED_ON_PURPOSE
-        assert "were deleted before they were read" in worker.said() and "rxpulse reset --facts" in worker.said()
+        said = worker.said()
+        assert "rxpulse reset --facts" in said
+        assert any(
+            f"partition {number} of {EVENTS} begins at {offset}, and the store has applied it only up to"
+            f" {positions[number]}: {offset - positions[number]} records were deleted before they were read" in said
+            for number, offset in gone.items()
+        )
         assert trial.rows(STOOD) == stood
     told = foretold(trial, sent)
     right(*store_differs(trial, told), *tally_differs(trial, told, came_after(trial)), *said_otherwise(trial))
-    accept_the_gap(trial)
 
 
 def accept_the_gap(trial: Trial) -> None:
-    """`rxpulse reset --facts`: the store is made from what the topic still holds, and nobody is told again."""
+    """`rxpulse reset --facts`: the store is made from what the topic still holds, by two workers, of whom one comes when the
+    other has begun, and nobody is told again."""
     trial.reset()
     trial.late.clear()
     trial.hire()
+    trial.progress()
+    trial.hire("w1")
     trial.settle()
     held = {message.value() for message in trial.topic(EVENTS)}
     told = foretold(trial, [event for event in trial.sent if encode(event) in held])
@@ -108,18 +156,26 @@ def accept_the_gap(trial: Trial) -> None:
 
 
 def test_the_topic_gets_more_partitions(trial: Trial) -> None:
-    """Refused, for a case would be in two places; after `rxpulse reset --facts` everything finds its new place."""
-    stopped_halfway(trial)
-    stood = trial.rows(STOOD)
+    """Refused by the worker that runs and by the one that starts, for a case would be in two places; after `rxpulse reset
+    --facts` everything finds its new place. Step by step as the operator's page has it."""
+    runs = trial.hire()
+    trial.forget_to_verify(2)
+    feed_and_read(trial, 2)
+    trial.env["RXPULSE_PARTITIONS"] = str(PARTITIONS + 2)
     admin = administer(trial)
     admin.create_partitions({EVENTS: PARTITIONS + 2})
     until(lambda: len(admin.describe_topics([EVENTS])[0]["partitions"]) == PARTITIONS + 2)
-    worker = trial.worker()
-    assert worker.ended() == STOPPED_ON_PURPOSE
-    assert f"{PARTITIONS + 2} partitions" in worker.said() and "rxpulse reset --facts" in worker.said()
+    trial.feed(trial.portion(4))
+    # The running one looks when the group shares out, as it does when somebody comes: else within five minutes.
+    del trial.crew["w0"]
+    refused(runs, trial.worker("w1"))
+    stood = trial.rows(STOOD)
+    assert len(stood) == PARTITIONS
+    # As after half a minute: a worker that comes back within its session is given its old partitions alone.
+    empty_group(admin)
+    refused(trial.worker())
     assert trial.rows(STOOD) == stood
     trial.reset()
-    # As after half a minute: a worker that comes back within its session is given its old partitions alone.
     empty_group(admin)
     admin.close()
     trial.hire()
@@ -130,3 +186,10 @@ def test_the_topic_gets_more_partitions(trial: Trial) -> None:
     told = foretold(trial, trial.sent, partitions=PARTITIONS + 2)
     signs = sum(event.type in SIGNS_OF_LIFE for event in trial.sent)
     right(*all_differ(trial, told, signs))
+
+
+def refused(*workers: Worker) -> None:
+    """They stop on purpose, with the number of partitions and the remedy."""
+    for worker in workers:
+        assert worker.ended() == STOPPED_ON_PURPOSE, worker.said()
+        assert f"{PARTITIONS + 2} partitions" in worker.said() and "rxpulse reset --facts" in worker.said()

@@ -1,7 +1,7 @@
 """What a machine may lack, Java or room on its disk: a start says what is missing and what to do, and leaves nothing behind.
 
 The full disks are small ones of their own, in memory, which only the administrator may make: without that right these tests
-are skipped, and say so.
+are skipped, and say so; in CI they fail.
 """
 
 import os
