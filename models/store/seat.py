@@ -2,7 +2,8 @@
 
 The seat is a row. Who takes a round locks it, for the length of one transaction; the others pass it by. A judge that
 stands still inside its transaction is ended by the database, and one that was not seen for some seconds loses the seat to
-whoever asks next. What was found is numbered and kept, so that the next judge can send what may not have been sent.
+whoever asks next. What was found is numbered and kept, so that the next judge can send what may not have been sent; what the
+watchman finds about the worker is numbered among it, and goes with it.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from models.store.revisions import REVISION_BASE
 from models.store.silences import Memory, judge_feeds, measure
 
 PARTITION = -1
-"""The number under which changes found by the judge stand beside those of the partitions."""
+"""The number under which changes found by the judge or by the watchman stand beside those of the partitions."""
 LOST_AFTER = timedelta(seconds=5)
 """A judge not seen for so long has left its seat."""
 _FREEZE = "5s"
@@ -31,8 +32,8 @@ _FREEZE = "5s"
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A round was judged: these changes of signals are committed and not yet sent. `published`: everything before this
-    number has been sent before. `revision_base` is added to their revisions on the public topic."""
+    """A round was judged: these changes of signals are committed and not yet given to be sent. `published`: everything before
+    this number has been sent before. `revision_base` is added to their revisions on the public topic."""
 
     beat: datetime
     published: int
@@ -58,6 +59,7 @@ class Seat:
         stage_changes(self._connection)
         self._policies: Policies | None = None
         self._memory = Memory()
+        self._given = 0
 
     def close(self) -> None:
         """Ends the connection; what was not committed is undone."""
@@ -86,8 +88,10 @@ class Seat:
             if back:
                 let_go(cursor, back)
             mark = sent if published is None else max(sent, published)
-            cursor.execute(_RISE, [self._holder, sequence + len(new), mark])
-            changes = new if published is not None else _unsent(cursor, mark)
+            end = sequence + len(new)
+            cursor.execute(_RISE, [self._holder, end, mark])
+            changes = _from(cursor, mark if published is None else self._given, end)
+        self._given = end
         return Round(now, mark, changes, revision_base)
 
 
@@ -98,6 +102,9 @@ WHERE seat = 1 AND (holder IS NULL OR holder = %s OR beat < now() - %s) FOR UPDA
 _RISE = "UPDATE judge SET holder = %s, sequence = %s, published = %s, beat = now() WHERE seat = 1"
 
 
-def _unsent(cursor: "Cursor[Any]", since: int) -> list[SignalFact]:
-    found = signal_changes(cursor, "partition = %s AND sequence >= %s", [PARTITION, since])
+def _from(cursor: "Cursor[Any]", first: int, end: int) -> list[SignalFact]:
+    """The changes from number `first` up to and without `end`."""
+    if first >= end:
+        return []
+    found = signal_changes(cursor, "partition = %s AND sequence >= %s", [PARTITION, first])
     return sorted(found, key=lambda change: change.sequence)

@@ -2,7 +2,8 @@
 
 A worker that does not listen notices no late order, and that looks like a quiet pharmacy. So the dispatcher, which lives
 by itself, looks at the worker's own marks in the store and raises a signal for every site, to be cleared by the next tick
-(semantics 18).
+(semantics 18). It has no Kafka: what it found stands among what the judge found, who sends it to the public topic as soon as
+a worker is there again.
 """
 
 from datetime import datetime, timedelta
@@ -19,9 +20,8 @@ from models.store.changes import append_changes, stage_changes
 from models.store.desk import SIGNAL, Desk
 from models.store.ledger import SignalFact
 from models.store.rows import signal_of
+from models.store.seat import PARTITION
 
-PARTITION = -2
-"""Under which the changes of these signals are numbered: no partition of the topic, nor the judge's."""
 SILENT = timedelta(seconds=60)
 """A heartbeat older than this is a worker that is dead or stuck."""
 BEHIND = timedelta(minutes=5)
@@ -32,18 +32,31 @@ def watch(connection: "Connection[Any]", desk: Desk) -> int:
     """Raises or clears the signals about the worker; returns how many."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("INSERT INTO watch (seat) VALUES (1) ON CONFLICT DO NOTHING")
-        cursor.execute("SELECT sequence, now() FROM watch WHERE seat = 1 FOR UPDATE SKIP LOCKED")
+        cursor.execute("SELECT now() FROM watch WHERE seat = 1 FOR UPDATE SKIP LOCKED")
         row = cursor.fetchone()
         if row is None:
             return 0
-        sequence, now = row
+        now: datetime = row[0]
         found = _found(cursor, desk, now)
-        if found:
-            _prepare(connection)
-            facts = [SignalFact(PARTITION, sequence + place, 0, now, one) for place, one in enumerate(found)]
-            append_changes(cursor, facts, desk.policy.tell_within)
-            cursor.execute("UPDATE watch SET sequence = %s WHERE seat = 1", [sequence + len(found)])
+        first = _numbered(cursor, len(found)) if found else None
+        if first is None:
+            return 0
+        _prepare(connection)
+        facts = [SignalFact(PARTITION, first + place, 0, now, one) for place, one in enumerate(found)]
+        append_changes(cursor, facts, desk.policy.tell_within)
     return len(found)
+
+
+def _numbered(cursor: "Cursor[Any]", count: int) -> int | None:
+    """The first of so many numbers among the judge's; None while a judge is at work, who may stand still: then the next look
+    finds the same."""
+    cursor.execute("INSERT INTO judge (seat) VALUES (1) ON CONFLICT DO NOTHING")
+    row = cursor.execute("SELECT sequence FROM judge WHERE seat = 1 FOR UPDATE SKIP LOCKED").fetchone()
+    if row is None:
+        return None
+    first: int = row[0]
+    cursor.execute("UPDATE judge SET sequence = %s WHERE seat = 1", [first + count])
+    return first
 
 
 def _found(cursor: "Cursor[Any]", desk: Desk, now: datetime) -> list[Signal]:

@@ -1,5 +1,6 @@
 """The worker is watched, and a stop is told of: on the real database, through time."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
@@ -9,8 +10,11 @@ import pytest
 from models import policy_text
 from models.policy import Kind, Severity
 from models.signals import Cleared, signal_id
+from models.store.connecting import connect
 from models.store.desk import acknowledge, resolve
 from models.store.ledger import Advance, Batch
+from models.store.policies import begin
+from models.store.seat import Round, Seat
 from models.store.stops import catch_up, look_back
 from models.store.watchman import watch
 from tests.integration.test_desk import LATE, POLICY, Telling, telling
@@ -92,6 +96,39 @@ def test_the_next_tick_clears_it_and_everybody_who_was_told_hears(watched: Telli
     assert watched.rows("SELECT DISTINCT reason, told FROM signals") == [("spoke", "yes")]
     assert ("resolved", "ana", "webhook") in watched.told()
     assert watched.rows("SELECT state FROM escalations") == [("resolved",)]
+
+
+def test_what_is_found_goes_out_with_what_the_judge_found_once_he_is_back(watched: Telling, database_url: str) -> None:
+    begin(database_url, policy_text.read(TWO_SITES, file="test"), "a test")
+    with closing(Seat(database_url, "w0")) as before:
+        assert given(before, None) == []
+        passes(watched, seconds=61)
+        assert given(before, 0) == [(0, "mercy", True), (1, "north", True)], "to one who judges on"
+        assert given(before, 2) == []
+    watched.listens()
+    round_(watched)
+    watched.clock.forward(seconds=10)
+    with closing(Seat(database_url, "w1")) as after:
+        assert given(after, None) == [(2, "mercy", False), (3, "north", False)], "to one who comes"
+
+
+def given(seat: Seat, published: int | None) -> list[tuple[int, str, bool]]:
+    """(number, site, open) of what is to be sent after a round about the worker."""
+    found = seat.judge(published, lambda: True)
+    assert isinstance(found, Round)
+    about = [change for change in found.changes if change.signal.name == "worker"]
+    return [(one.sequence, one.signal.site, one.signal.open) for one in about]
+
+
+def test_while_somebody_judges_nothing_is_found_and_in_the_next_look_it_is(watched: Telling, database_url: str) -> None:
+    begin(database_url, policy_text.read(TWO_SITES, file="test"), "a test")
+    with closing(Seat(database_url, "w0")) as seat:
+        seat.judge(None, lambda: True)
+        watched.clock.forward(seconds=61)
+        with connect(database_url, "a judge") as still:
+            still.execute("SELECT FROM judge FOR UPDATE")
+            assert watch(watched.connection, watched.desk) == 0 and workers(watched) == []
+    assert watch(watched.connection, watched.desk) == 2
 
 
 def test_it_is_taken_on_as_one(watched: Telling) -> None:

@@ -149,11 +149,10 @@ class Doubt(SQLModel, table=True):
 
 class WatchRow(SQLModel, table=True):
     """The one seat of whoever watches the worker. `live_until` is the instant up to which every partition was listened to
-    when all of them last were; `sequence` numbers the changes of its own signals. `revision_base` is what is added to
-    revisions outside, more each time that facts were forgotten."""
+    when all of them last were. `revision_base` is what is added to revisions outside, more each time that facts were
+    forgotten."""
 
     __tablename__ = "watch"
     seat: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     live_until: datetime | None = instant(null=True)
-    sequence: int = big(zero=True)
     revision_base: int = big(zero=True)
