@@ -7,6 +7,7 @@ process dies, another one goes on: everything it knows stands in the store.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from threading import Event as Flag
@@ -70,6 +71,7 @@ class Dispatcher:
         self._prefect_url = prefect_url
         self._orchestration = Orchestration()
         self._sending: set[asyncio.Task[None]] = set()
+        self._unsettled: deque[tuple[Taken, Answer]] = deque()
         self._stop = Flag()
         self._policies: Policies | None = None
         self._policy_read = 0.0
@@ -110,6 +112,7 @@ class Dispatcher:
             if monotonic() - self._watched > _WATCH_EVERY:
                 self._watched = monotonic()
                 await asyncio.to_thread(self._watch, desk)
+            await self._settle_late()
             for taken in await asyncio.to_thread(self._take):
                 task = asyncio.create_task(self._deliver(desk.policy, taken))
                 self._sending.add(task)
@@ -160,7 +163,11 @@ class Dispatcher:
         correlate(f"escalation {taken.escalation}")
         begun = monotonic()
         answer = await self._orchestration.send(taken.escalation, taken.key, lambda: self._attempt(policy, taken))
-        await asyncio.to_thread(self._settle, taken, answer)
+        try:
+            await asyncio.to_thread(self._settle, taken, answer)
+        except DatabaseAway as fault:
+            log.warning("an answer waits to be written down: %s", fault)
+            self._unsettled.append((taken, answer))
         self._recorder.add(catalog.DELIVERIES, 1, taken.channel, _OUTCOMES[type(answer)])
         if taken.attempt == 1:
             self._recorder.observe(catalog.PAGE_SECONDS, monotonic() - begun, taken.channel)
@@ -204,6 +211,12 @@ class Dispatcher:
                     deliveries.refused(connection, taken.key, said)
                 case RetryAfter(said, wait):
                     deliveries.try_again(connection, taken.key, taken.attempt, said, wait)
+
+    async def _settle_late(self) -> None:
+        """What was answered while the database was away is written down before anything is taken: else it would go out again."""
+        while self._unsettled:
+            await asyncio.to_thread(self._settle, *self._unsettled[0])
+            self._unsettled.popleft()
 
     def _sent(self, task: "asyncio.Task[None]") -> None:
         self._sending.discard(task)

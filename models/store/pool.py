@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from models.store.connecting import DatabaseAway, conninfo
@@ -28,12 +28,14 @@ class Pool:
 
     @contextmanager
     def connection(self) -> "Generator[Connection[Any]]":
-        """One connection, in autocommit. Raises DatabaseAway."""
+        """One connection, in autocommit. Raises DatabaseAway, also where the database goes away meanwhile or takes nothing."""
         try:
             with self._pool.connection() as connection:
                 yield connection
         except PoolTimeout as fault:
             raise DatabaseAway(f"the database gave no connection within {_SECONDS:g} s") from fault
+        except OperationalError as fault:
+            raise DatabaseAway(f"the database does not answer: {fault}") from fault
 
     def close(self) -> None:
         """Closes all of them."""

@@ -1,7 +1,7 @@
 """Somebody who is told, and the dispatcher that tells him: nobody may be told twice, whatever happens to the servers.
 
-Where the database goes away just after something was sent, nobody can write down that it was: once its lease is over it is
-sent again under the same key, by which a receiver tells a repetition. So does the one here.
+Where the dispatcher ends just after something was sent, nobody can write down that it was: once its lease is over it is sent
+again under the same key, by which a receiver tells a repetition. So does the one here.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ class People:
             yield f"the dispatcher ended: {self._fault!r}"
         for key, times in list(self.times.items()):
             if not all(self._excused(earlier, later) for earlier, later in pairwise(times)):
-                yield f"{key} was sent {len(times)} times, and again while its lease held or the database was there"
+                yield f"{key} was sent {len(times)} times, and again while its lease held or its sender lived"
         first = Counter(about["signal"]["id"] for about in self._pages() if about["signal"] and about["loop"] == 1)
         yield from (f"signal {name} was told {count} times" for name, count in first.items() if count > 1)
         yield from (f"signal {name} was told to nobody" for name in late - set(first))

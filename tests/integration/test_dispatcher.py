@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,10 +21,12 @@ import pytest
 from msgspec import structs
 from standardwebhooks import Webhook
 
-from metrics.recorder import NullRecorder
+from metrics import catalog
+from metrics.recorder import MemoryRecorder, NullRecorder
 from models import policy_text
 from models.policy import Channel, Person
 from models.signals import Cleared
+from models.store import deliveries
 from models.store.connecting import connect
 from models.store.contacting import send_test
 from models.store.deliveries import LEASE
@@ -33,10 +36,11 @@ from models.store.messages import Voice
 from models.store.policies import begin, read_policies
 from models.store.pool import Pool
 from models.store.sql import SqlLedger
+from tests.door import Door
 from tests.integration.test_desk import LATE, POLICY
 from tests.mailserver import mail_server
 from workflows.dispatcher import Dispatcher
-from workflows.notify.answer import Answer
+from workflows.notify.answer import Answer, Delivered
 
 WITHIN = 60.0
 
@@ -249,6 +253,48 @@ def test_a_channel_that_breaks_is_tried_again_and_its_reason_logged(
     assert answer == "could not be sent: RuntimeError: nobody foresaw this" and len(set(Broken.keys)) == 1
     [record, *_] = [one for one in caplog.records if one.name == "rxpulse.dispatcher" and one.exc_info]
     assert "the channel webhook failed" in record.message
+
+
+def test_what_was_sent_as_the_database_went_away_is_written_down_when_it_is_back_and_not_sent_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is away for longer than the lease of what was sent."""
+    monkeypatch.setattr(deliveries, "LEASE", timedelta(seconds=2))
+    begin(database_url, policy_text.read(POLICY, file="test"), "a test")
+    ledger = SqlLedger(database_url, "w0")
+    ledger.claim("a-cluster", [0], "w0")
+    running = Running(Path(), database_url, ledger, {})
+    door, recorder, turn = Door(database_url), MemoryRecorder(), (catalog.ROUND.name, ())
+
+    class Gateway:
+        sent: ClassVar[list[str]] = []
+
+        async def send(self, person: Person, key: str, message: dict[str, Any]) -> Answer:
+            if not self.sent:
+                await asyncio.to_thread(door.shut)
+            self.sent.append(key)
+            return Delivered("taken")
+
+    async def through() -> None:
+        here = Dispatcher(
+            pool, database_url, lambda _: {Channel.WEBHOOK: Gateway()}, Voice("http://here"), recorder, None
+        )
+        work = asyncio.create_task(here.run())
+        await asyncio.to_thread(until, lambda: Gateway.sent, "the page")
+        shut = time.monotonic()
+        await asyncio.to_thread(until, lambda: time.monotonic() - shut > 4.0, "the end of the lease")
+        await asyncio.to_thread(door.open)
+        await asyncio.to_thread(until, lambda: _answers(running, "taken") == 1, "the answer")
+        seen = recorder.values[turn]
+        await asyncio.to_thread(until, lambda: recorder.values[turn] > seen, "another round")
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    running.signal()
+    ledger.close()
+    with closing(Pool(database_url, "test", 2)) as pool, closing(door):
+        asyncio.run(through())
+    assert len(Gateway.sent) == 1
 
 
 def test_a_receiver_that_is_gone_refuses(dispatcher: Running, receiver: Receiver) -> None:

@@ -1,6 +1,7 @@
 """What the intake says when a part behind it does not keep up: a worker that is too far behind, a Kafka that does not confirm, a
 database that is away. The sender keeps its events."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import psycopg
@@ -11,6 +12,7 @@ from models.store import policies
 from models.store.intake import IntakeStore
 from streams.confirming import Confirming
 from streams.intake.reception import Cleaned, Unconfirmed
+from tests.door import Door
 from tests.intake import BATCH, POLICY, Intake, cloud, figure, served, stands
 
 
@@ -76,18 +78,16 @@ def test_a_broker_that_nobody_reaches_is_unconfirmed_and_not_ready(intake: Intak
     assert nobody.missing() == "Kafka does not answer"
 
 
-def test_while_the_database_is_away_what_was_known_holds(intake: Intake, database_url: str) -> None:
+def test_while_the_database_is_away_what_was_known_holds(database_url: str) -> None:
     policies.begin(database_url, policy_text.read(POLICY), "test")
     held = IntakeStore(database_url)
     known = held.standing()
-    with psycopg.connect(intake.database_url, autocommit=True) as connection:
-        name = database_url.rpartition("/")[2]
-        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')  # type: ignore[arg-type]
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+    with closing(Door(database_url)) as door:
+        door.shut()
         assert held.missing() == "the database does not answer"
         assert held.standing() is known
-        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')  # type: ignore[arg-type]
-    assert held.missing() is None
+        door.open()
+        assert held.missing() is None
     held.close()
 
 

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from psycopg import Connection, OperationalError
+from psycopg import Connection
 
 from models.store import desk
-from models.store.connecting import DatabaseAway
 from models.store.pool import Pool
 
 CONNECTIONS = 6
@@ -44,8 +43,5 @@ class Lending:
     @contextmanager
     def _connection(self) -> "Generator[Connection[Any]]":
         """A connection in autocommit."""
-        try:
-            with self._pool.connection() as connection:
-                yield connection
-        except OperationalError as fault:
-            raise DatabaseAway(f"the database does not answer: {fault}") from fault
+        with self._pool.connection() as connection:
+            yield connection
