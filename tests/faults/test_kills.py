@@ -32,6 +32,7 @@ START, WINDOW = 3.0, 0.3
 def killed_at(trial: Trial, point: str, share: int) -> bool:
     """A worker dies at a point, at a passing that the seed decides, while records come in. Whether some were not applied by
     then, or what followed from them was not sent where that comes next."""
+    trial.forget_to_verify(1)
     passing = trial.chance.randint(*PASSINGS.get(point.split()[1], USUAL))
     before = trial.position()
     worker = trial.worker(**{VARIABLE: f"{point}:{passing}:KILL"})
@@ -45,6 +46,8 @@ def killed_at_work(trial: Trial, share: int) -> bool:
     """A worker that has begun to apply what comes in is killed, within a moment that the seed decides. Whether some was not
     applied by then."""
     found, worker = trial.position(), trial.hire()
+    # Whatever came in before, there is something to begin with.
+    trial.forget_to_verify(1)
     trial.tending(lambda: trial.position() > found)
     before = trial.position()
     with flowing(trial, 2 * share / FLOW, worker) as flow:
@@ -60,7 +63,6 @@ def test_killed_before_and_after_every_step(trial: Trial) -> None:
     points = POINTS if trial.full else [f"{trial.chance.choice(['before', 'after'])} {step}" for step in STEPS]
     share = trial.total // (len(points) + 1)
     for number, point in enumerate(points, 1):
-        trial.forget_to_verify(1)
         assert any(killed_at(trial, point, share) for _ in range(TRIES)), f"nothing to do {point}"
         feed_up_to(trial, number * share)
     trial.hire()
@@ -75,8 +77,8 @@ def test_killed_at_random(trial: Trial) -> None:
     share = trial.total // (kills + 1)
     at_work = 0
     for number in range(1, kills + 1):
-        trial.forget_to_verify(1)
         if number in starting:
+            trial.forget_to_verify(1)
             worker = trial.hire()
             pass_time(trial.chance.uniform(0.0, START))
             worker.kill()
