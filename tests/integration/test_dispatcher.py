@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +22,7 @@ from msgspec import structs
 from standardwebhooks import Webhook
 
 from metrics import catalog
-from metrics.recorder import MemoryRecorder, NullRecorder
+from metrics.recorder import MemoryRecorder, NullRecorder, Recorder
 from models import policy_text
 from models.policy import Channel, Person
 from models.signals import Cleared
@@ -38,9 +38,10 @@ from models.store.pool import Pool
 from models.store.sql import SqlLedger
 from tests.door import Door
 from tests.integration.test_desk import LATE, POLICY
+from tests.live import free_port
 from tests.mailserver import mail_server
 from workflows.dispatcher import Dispatcher
-from workflows.notify.answer import Answer, Delivered
+from workflows.notify.answer import Answer, Delivered, Notifier
 
 WITHIN = 60.0
 
@@ -125,15 +126,6 @@ class Running:
             return connection.execute(query).fetchall()
 
 
-def free_port() -> int:
-    """Any port that is free now."""
-    import socket
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def until(done: Callable[[], bool], what: str, within: float = WITHIN) -> None:
     """Waits until it is so."""
     give_up = time.monotonic() + within
@@ -142,13 +134,33 @@ def until(done: Callable[[], bool], what: str, within: float = WITHIN) -> None:
         time.sleep(0.02)
 
 
+def worker_under(policy: str, database_url: str) -> SqlLedger:
+    """The ledger of a worker that has begun under a policy."""
+    begin(database_url, policy_text.read(policy, file="test"), "a test")
+    ledger = SqlLedger(database_url, "w0")
+    ledger.claim("a-cluster", [0], "w0")
+    return ledger
+
+
+@asynccontextmanager
+async def at_work_here(database_url: str, gateway: Notifier, recorder: Recorder) -> AsyncIterator[None]:
+    """A dispatcher in this process, over a gateway that does what no receiver can, for as long as the block lasts."""
+    with closing(Pool(database_url, "test", 2)) as pool:
+        channels = {Channel.WEBHOOK: gateway}
+        here = Dispatcher(pool, database_url, lambda _: channels, Voice("http://here"), recorder, None)
+        work = asyncio.create_task(here.run())
+        try:
+            yield
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+
 @pytest.fixture
 def dispatcher(database_url: str, receiver: Receiver, tmp_path: Path) -> Iterator[Running]:
     policy = POLICY.replace("https://ana.example.org/hook", receiver.url)
     policy = policy.replace('extends = "none"', 'extends = "none"\n[channel.webhook]\nallow_private = true')
-    begin(database_url, policy_text.read(policy, file="test"), "a test")
-    ledger = SqlLedger(database_url, "w0")
-    ledger.claim("a-cluster", [0], "w0")
+    ledger = worker_under(policy, database_url)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("RXPULSE_", "PREFECT_"))}
     environ |= {
         "RXPULSE_HOME": str(tmp_path),
@@ -232,22 +244,16 @@ def test_a_channel_that_breaks_is_tried_again_and_its_reason_logged(
             self.keys.append(key)
             raise RuntimeError("nobody foresaw this")
 
-    begin(database_url, policy_text.read(POLICY, file="test"), "a test")
-    ledger = SqlLedger(database_url, "w0")
-    ledger.claim("a-cluster", [0], "w0")
+    ledger = worker_under(POLICY, database_url)
     running = Running(Path(), database_url, ledger, {})
 
     async def twice() -> None:
-        channels = {Channel.WEBHOOK: Broken()}
-        here = Dispatcher(pool, database_url, lambda _: channels, Voice("http://here"), NullRecorder(), None)
-        work = asyncio.create_task(here.run())
-        await asyncio.to_thread(running.signal)
-        # Well before the lease is over: it was settled.
-        await asyncio.to_thread(until, lambda: len(Broken.keys) > 1, "a second attempt", LEASE.total_seconds() / 2)
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
+        async with at_work_here(database_url, Broken(), NullRecorder()):
+            await asyncio.to_thread(running.signal)
+            # Well before the lease is over: it was settled.
+            await asyncio.to_thread(until, lambda: len(Broken.keys) > 1, "a second attempt", LEASE.total_seconds() / 2)
 
-    with closing(ledger), closing(Pool(database_url, "test", 2)) as pool:
+    with closing(ledger):
         asyncio.run(twice())
         [(answer,)] = running.rows("SELECT answer FROM deliveries WHERE channel = 'webhook'")
     assert answer == "could not be sent: RuntimeError: nobody foresaw this" and len(set(Broken.keys)) == 1
@@ -260,9 +266,7 @@ def test_what_was_sent_as_the_database_went_away_is_written_down_when_it_is_back
 ) -> None:
     """It is away for longer than the lease of what was sent."""
     monkeypatch.setattr(deliveries, "LEASE", timedelta(seconds=2))
-    begin(database_url, policy_text.read(POLICY, file="test"), "a test")
-    ledger = SqlLedger(database_url, "w0")
-    ledger.claim("a-cluster", [0], "w0")
+    ledger = worker_under(POLICY, database_url)
     running = Running(Path(), database_url, ledger, {})
     door, recorder, turn = Door(database_url), MemoryRecorder(), (catalog.ROUND.name, ())
 
@@ -276,23 +280,18 @@ def test_what_was_sent_as_the_database_went_away_is_written_down_when_it_is_back
             return Delivered("taken")
 
     async def through() -> None:
-        here = Dispatcher(
-            pool, database_url, lambda _: {Channel.WEBHOOK: Gateway()}, Voice("http://here"), recorder, None
-        )
-        work = asyncio.create_task(here.run())
-        await asyncio.to_thread(until, lambda: Gateway.sent, "the page")
-        shut = time.monotonic()
-        await asyncio.to_thread(until, lambda: time.monotonic() - shut > 4.0, "the end of the lease")
-        await asyncio.to_thread(door.open)
-        await asyncio.to_thread(until, lambda: _answers(running, "taken") == 1, "the answer")
-        seen = recorder.values[turn]
-        await asyncio.to_thread(until, lambda: recorder.values[turn] > seen, "another round")
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
+        async with at_work_here(database_url, Gateway(), recorder):
+            await asyncio.to_thread(until, lambda: Gateway.sent, "the page")
+            shut = time.monotonic()
+            await asyncio.to_thread(until, lambda: time.monotonic() - shut > 4.0, "the end of the lease")
+            await asyncio.to_thread(door.open)
+            await asyncio.to_thread(until, lambda: _answers(running, "taken") == 1, "the answer")
+            seen = recorder.values[turn]
+            await asyncio.to_thread(until, lambda: recorder.values[turn] > seen, "another round")
 
     running.signal()
     ledger.close()
-    with closing(Pool(database_url, "test", 2)) as pool, closing(door):
+    with closing(door):
         asyncio.run(through())
     assert len(Gateway.sent) == 1
 

@@ -14,10 +14,11 @@ from models.store.connecting import connect
 from models.store.desk import acknowledge, resolve
 from models.store.ledger import Advance, Batch
 from models.store.policies import begin
-from models.store.seat import Round, Seat
+from models.store.seat import Seat
 from models.store.stops import catch_up, look_back
 from models.store.watchman import watch
 from tests.integration.test_desk import LATE, POLICY, Telling, telling
+from tests.judging import always, told
 from tests.live import until
 
 __all__ = ["telling"]
@@ -114,16 +115,14 @@ def test_what_is_found_goes_out_with_what_the_judge_found_once_he_is_back(watche
 
 def given(seat: Seat, published: int | None) -> list[tuple[int, str, bool]]:
     """(number, site, open) of what is to be sent after a round about the worker."""
-    found = seat.judge(published, lambda: True)
-    assert isinstance(found, Round)
-    about = [change for change in found.changes if change.signal.name == "worker"]
+    about = [change for change in told(seat.judge(published, always)) if change.signal.name == "worker"]
     return [(one.sequence, one.signal.site, one.signal.open) for one in about]
 
 
 def test_while_somebody_judges_nothing_is_found_and_in_the_next_look_it_is(watched: Telling, database_url: str) -> None:
     begin(database_url, policy_text.read(TWO_SITES, file="test"), "a test")
     with closing(Seat(database_url, "w0")) as seat:
-        seat.judge(None, lambda: True)
+        seat.judge(None, always)
         watched.clock.forward(seconds=61)
         with connect(database_url, "a judge") as still:
             still.execute("SELECT FROM judge FOR UPDATE")
