@@ -56,9 +56,9 @@ class Partition:
     received: datetime | None = None
 
     @classmethod
-    def of(cls, claim: Claim, position: int) -> "Partition":
-        """The partition of a claim, read from `position` on."""
-        return cls(claim.partition, claim.epoch, position, claim.sequence, claim.position, judged=claim.judged)
+    def of(cls, claim: Claim) -> "Partition":
+        """The partition of a claim, of which nothing was read yet."""
+        return cls(claim.partition, claim.epoch, claim.position, claim.sequence, claim.position, judged=claim.judged)
 
 
 @dataclass(slots=True)

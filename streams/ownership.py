@@ -35,11 +35,10 @@ class Extent:
     high: int
 
 
-def beginning(partition: int, position: int, extent: Extent) -> int:
-    """The offset to read from: the store's position, be it the one that the partition began with. Raises TopicTooShort where
-    the topic does not hold it."""
+def check_held(partition: int, position: int, extent: Extent) -> None:
+    """Raises TopicTooShort where the topic does not hold the store's position, from which on it is to be read."""
     if extent.low <= position <= extent.high:
-        return position
+        return
     if position > extent.high:
         raise TopicTooShort(
             f"partition {partition} of {EVENTS} ends at {extent.high}, and the store has applied it up to {position}:"
@@ -120,10 +119,10 @@ class Ownership:
         afresh = False
         for claim in self._ledger.claim(cluster, numbers, self._owner):
             held = self._extent(claim.partition)
-            position = beginning(claim.partition, claim.position, held)
-            self.partitions[claim.partition] = Partition.of(claim, position)
-            taken[claim.partition] = position
-            afresh = afresh or position == held.low < held.high
+            check_held(claim.partition, claim.position, held)
+            self.partitions[claim.partition] = Partition.of(claim)
+            taken[claim.partition] = claim.position
+            afresh = afresh or claim.position == held.low < held.high
             self._relay.resume(claim.partition, claim.published, claim.revision_base)
             self._relay.publish(self._ledger.facts(claim.partition, claim.published))
         self._before_reading(taken, afresh)

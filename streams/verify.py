@@ -24,7 +24,7 @@ from models.store.records import CaseRow, case_row, evidence_of
 from models.tracking import Departed, Interval, Watched
 from streams.admission import Record
 from streams.feed import extent, partitions, ranged, reader, record_of
-from streams.ownership import Extent, beginning
+from streams.ownership import Extent, check_held
 from streams.recomputing import Recomputed
 from streams.topics import EVENTS
 
@@ -126,7 +126,7 @@ def _check(consumer: Consumer, number: int, applied: Applied) -> None:
             f"partition {number} of {EVENTS} begins at {there.low}: the records before that are no longer kept, and"
             " without them nothing can be recomputed. Restore them, or keep them longer (RXPULSE_RETENTION_DAYS)"
         )
-    beginning(number, applied.position, there)
+    check_held(number, applied.position, there)
 
 
 def _compare(told: Recomputed, facts: Facts, applied: Applied, verified: Verified) -> None:

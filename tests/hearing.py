@@ -38,7 +38,7 @@ class Ear:
         self.policies = Policies.only(policy.policy)
         self.ledger = SqlLedger(url, "w0")
         claims = self.ledger.claim("a-cluster", range(PARTITIONS), "w0")
-        self.partitions = [Partition.of(claim, 0) for claim in claims]
+        self.partitions = [Partition.of(claim) for claim in claims]
         self.seat = Seat(url, "w0")
         self.begins = self.ledger.now()
         self.heard = self.sent = 0

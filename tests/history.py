@@ -36,7 +36,7 @@ def load(database_url: str, policies: Policies, events: Iterable[Event], until: 
 class _Loader:
     def __init__(self, ledger: SqlLedger, policies: Policies, claim: Claim) -> None:
         self._ledger, self._policies = ledger, policies
-        self._partition = Partition.of(claim, claim.position)
+        self._partition = Partition.of(claim)
         self._cases: dict[CaseId, Watched] = {}
         self._looks: list[tuple[datetime, CaseId]] = []
         self._draft = Draft()

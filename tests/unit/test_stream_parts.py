@@ -23,7 +23,7 @@ from models.wire import Decoded, Rejected
 from streams.cases import Cases
 from streams.deadletter import ENTIRE, DeadLetters, Origin, Undelivered
 from streams.draft import Draft, Held, Partition
-from streams.ownership import Extent, TopicTooShort, beginning
+from streams.ownership import Extent, TopicTooShort, check_held
 from streams.relay import Relay
 from streams.ticks import Question, Ticker, caught_up, horizon
 from tests.heart import NOON, ONE, at, event
@@ -60,9 +60,9 @@ class Broker:
             self.reports.pop(0)(fault, None)
 
 
-@pytest.mark.parametrize(("position", "begins"), [(4, 4), (7, 7), (9, 9)])
-def test_reading_begins_at_the_stores_position(position: int, begins: int) -> None:
-    assert beginning(0, position, Extent(4, 9)) == begins
+@pytest.mark.parametrize("position", [4, 7, 9])
+def test_a_position_that_the_topic_holds_is_good(position: int) -> None:
+    check_held(0, position, Extent(4, 9))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_reading_begins_at_the_stores_position(position: int, begins: int) -> No
 )
 def test_a_position_that_the_topic_does_not_hold_is_refused_with_the_remedy(position: int, said: str) -> None:
     with pytest.raises(TopicTooShort, match=said) as refused:
-        beginning(0, position, Extent(4, 9))
+        check_held(0, position, Extent(4, 9))
     assert "reset --facts" in str(refused.value)
 
 

@@ -17,7 +17,7 @@ class ConsoleStore(Watching, Answering, Entering):
     def missing(self) -> str | None:
         """What is missing for the console to work, in words; None where nothing is."""
         try:
-            with self._connection() as connection:
+            with self._pool.connection() as connection:
                 connection.execute("SELECT 1 FROM sessions, announcements LIMIT 0")
         except UndefinedTable:
             return (

@@ -10,42 +10,42 @@ class Entering(Lending):
 
     def link_holds(self, token: str) -> bool:
         """As `access.link_holds`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return access.link_holds(connection, token)
 
     def enter(self, token: str, person: str) -> access.Opened | None:
         """As `access.enter`."""
-        with self._connection() as connection, connection.transaction():
+        with self._pool.connection() as connection, connection.transaction():
             return access.enter(connection, token, person)
 
     def sign_in(self, name: str, password: str) -> access.Opened | accounts.Wrong | accounts.Closed:
         """As `accounts.sign_in`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return accounts.sign_in(connection, name, password)
 
     def session(self, cookie: str, *, touch: bool = True) -> access.Session | None:
         """As `access.session`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return access.session(connection, cookie, touch=touch)
 
     def leave(self, cookie: str) -> None:
         """As `access.leave`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             access.leave(connection, cookie)
 
     def record(self, person: str, what: str, ref: str | None = None) -> None:
         """As `auditing.record`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             auditing.record(connection, person, what, ref)
 
     def audit(self, wanted: auditing.Wanted, limit: int) -> tuple[list[auditing.Line], list[str]]:
         """The lines asked for, newest first, and everything that was ever done."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return auditing.lines(connection, wanted, limit), auditing.kinds(connection)
 
     def accounts_of(self, rights: Rights) -> list[accounts.Account]:
         """The accounts of nobody but the sites of `rights`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return [one for one in accounts.listed(connection) if rights.over(one.rights.sites)]
 
     def add_account(self, name: str, rights: Rights, password: str, by: str) -> None:
@@ -66,7 +66,7 @@ class Entering(Lending):
 
     def tokens_of(self, rights: Rights) -> list[tokens.Kept]:
         """The tokens of nothing but the sites of `rights`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return [one for one in tokens.listed(connection) if rights.over(tuple(one.token.sites))]
 
     def add_token(self, token: tokens.Token, by: str) -> str:
@@ -79,5 +79,5 @@ class Entering(Lending):
 
     def token(self, text: str) -> tokens.Token | None:
         """The token of this text; None where it is none of ours, or taken back."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return tokens.standing(connection).get(tokens.hashed(text))

@@ -30,18 +30,12 @@ class Lending:
 
     def now(self) -> datetime:
         """The database's clock, UTC."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return desk.now(connection)
 
     @contextmanager
     def _snapshot(self) -> "Generator[Connection[Any]]":
         """A connection that sees the store as of one instant."""
-        with self._connection() as connection, connection.transaction():
+        with self._pool.connection() as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield connection
-
-    @contextmanager
-    def _connection(self) -> "Generator[Connection[Any]]":
-        """A connection in autocommit."""
-        with self._pool.connection() as connection:
             yield connection

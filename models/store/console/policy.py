@@ -16,7 +16,7 @@ class PolicyStore(Lending):
 
     def policies(self) -> Policies | None:
         """Every version of the policy; None before the first one is in the store."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             found = read_policies(connection, self._policies)
         if found is not None:
             self._policies = found
@@ -29,7 +29,7 @@ class PolicyStore(Lending):
 
     def last_version(self) -> Version | None:
         """The version of the policy that was recorded last."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return latest(connection)
 
     def last_policy(self) -> tuple[int, Parsed]:

@@ -62,39 +62,39 @@ class Watching(PolicyStore):
         self, sites: Sequence[str], of: Cases, rights: Rights = EVERYTHING
     ) -> tuple[freshness.Freshness, list[Queue]]:
         """Where open cases wait, and how old that is."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             found = queues.queues(connection, sites, of.kinds, rights, of.priorities, of.stages)
             return freshness.freshness(connection), found
 
     def freshness(self) -> freshness.Freshness:
         """As `freshness.freshness`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return freshness.freshness(connection)
 
     def signals(self, asked: lists.Asked, limit: int, after: str | None) -> lists.Page[items.SignalItem]:
         """As `lists.signals`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return lists.signals(connection, asked, limit, after)
 
     def escalations(self, asked: lists.Asked, limit: int, after: str | None) -> lists.Page[items.EscalationItem]:
         """As `lists.escalations`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return lists.escalations(connection, asked, limit, after)
 
     def escalation(self, escalation: str, rights: Rights) -> items.EscalationItem | None:
         """This escalation; None where there is none at any site of `rights`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             found = items.escalations_of(connection, [escalation])
         return found[0] if found and rights.at(found[0].site) else None
 
     def signals_among(self, signals: Sequence[str], rights: Rights) -> list[str]:
         """Those of these signals that are there, at the sites of `rights`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return [one.id for one in items.signals_of(connection, signals) if rights.at(one.site)]
 
     def messages(self, escalations: Sequence[str]) -> list[stories.Message]:
         """As `stories.messages`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return stories.messages(connection, escalations)
 
     def story(self, escalation: str, rights: Rights) -> stories.Story | None:
@@ -112,12 +112,12 @@ class Watching(PolicyStore):
 
     def put_away(self, case: str, rights: Rights) -> casebook.PutAway | None:
         """As `casebook.put_away`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return casebook.put_away(connection, case, rights)
 
     def known(self, cases: Sequence[str], rights: Rights) -> list[str]:
         """As `casebook.known`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return casebook.known(connection, list(cases), rights)
 
     def quality(self, rights: Rights) -> Quality:
@@ -127,12 +127,12 @@ class Watching(PolicyStore):
 
     def published(self, rights: Rights) -> list[reporting.Published]:
         """As `reporting.published`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return reporting.published(connection, rights)
 
     def sites_seen(self, rights: Rights) -> list[str]:
         """The sites of `rights` that the store has heard of."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return [site for site in reporting.Reporting(connection).sites() if rights.at(site)]
 
     def lengths(self, windows: Sequence[reporting.Window], clock: str) -> list[tuple[reporting.Turnaround, ...]]:
@@ -142,20 +142,20 @@ class Watching(PolicyStore):
 
     def turnarounds(self, rights: Rights) -> tuple[datetime, tuple[Turnaround, ...]]:
         """As `turnarounds.turnarounds`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return turnarounds.turnarounds(connection, rights)
 
     def days(self, clock: str, zones: Mapping[str, str], rights: Rights) -> dict[str, list[Day]]:
         """As `turnarounds.days`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return turnarounds.days(connection, clock, zones, rights)
 
     def held(self) -> live.Held:
         """The numbers that the live feed holds."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return live.held(connection)
 
     def since(self, number: int, limit: int = 500) -> list[live.Happening]:
         """As `live.since`."""
-        with self._connection() as connection:
+        with self._pool.connection() as connection:
             return live.since(connection, number, limit)
