@@ -26,6 +26,7 @@ from streams.topics import EVENTS
 from tests.faults.feeding import Sent
 from tests.faults.moments import feed_and_read
 from tests.faults.oracle import Expected
+from tests.faults.owning import owners
 from tests.faults.proof import (
     all_differ,
     came_after,
@@ -151,6 +152,7 @@ def accept_the_gap(trial: Trial) -> None:
     trial.hire()
     trial.progress()
     trial.hire("w1")
+    trial.tending(lambda: len(owners(trial)) == 2)
     trial.settle()
     held = {message.value() for message in trial.topic(EVENTS)}
     told = foretold(trial, [event for event in trial.sent if encode(event) in held])
