@@ -102,7 +102,7 @@ def slowest(first: Glance, second: Glance) -> Doing | None:
     return found if took[found] > 0 else None
 
 
-_DATABASE = "look at the database's disk and locks (pg_stat_activity), and end long exports or queries"
+_DATABASE = "look at the database's disk and locks (pg_stat_activity), and end what holds them"
 _KAFKA = "look at the broker's log, its disk and the network to it"
 _PROCESSOR = "start more workers, up to one a partition (RXPULSE_WORKER_INSTANCE), or give it a faster processor"
 _SLOW: Mapping[Doing, tuple[str, str]] = {

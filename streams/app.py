@@ -34,11 +34,12 @@ from streams.cases import Cases
 from streams.commit import Committer
 from streams.connection import confluent
 from streams.deadletter import DeadLetters, TooManyDeadLetters
+from streams.extents import TopicDiffers
 from streams.lag import ends
 from streams.laps import Laps
 from streams.living import living
 from streams.outcomes import Judge
-from streams.ownership import Ownership, TopicTooShort
+from streams.ownership import Ownership
 from streams.producing import producer_settings
 from streams.relay import Relay
 from streams.ticks import Ticker
@@ -62,7 +63,7 @@ log = logging.getLogger("rxpulse.worker")
 def end(fault: BaseException) -> None:
     """Ends the process at once, with nothing half done: the transaction that was not committed is undone."""
     match fault:
-        case TooManyDeadLetters() | TopicTooShort() | ForeignCluster() | OtherPartitions():
+        case TooManyDeadLetters() | TopicDiffers() | ForeignCluster() | OtherPartitions():
             code = STOPPED_ON_PURPOSE
         case Fenced():
             code = FENCED

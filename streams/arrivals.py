@@ -136,8 +136,7 @@ class _Taking:
             partition = self._partitions[number]
             if records[0].offset < partition.position:
                 raise ReadAgain(f"offset {records[0].offset} of partition {number} came after {partition.position - 1}")
-            partition.received = records[-1].received
-            self._draft.read(partition, records[-1].offset, len(records))
+            self._draft.read(partition, records[-1].offset, records[-1].received, len(records))
         self._taken.clear()
 
     def _arrive(self, record: Record, found: Decoded) -> bool:

@@ -134,18 +134,24 @@ class Loop:
     def _read(self) -> list[Message]:
         before = self._ownership.changed
         reached("before poll")
-        room = LARGEST - self._draft.records
-        messages = self._consumer.consume(room, 0) if room > 0 else []
-        if not messages:
-            one = self._consumer.poll(self._patience())
-            messages = [] if one is None else [one]
+        messages = self._received(LARGEST - self._draft.records)
         reached("after poll")
-        if self._ownership.changed == before:
-            return messages
-        messages = self._ownership.sifted(messages)
-        self._observer.owns(len(self._ownership.partitions))
-        self._reconsider(unheard(self._policies, self._ownership.partitions.values()))
-        return messages
+        if self._ownership.changed != before:
+            messages = self._ownership.sifted(messages)
+            self._observer.owns(len(self._ownership.partitions))
+            self._reconsider(unheard(self._policies, self._ownership.partitions.values()))
+        return self._ownership.proven(messages)
+
+    def _received(self, room: int) -> list[Message]:
+        """At most so many messages. A draft that is full waits for the committer, and takes one at a time meanwhile: whoever
+        asks for none is taken for dead, and hears of no partition that comes or goes."""
+        if room <= 0:
+            self._committer.idle.wait(_LONG)
+        found = self._consumer.consume(room, 0) if room > 0 else []
+        if not found:
+            one = self._consumer.poll(self._patience())
+            found = [] if one is None else [one]
+        return found
 
     def _patience(self) -> float:
         return _SHORT if not self._draft.empty else min(_LONG, self._ticker.wait)

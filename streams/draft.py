@@ -44,7 +44,7 @@ class Partition:
     number of a fact, `stored` the position that the store will stand at once everything handed over is written. `end`
     is the latest end of the partition that was reached: beyond the last record there may be marks of transactions.
     `judged` is the instant up to which silence had been listened to when it was claimed, None: never; `received` is when
-    the broker received the last record that was read, None before the first."""
+    the broker received the record before `position`, None where none was ever read."""
 
     number: int
     epoch: int
@@ -57,8 +57,16 @@ class Partition:
 
     @classmethod
     def of(cls, claim: Claim) -> "Partition":
-        """The partition of a claim, of which nothing was read yet."""
-        return cls(claim.partition, claim.epoch, claim.position, claim.sequence, claim.position, judged=claim.judged)
+        """The partition of a claim, of which nothing was read since."""
+        return cls(
+            claim.partition,
+            claim.epoch,
+            claim.position,
+            claim.sequence,
+            claim.position,
+            judged=claim.judged,
+            received=claim.received,
+        )
 
 
 @dataclass(slots=True)
@@ -125,6 +133,7 @@ class _Part:
     counts: dict[str, int] = field(default_factory=dict[str, int])
     feeds: dict[tuple[Source, Site], _Feed] = field(default_factory=dict[tuple[Source, Site], _Feed])
     judged: datetime | None = None
+    received: datetime | None = None
 
     def heard(self, found: Sequence[Decoded], admissions: Sequence[Admission]) -> None:
         """Events of one case were taken."""
@@ -188,10 +197,12 @@ class Draft:
         """The facts in the order of their numbers, partition by partition."""
         return sorted([*self._intervals, *self._signals], key=lambda fact: (fact.partition, fact.sequence))
 
-    def read(self, partition: Partition, offset: int, records: int = 1) -> None:
-        """So many more records were read up to that offset, whatever became of them."""
+    def read(self, partition: Partition, offset: int, received: datetime, records: int = 1) -> None:
+        """So many more records were read up to the one at that offset, which the broker received then; whatever became of
+        them."""
         part = self._part(partition)
         partition.position = part.position = offset + 1
+        partition.received = part.received = received
         self.records += records
 
     def count(self, partition: Partition, what: str) -> None:
@@ -315,4 +326,5 @@ def _advance(part: _Part, published: int) -> Advance:
         Tally(**part.counts),
         max((feed.last_recorded for feed in part.feeds.values()), default=None),
         part.judged,
+        part.received,
     )

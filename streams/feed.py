@@ -17,7 +17,7 @@ from models.errors import CallerFault, UsageFault
 from models.settings import Settings
 from streams.admission import Record, dropped_before
 from streams.connection import confluent
-from streams.ownership import Extent
+from streams.extents import Extent
 
 _SECONDS = 10.0
 _QUIET_SECONDS = 30.0

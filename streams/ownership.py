@@ -1,18 +1,20 @@
 """Which partitions are this worker's, and from where it reads them.
 
 Kafka proposes who reads what; the store decides what is applied. When partitions are assigned they are claimed in the
-store, which shuts out whoever held them before, and reading goes on at the store's positions, not at Kafka's offsets. When a
-worker comes or goes only the partitions that move stand still; of all others the clocks go on.
+store, which shuts out whoever held them before, and reading goes on at the store's positions, not at Kafka's offsets, once the
+record before them was seen to be the one that the store applied last. When a worker comes or goes only the partitions that move
+stand still; of all others the clocks go on.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from datetime import datetime
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from models.errors import CallerFault, OurFault
+from models.errors import OurFault
 from models.store.ledger import Ledger
 from streams.draft import Partition
+from streams.extents import Extent, check_held, check_same
 from streams.relay import Relay
 from streams.topics import EVENTS
 
@@ -21,35 +23,6 @@ _SECONDS = 10.0
 
 class Lost(OurFault):
     """Kafka gave this worker's partitions to somebody else without asking."""
-
-
-class TopicTooShort(CallerFault):
-    """The topic does not hold what the store's positions say comes next."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """The offsets that a partition of the topic holds: from `low` up to and without `high`."""
-
-    low: int
-    high: int
-
-
-def check_held(partition: int, position: int, extent: Extent) -> None:
-    """Raises TopicTooShort where the topic does not hold the store's position, from which on it is to be read."""
-    if extent.low <= position <= extent.high:
-        return
-    if position > extent.high:
-        raise TopicTooShort(
-            f"partition {partition} of {EVENTS} ends at {extent.high}, and the store has applied it up to {position}:"
-            " the topic was made anew or restored from an older copy. Give the right RXPULSE_KAFKA, or rebuild the"
-            " store from this topic with `rxpulse reset --facts`"
-        )
-    raise TopicTooShort(
-        f"partition {partition} of {EVENTS} begins at {extent.low}, and the store has applied it only up to {position}:"
-        f" {extent.low - position} records were deleted before they were read. Restore them, or accept the gap by"
-        " rebuilding the store with `rxpulse reset --facts`"
-    )
 
 
 class Ownership:
@@ -73,6 +46,7 @@ class Ownership:
         self._before_reading = before_reading
         self._before_change = before_change
         self._taken: set[int] = set()
+        self._before: dict[int, datetime] = {}
         self.partitions: dict[int, Partition] = {}
         self.changed = 0
         self.count = 0
@@ -91,8 +65,25 @@ class Ownership:
         kept = self.partitions.keys() - taken
         return [message for message in messages if message.partition() in kept]
 
+    def proven(self, messages: list[Message]) -> list[Message]:
+        """The messages without the record before each position from which a partition is read. Raises TopicDiffers where that
+        is not the one that the store applied last."""
+        return [one for one in messages if not self._proves(one)] if self._before else messages
+
+    def _proves(self, message: Message) -> bool:
+        number = message.partition() or 0
+        applied = self._before.pop(number, None)
+        if applied is None:
+            return False
+        check_same(number, self.partitions[number].position - 1, applied, message)
+        return True
+
     def _read(self, numbers: Iterable[int]) -> None:
-        places = [TopicPartition(EVENTS, number, self.partitions[number].position) for number in numbers]
+        """From the record on that proves the topic to be the same, where there is one, else from the position."""
+        places = [
+            TopicPartition(EVENTS, number, self.partitions[number].position - (number in self._before))
+            for number in numbers
+        ]
         self._consumer.incremental_assign(places)
 
     def _assigned(self, consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
@@ -121,6 +112,8 @@ class Ownership:
             held = self._extent(claim.partition)
             check_held(claim.partition, claim.position, held)
             self.partitions[claim.partition] = Partition.of(claim)
+            if claim.received is not None and held.low < claim.position:
+                self._before[claim.partition] = claim.received
             taken[claim.partition] = claim.position
             afresh = afresh or claim.position == held.low < held.high
             self._relay.resume(claim.partition, claim.published, claim.revision_base)
@@ -136,6 +129,7 @@ class Ownership:
         self._ledger.release(numbers, self._owner)
         for number in numbers:
             del self.partitions[number]
+            self._before.pop(number, None)
         self._taken.difference_update(numbers)
         consumer.incremental_unassign(list(parts))
 

@@ -49,7 +49,10 @@ class Relay:
         self._bases: dict[int, int] = {}
 
     def resume(self, partition: int, published: int, revision_base: int) -> None:
-        """A partition was taken over; its mark stands at `published`. `revision_base` is added to its facts' revisions."""
+        """A partition was taken over; its mark stands at `published`. `revision_base` is added to its facts' revisions. What is
+        confirmed later of an earlier ownership says nothing any more: the numbers may have been given anew since."""
+        for sending in self._sending:
+            sending.marks.pop(partition, None)
         self._marks[partition] = published
         self._bases[partition] = revision_base
 

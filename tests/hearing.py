@@ -59,7 +59,7 @@ class Ear:
             said = structs.replace(
                 event("feed.heartbeat", 0, key=f"e{self.heard}", case=f"feed/{self.heard}"), recorded=self.at(at)
             )
-            draft.read(partition, partition.position)
+            draft.read(partition, partition.position, said.recorded)
             case = Watched(said.subject)
             draft.track(partition, case, [Decoded(said)], track(case, said, self.policies))
         for number in judged:

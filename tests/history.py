@@ -46,7 +46,7 @@ class _Loader:
         self._listen(event.recorded - timedelta(seconds=1))
         case = self._cases.get(event.subject) or Watched(event.subject)
         step = track(case, event, self._policies)
-        self._draft.read(self._partition, self.read)
+        self._draft.read(self._partition, self.read, event.recorded)
         self._draft.track(self._partition, case, [Decoded(event)], step)
         self._hold(step.case)
         self.read += 1

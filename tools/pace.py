@@ -90,7 +90,7 @@ class Pace:
         for record in records:
             read.setdefault(record.partition, []).append(record)
         for number, of in read.items():
-            draft.read(self._partitions[number], of[-1].offset, len(of))
+            draft.read(self._partitions[number], of[-1].offset, of[-1].received, len(of))
         for held, together, step in tracked:
             draft.track(self._partitions[held.partition], held.case, together, step)
             draft.cases[step.case.id] = self._cases[step.case.id]

@@ -44,7 +44,8 @@ class OtherPartitions(CallerFault):
 class Claim:
     """A partition taken over. Numbers of facts go on at `sequence`; those from `published` on may never have reached the
     public topics. `judged` is the instant up to which silence was listened to, None: never. `revision_base` is added to
-    the revisions of its facts on the public topics: 0 until facts were ever forgotten to be made again."""
+    the revisions of its facts on the public topics: 0 until facts were ever forgotten to be made again. `received` is when
+    the broker received the record before `position`, None where none was read or nobody wrote it down."""
 
     partition: int
     epoch: int
@@ -53,6 +54,7 @@ class Claim:
     published: int
     judged: datetime | None
     revision_base: int = 0
+    received: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ TALLIED: Mapping[Admission, str] = {
 @dataclass(frozen=True, slots=True)
 class Advance:
     """One partition's part of a batch: from position `was` (of `epoch`) to `position`. `recorded` is the latest
-    `recorded` among its events, `judged` the instant up to which silence was listened to; None: no news."""
+    `recorded` among its events, `judged` the instant up to which silence was listened to, `received` when the broker received
+    the last of its records; None: no news."""
 
     partition: int
     epoch: int
@@ -91,6 +94,7 @@ class Advance:
     tally: Tally = Tally()
     recorded: datetime | None = None
     judged: datetime | None = None
+    received: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

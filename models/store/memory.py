@@ -205,6 +205,7 @@ def _move(held: _Held, advance: Advance) -> None:
         sequence=advance.sequence,
         published=advance.published,
         judged=max((at for at in (held.claim.judged, advance.judged) if at is not None), default=None),
+        received=advance.received or held.claim.received,
     )
     held.tally = Tally(
         held.tally.accepted + advance.tally.accepted,

@@ -194,7 +194,7 @@ WHERE a.application_name = p.owner AND p.partition = ANY(%s) AND p.owner <> %s
 _CLAIM: LiteralString = f"""
 UPDATE positions SET epoch = epoch + 1, owner = %s, backend = %s, losses = losses + (partition = ANY(%s))::int
 WHERE partition = ANY(%s)
-RETURNING partition, epoch, position, sequence, published, judged, {REVISION_BASE}
+RETURNING partition, epoch, position, sequence, published, judged, {REVISION_BASE}, received
 """
 _LOAD = """
 SELECT id, body FROM cases WHERE id = ANY(%(cases)s)
@@ -209,13 +209,14 @@ ORDER BY p, look, id
 _ADVANCE = """
 UPDATE positions p SET position = v.position, sequence = v.sequence, published = v.published, beat = now(),
     recorded = greatest(p.recorded, v.recorded), judged = greatest(p.judged, v.judged),
+    received = coalesce(v.received, p.received),
     accepted = p.accepted + v.accepted, duplicates = p.duplicates + v.duplicates,
     id_reused = p.id_reused + v.id_reused, rejected = p.rejected + v.rejected, rerouted = p.rerouted + v.rerouted,
     after_close = p.after_close + v.after_close
 FROM unnest(%s::int2[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::timestamptz[],
-            %s::timestamptz[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[],
-            %s::int8[], %s::int8[])
-     v(partition, epoch, was, position, sequence, published, recorded, judged, accepted, duplicates, id_reused,
+            %s::timestamptz[], %s::timestamptz[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[],
+            %s::int8[], %s::int8[], %s::int8[])
+     v(partition, epoch, was, position, sequence, published, recorded, judged, received, accepted, duplicates, id_reused,
        rejected, rerouted, after_close, lowest, highest)
 WHERE p.partition = v.partition AND p.epoch = v.epoch AND p.position = v.was
     AND p.sequence <= coalesce(v.lowest, p.sequence) AND coalesce(v.highest < v.sequence, true)
@@ -291,13 +292,14 @@ def _advance(cursor: "Cursor[Any]", batch: Batch) -> None:
     rows = (
         (
             *(a.partition, a.epoch, a.was, a.position, a.sequence, a.published, a.recorded, a.judged),
+            a.received,
             *(a.tally.accepted, a.tally.duplicates, a.tally.id_reused, a.tally.rejected, a.tally.rerouted),
             a.tally.after_close,
             *numbers.get(a.partition, (None, None)),
         )
         for a in advances
     )
-    moved = cursor.execute(_ADVANCE, columns(rows, 16)).rowcount
+    moved = cursor.execute(_ADVANCE, columns(rows, 17)).rowcount
     if moved != len(advances):
         raise Fenced(f"only {moved} of {len(advances)} partitions are still this worker's, at the position it knows")
 

@@ -42,7 +42,8 @@ class Followed:
 class Vigil:
     """`escalations` counts by each of STATES; `overdue_seconds` is 0 where nothing is overdue; `failed` counts the
     messages of the last hour by channel, a channel without one left out. `beat` and `listened` are of the partition that
-    is furthest behind, UTC, None while one of them never was. `dead_letters` counts the records received in this hour or
+    is furthest behind, UTC; while the facts are made again, the instant up to which every partition was listened to before; None
+    while an empty store is filled for the first time. `dead_letters` counts the records received in this hour or
     the last one that could not be taken, by reason, a reason without one left out."""
 
     escalations: dict[str, int]
@@ -105,7 +106,7 @@ _DEAD_LETTERS = """
 SELECT reason, sum(count)::int8 FROM doubts WHERE kind = %s AND hour > now() - interval '2 hours' GROUP BY reason
 """
 _WORKERS = """
-SELECT CASE WHEN bool_and(beat IS NOT NULL) THEN min(beat) END,
-    CASE WHEN bool_and(judged IS NOT NULL) THEN min(judged) END
+SELECT coalesce(CASE WHEN bool_and(beat IS NOT NULL) THEN min(beat) END, (SELECT live_until FROM watch)),
+    coalesce(CASE WHEN bool_and(judged IS NOT NULL) THEN min(judged) END, (SELECT live_until FROM watch))
 FROM positions
 """

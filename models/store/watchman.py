@@ -60,9 +60,8 @@ def _numbered(cursor: "Cursor[Any]", count: int) -> int | None:
 
 
 def _found(cursor: "Cursor[Any]", desk: Desk, now: datetime) -> list[Signal]:
-    cursor.execute("SELECT max(beat), CASE WHEN bool_and(judged IS NOT NULL) THEN min(judged) END FROM positions")
-    beat, judged = cursor.fetchone() or (None, None)
-    # Until every partition was listened to once, that the worker lives is all that can be asked of it.
+    beat, judged = cursor.execute(_MARKS).fetchone() or (None, None)
+    # While an empty store is filled for the first time, that the worker lives is all that can be asked of it.
     last: datetime | None = judged or beat
     if last is None:
         return []
@@ -74,6 +73,14 @@ def _found(cursor: "Cursor[Any]", desk: Desk, now: datetime) -> list[Signal]:
     if raised is None or raised > now:
         return []
     return [not_judging(site, last, raised) for site in _sites(desk.policy)]
+
+
+_MARKS = """
+SELECT coalesce(max(beat), (SELECT live_until FROM watch)),
+    coalesce(CASE WHEN bool_and(judged IS NOT NULL) THEN min(judged) END, (SELECT live_until FROM watch))
+FROM positions
+"""
+"""Where the facts are made again the marks of before count on: nobody looks for missed deadlines until all is read again."""
 
 
 def due(beat: datetime | None, judged: datetime | None, started: datetime) -> datetime | None:

@@ -132,7 +132,7 @@ def replay(ids: tuple[str, ...], reason: str | None, every: bool, again: bool, y
     Where that is not known, or with --again, sending twice does no harm: an event that is there already is a duplicate and
     changes nothing. A letter stays in rx.deadletter as long as that is kept. Exit code 1: some are still refused.
 
-    
+    \b
     Example: rxpulse deadletter replay 0:17 0:18
              rxpulse deadletter replay --reason "unknown site" --yes
     """

@@ -13,10 +13,11 @@ from tests.live import until
 
 
 class Servers:
-    """Those of one home."""
+    """Those of one home. Kafka's records lie in `records`."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
+        self.records = home / "kafka"
 
     def _state(self) -> StackState:
         state = homes.read_state(self._home)

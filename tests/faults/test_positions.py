@@ -1,12 +1,14 @@
-"""What Kafka remembers is lost, what was not read is deleted, and the topic gets more partitions.
+"""What Kafka remembers is lost, what was not read is deleted, the topic loses its end, and it gets more partitions.
 
 Seen red when reading began at Kafka's offsets, when a gap was skipped, when one before the first record that was ever applied
-of a partition was, when another number of partitions was taken as it came, and when what lies where its case belongs no more
-was taken there, or not sent on.
+of a partition was, when nobody asked whether the record before a position is the one that was applied, when another number of
+partitions was taken as it came, and when what lies where its case belongs no more was taken there, or not sent on.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer
@@ -39,6 +41,7 @@ from tests.faults.proof import (
     tally_differs,
     topics_differ,
 )
+from tests.faults.servers import Servers
 from tests.faults.trial import Trial
 from tests.live import GROUP, PARTITIONS, Worker, empty_group, until
 
@@ -110,6 +113,55 @@ def test_the_first_records_of_a_partition_were_deleted_before_they_were_read(tri
     assert dict(trial.rows("SELECT partition, position FROM positions"))[silent] == 0
     refuse_the_gap(trial, [silent])
     accept_the_gap(trial)
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_the_topic_loses_its_end_and_grows_on(trial: Trial, servers: Servers, at_work: bool) -> None:
+    """As when a machine loses power: what was confirmed last never reached the disk, and what comes next lies where that lay.
+    It is refused though the topic holds the position again; nothing is skipped, the store stays as it was. Then its senders
+    send again what was lost."""
+    trial.hire()
+    trial.forget_to_verify(2)
+    feed_and_read(trial, 3)
+    trial.tending(trial.applied)
+    kept = sizes(servers)
+    part = trial.portion(6)
+    lost = [one for one in trial.left[:part] if one.event is not None]
+    del trial.left[:part]
+    trial.give(lost)
+    trial.tending(trial.applied)
+    stood = trial.rows(STOOD)
+    if not at_work:
+        trial.dismiss()
+    with servers.away("kafka", 0.0):
+        for file, size in kept.items():
+            os.truncate(file, size)
+    while any(trial.ends()[number] <= position for number, position, *_ in stood):
+        trial.feed(trial.portion(12))
+    refused_anew(trial)
+    assert trial.rows(STOOD) == stood
+    trial.reset()
+    trial.give(lost)
+    trial.hire()
+    trial.settle()
+    prove(trial)
+
+
+def refused_anew(trial: Trial) -> None:
+    """Whoever is at work ends, whoever starts refuses, and so does the next one."""
+    trial.may_end = (1, STOPPED_ON_PURPOSE)
+    if not trial.crew:
+        trial.hire()
+    trial.tending(lambda: STOPPED_ON_PURPOSE in trial.codes)
+    again = trial.crew.pop("w0")
+    assert again.ended() == STOPPED_ON_PURPOSE
+    assert "that the store applied last" in again.said() and "rxpulse reset --facts" in again.said()
+    trial.may_end = ()
+
+
+def sizes(servers: Servers) -> dict[Path, int]:
+    """The files that hold the events, and how much of each is written by now, in bytes."""
+    return {file: file.stat().st_size for file in servers.records.glob(f"{EVENTS}-*/*.log")}
 
 
 def stays_out(record: Sent, partition: int) -> bool:

@@ -70,6 +70,19 @@ def test_a_claim_goes_on_where_the_last_commit_ended(ledgers: Open) -> None:
     assert (again.epoch, again.position, again.sequence, again.published, again.judged) == (2, 7, 3, 2, judged)
 
 
+def test_a_claim_says_when_the_last_record_that_was_applied_was_received(ledgers: Open) -> None:
+    first = ledgers("w0")
+    assert first.claim(CLUSTER, [0], "w0")[0].received is None
+    later, earlier = NOON, NOON - timedelta(hours=1)
+    first.commit(Batch([advance(received=later)]))
+    first.commit(Batch([advance(was=1, position=1, judged=NOON)]))
+    assert ledgers("w1").claim(CLUSTER, [0], "w1")[0].received == later, "silence that was listened to is no record"
+    second = ledgers("w2")
+    second.claim(CLUSTER, [0], "w2")
+    second.commit(Batch([advance(epoch=3, was=1, position=2, received=earlier)]))
+    assert ledgers("w3").claim(CLUSTER, [0], "w3")[0].received == earlier, "the broker's clock may have been set back"
+
+
 def test_a_claim_says_what_is_added_to_revisions_once_facts_were_forgotten(
     ledgers: Open, forget: Callable[[], None]
 ) -> None:

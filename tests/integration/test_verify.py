@@ -21,7 +21,7 @@ from models.store.policies import append
 from models.store.records import evidence_of
 from models.wire import encode
 from rxpulse.cli import main
-from streams.ownership import TopicTooShort
+from streams.extents import TopicDiffers
 from streams.topics import EVENTS
 from streams.verify import BeginningGone, Verified, uncounted, verify
 from tests.conftest import RunningStack
@@ -232,7 +232,7 @@ def test_positions_of_another_cluster_are_refused(worked: tuple[Live, str], copi
 def test_a_position_beyond_the_end_is_refused(worked: tuple[Live, str], copied: str) -> None:
     with psycopg.connect(copied, autocommit=True) as database:
         database.execute("UPDATE positions SET position = position + 1 WHERE partition = 2")
-    with pytest.raises(TopicTooShort, match="reset --facts"):
+    with pytest.raises(TopicDiffers, match="reset --facts"):
         verified(worked[0], copied)
 
 

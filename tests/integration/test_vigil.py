@@ -5,6 +5,8 @@ from datetime import timedelta
 from metrics import catalog
 from metrics.recorder import MemoryRecorder
 from models.store import deliveries
+from models.store.rebuilding import forget_facts
+from models.store.stops import look_back
 from models.store.vigil import Followed, Heard, Vigil, vigil
 from tests.integration import test_desk
 from tests.integration.test_desk import Telling
@@ -91,6 +93,21 @@ def test_the_workers_are_as_far_as_the_partition_that_is_furthest_behind(telling
     assert (found.beat, found.listened) == (first - timedelta(hours=1), first - timedelta(hours=2))
 
 
+def test_while_the_facts_are_made_again_the_workers_are_as_far_as_they_were(
+    telling: Telling, database_url: str
+) -> None:
+    telling.listens()
+    look_back(telling.connection, telling.desk)
+    was = seen(telling).listened
+    forget_facts(database_url)
+    found = seen(telling)
+    assert was is not None and (found.beat, found.listened) == (was, was)
+    telling.ledger.claim("a-cluster", [0], "w0")
+    telling.listens()
+    now = seen(telling).listened
+    assert now is not None and now > was
+
+
 def test_each_partition_is_shown_with_its_position_and_how_often_it_was_taken_over(telling: Telling) -> None:
     telling.rows(
         "INSERT INTO positions (partition, cluster, position, epoch, losses) VALUES (5, 'c', 40, 2, 0), (6, 'c', 7, 9, 3)"
@@ -106,6 +123,7 @@ def test_each_partition_is_shown_with_its_position_and_how_often_it_was_taken_ov
 
 
 def test_dead_letters_are_shown_by_reason_while_they_are_young(telling: Telling) -> None:
+    telling.clock.forward(minutes=70 - telling.now().minute)
     hour = telling.now().replace(minute=0, second=0, microsecond=0)
     telling.rows(
         "INSERT INTO doubts (site, kind, reason, hour, partition, count) VALUES"

@@ -14,6 +14,7 @@ from models.store.connecting import connect
 from models.store.desk import acknowledge, resolve
 from models.store.ledger import Advance, Batch
 from models.store.policies import begin
+from models.store.rebuilding import forget_facts
 from models.store.seat import Seat
 from models.store.stops import catch_up, look_back
 from models.store.watchman import watch
@@ -45,6 +46,14 @@ def round_(telling: Telling) -> None:
     telling.look()
 
 
+def reads(telling: Telling, rounds: int) -> None:
+    """The worker lives, and does not come to the present, for so many times 35 seconds."""
+    for _ in range(rounds):
+        telling.clock.forward(seconds=35)
+        telling.ledger.commit(Batch([Advance(0, 1, 0, 0, telling.written, 0)]))
+        round_(telling)
+
+
 def passes(telling: Telling, **time: float) -> None:
     telling.clock.forward(**time)
     round_(telling)
@@ -67,9 +76,9 @@ def test_a_worker_that_listens_is_no_signal(watched: Telling) -> None:
 
 
 def test_a_worker_without_a_sign_of_life_is_a_signal_for_each_site_and_one_page(watched: Telling) -> None:
-    passes(watched, seconds=59)
+    passes(watched, seconds=40)
     assert workers(watched) == []
-    passes(watched, seconds=2)
+    passes(watched, seconds=21)
     assert workers(watched) == [("mercy", True), ("north", True)]
     assert watched.told() == [("page", "ana", "inbox"), ("page", "ana", "webhook")]
     [(message,)] = watched.rows("SELECT message->'data' FROM deliveries WHERE channel = 'webhook'")
@@ -142,24 +151,40 @@ def test_it_is_taken_on_as_one(watched: Telling) -> None:
 
 
 def test_a_worker_that_lives_and_does_not_come_to_the_present_is_behind(watched: Telling) -> None:
-    for _ in range(9):
-        watched.clock.forward(seconds=35)
-        watched.ledger.commit(Batch([Advance(0, 1, 0, 0, watched.written, 0)]))
-        round_(watched)
+    reads(watched, rounds=9)
     assert workers(watched) == [("mercy", True), ("north", True)]
 
 
 def test_the_first_load_of_an_empty_store_is_not_behind(telling: Telling) -> None:
-    for _ in range(12):
-        telling.clock.forward(seconds=50)
-        telling.ledger.commit(Batch([Advance(0, 1, 0, 0, telling.written, 0)]))
-        round_(telling)
+    reads(telling, rounds=12)
     assert workers(telling) == []
 
 
 def test_a_store_that_no_worker_ever_wrote_to_has_none_to_miss(telling: Telling) -> None:
     passes(telling, hours=1)
     assert workers(telling) == []
+
+
+def test_while_the_facts_are_made_again_nobody_looks_for_missed_deadlines_and_that_is_told(
+    watched: Telling, database_url: str
+) -> None:
+    forget_facts(database_url)
+    passes(watched, seconds=40)
+    assert workers(watched) == [], "it has time to come back"
+    watched.ledger.claim("a-cluster", [0], "w0")
+    reads(watched, rounds=9)
+    assert workers(watched) == [("mercy", True), ("north", True)], "it lives, and is not at the present yet"
+    watched.listens()
+    round_(watched)
+    assert workers(watched) == [("mercy", False), ("north", False)]
+
+
+def test_a_worker_that_does_not_come_back_once_the_facts_were_forgotten_is_missed(
+    watched: Telling, database_url: str
+) -> None:
+    forget_facts(database_url)
+    passes(watched, seconds=61)
+    assert workers(watched) == [("mercy", True), ("north", True)]
 
 
 def test_a_dispatcher_that_has_just_started_gives_the_worker_time_to_begin(watched: Telling) -> None:

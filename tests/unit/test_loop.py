@@ -23,6 +23,7 @@ from streams.batch import Loop
 from streams.cases import Cases
 from streams.commit import Committer
 from streams.deadletter import DeadLetters, TooManyDeadLetters
+from streams.draft import Partition
 from streams.laps import Laps
 from streams.ownership import Ownership
 from streams.relay import Relay
@@ -200,6 +201,28 @@ def test_an_id_that_is_used_for_everything_fills_no_case(monkeypatch: pytest.Mon
     tally = life.memory.positions[0].tally
     assert (tally.id_reused, tally.rejected, tally.accepted) == (3, 4, 2)
     assert tally.duplicates == 1, "what stands already is no rival"
+
+
+def test_a_draft_that_is_full_takes_no_more_than_one_at_a_time_while_the_committer_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long the database stands still, and however much comes meanwhile."""
+    monkeypatch.setattr("streams.batch.LARGEST", 2)
+    waited = list[float]()
+    lies = [Given(number, told("order.entered", 30)) for number in range(9)]
+    topic = Topic([lies])
+    topic.goes = [lies]
+    ledger = MemoryLedger(Memory(ONE))
+    nobody: Any = None
+    busy: Any = SimpleNamespace(idle=SimpleNamespace(wait=waited.append), writing=None)
+    ownership: Any = SimpleNamespace(changed=0, partitions={}, proven=list)
+    reader: Any = topic
+    loop = Loop(reader, ledger, ownership, Cases(ledger), nobody, busy, nobody, Watch(NullRecorder()))
+    assert loop._read() == lies[:2]
+    loop._draft.read(Partition(0, 1, 0, 0, 0), 1, datetime.now(UTC), records=2)
+    assert waited == []
+    assert loop._read() == lies[2:3]
+    assert waited == [0.1]
 
 
 def test_a_fault_among_what_was_read_ends_the_worker_with_nothing_of_it_applied() -> None:

@@ -3,6 +3,7 @@ positions."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,14 +12,17 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from metrics.recorder import NullRecorder
 from models.errors import OurFault
+from models.store.ledger import Batch
 from models.store.memory import Memory, MemoryLedger
 from streams.batch import Loop
 from streams.cases import Cases
-from streams.ownership import Ownership, TopicTooShort
+from streams.extents import TopicDiffers
+from streams.ownership import Ownership
 from streams.relay import Relay
 from streams.topics import EVENTS
 from streams.watching import Watch
 from tests.heart import ONE
+from tests.ledgers import NOON, advance
 
 
 @dataclass
@@ -133,9 +137,82 @@ def test_records_deleted_before_the_first_of_their_partition_was_applied_are_ref
     later = Group(low={1: 5})
     owned = member(later, MemoryLedger(memory))
     later.given(0)
-    with pytest.raises(TopicTooShort, match=f"partition 1 of {EVENTS} begins at 5.*only up to {began.get(1, 0)}:"):
+    with pytest.raises(TopicDiffers, match=f"partition 1 of {EVENTS} begins at 5.*only up to {began.get(1, 0)}:"):
         later.given(1)
     assert owned.partitions.keys() == {0}
+
+
+@dataclass(frozen=True)
+class Lies:
+    """A record in the topic, as Kafka's client gives it."""
+
+    number: int
+    at: int
+    received: datetime
+
+    def error(self) -> None:
+        return None
+
+    def partition(self) -> int:
+        return self.number
+
+    def offset(self) -> int:
+        return self.at
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, round(self.received.timestamp() * 1000)
+
+
+def applied(ledger: MemoryLedger, position: int) -> None:
+    """A worker before applied partition 0 up to there, the last record received at noon."""
+    ledger.spread("a-cluster", 3, lambda _: 0)
+    ledger.claim("a-cluster", [0], "before")
+    ledger.commit(Batch([advance(position=position, received=NOON)]))
+
+
+def test_reading_goes_on_once_the_record_before_the_position_was_seen_to_be_the_one_that_was_applied() -> None:
+    group, ledger = Group(), MemoryLedger(Memory(ONE))
+    applied(ledger, 7)
+    owned = member(group, ledger)
+    group.given(0, 1)
+    assert group.reads == {0: 6, 1: 0}, "of what was never read nothing can be known"
+    owned.sifted([])
+    assert group.reads == {0: 6, 1: 0}
+    other, new = Lies(1, 0, NOON), Lies(0, 7, NOON)
+    assert owned.proven([other, Lies(0, 6, NOON), new]) == [other, new]
+    assert owned.proven([new]) == [new], "once is enough"
+
+
+def test_a_topic_that_lost_its_end_and_grew_past_the_position_is_refused() -> None:
+    group, ledger = Group(), MemoryLedger(Memory(ONE))
+    applied(ledger, 7)
+    owned = member(group, ledger)
+    group.given(0)
+    owned.sifted([])
+    with pytest.raises(TopicDiffers, match=f"partition 0 of {EVENTS} does not hold at offset 6 .*reset --facts"):
+        owned.proven([Lies(0, 6, NOON + timedelta(minutes=5)), Lies(0, 7, NOON)])
+
+
+def test_where_the_record_before_the_position_has_gone_with_the_years_reading_goes_on_at_the_position() -> None:
+    group, ledger = Group(low={0: 7}), MemoryLedger(Memory(ONE))
+    applied(ledger, 7)
+    owned = member(group, ledger)
+    group.given(0)
+    owned.sifted([])
+    new = Lies(0, 7, NOON)
+    assert group.reads == {0: 7} and owned.proven([new]) == [new]
+
+
+def test_who_gives_a_partition_back_before_it_read_of_it_asks_the_next_time() -> None:
+    group, ledger = Group(), MemoryLedger(Memory(ONE))
+    applied(ledger, 7)
+    owned = member(group, ledger)
+    group.given(0)
+    group.taken(0)
+    assert owned.proven([Lies(1, 3, NOON)]) == [Lies(1, 3, NOON)]
+    group.given(0)
+    owned.sifted([])
+    assert group.reads == {0: 6} and owned.proven([Lies(0, 6, NOON)]) == []
 
 
 def test_of_what_was_read_while_partitions_moved_only_what_lay_in_those_that_stayed_counts() -> None:
@@ -153,7 +230,7 @@ def test_of_what_was_read_while_partitions_moved_only_what_lay_in_those_that_sta
 
 
 def test_the_loop_sifts_what_it_read_while_partitions_moved() -> None:
-    ownership = SimpleNamespace(changed=0, partitions={}, sifted=lambda messages: messages[1:])
+    ownership = SimpleNamespace(changed=0, partitions={}, sifted=lambda messages: messages[1:], proven=list)
     shares = [True, False]
 
     def consume(*_: object) -> list[str]:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +24,7 @@ from models.wire import Decoded, Rejected
 from streams.cases import Cases
 from streams.deadletter import ENTIRE, DeadLetters, Origin, Undelivered
 from streams.draft import Draft, Held, Partition
-from streams.ownership import Extent, TopicTooShort, check_held
+from streams.extents import Extent, TopicDiffers, check_held, check_same
 from streams.relay import Relay
 from streams.ticks import Question, Ticker, caught_up, horizon
 from tests.heart import NOON, ONE, at, event
@@ -69,9 +70,54 @@ def test_a_position_that_the_topic_holds_is_good(position: int) -> None:
     ("position", "said"), [(10, "ends at 9"), (3, "1 records were deleted before"), (0, "only up to 0: 4 records")]
 )
 def test_a_position_that_the_topic_does_not_hold_is_refused_with_the_remedy(position: int, said: str) -> None:
-    with pytest.raises(TopicTooShort, match=said) as refused:
+    with pytest.raises(TopicDiffers, match=said) as refused:
         check_held(0, position, Extent(4, 9))
     assert "reset --facts" in str(refused.value)
+
+
+RECEIVED = datetime(2026, 1, 5, 12, 0, 0, 123_000, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What Kafka gave of partition 0: a record with the broker's time, or a fault."""
+
+    at: int = 8
+    received: datetime = RECEIVED
+    fault: int | None = None
+
+    def error(self) -> KafkaError | None:
+        return None if self.fault is None else KafkaError(self.fault)
+
+    def offset(self) -> int:
+        return self.at
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, round(self.received.timestamp() * 1000)
+
+
+def test_the_record_before_the_position_is_the_one_that_was_applied() -> None:
+    check_same(0, 8, RECEIVED, Found())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        Found(received=RECEIVED + timedelta(milliseconds=1)),
+        Found(received=RECEIVED - timedelta(days=1)),
+        Found(at=9),
+        Found(fault=KafkaError._PARTITION_EOF),
+    ],
+)
+def test_another_record_before_the_position_is_refused_with_the_remedy(found: Found) -> None:
+    said = r"partition 0 of rx.events does not hold at offset 8 the record of 2026-01-05T12:00:00.123.*reset --facts"
+    with pytest.raises(TopicDiffers, match=said):
+        check_same(0, 8, RECEIVED, found)  # type: ignore[arg-type]
+
+
+def test_a_broker_that_does_not_let_the_record_be_read_is_no_other_topic() -> None:
+    with pytest.raises(KafkaException):
+        check_same(0, 8, RECEIVED, Found(fault=KafkaError.TOPIC_AUTHORIZATION_FAILED))  # type: ignore[arg-type]
 
 
 def test_only_partitions_read_up_to_the_end_asked_for_are_caught_up() -> None:
@@ -303,6 +349,17 @@ def test_the_publish_mark_moves_over_whole_batches_in_order() -> None:
     assert relay.mark(0) == 3, "the second batch is confirmed before the first"
     late(None, None)
     assert relay.mark(0) == 6
+
+
+def test_what_is_confirmed_of_an_earlier_ownership_moves_no_mark() -> None:
+    broker = Broker()
+    relay = Relay(broker, pytest.fail)  # type: ignore[arg-type]
+    relay.resume(0, 3, 0)
+    relay.resume(1, 3, 0)
+    relay.publish([fact(3), structs.replace(fact(3), partition=1)])
+    relay.resume(0, 0, 100_000)
+    broker.confirm(2)
+    assert (relay.mark(0), relay.mark(1)) == (0, 4), "the facts of 0 were made again since: none of them went out"
 
 
 def test_facts_go_out_under_the_revisions_of_their_own_partition() -> None:

@@ -11,8 +11,8 @@ from models.store.soundness import Blocked, Place, Soundness
 from rxpulse.findings import Finding, Level, Log
 from rxpulse.worker_examination import Glance, deaf, pace, spent, steps, unread, waiting
 from streams.condition import Condition
+from streams.extents import Extent
 from streams.laps import Doing
-from streams.ownership import Extent
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HERE = Place(0, "ours", 10, NOW, 0, 0, 0, NOW, "worker-w0-7")

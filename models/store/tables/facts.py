@@ -15,7 +15,8 @@ class Position(SQLModel, table=True):
     the partition's facts are numbered by; everything before `published` has reached the public topics. `owner` and
     `backend` name who may write; `epoch` counts the claims, `losses` how
     often a worker that lived lost it without having given it back. `recorded` is the latest `recorded` applied, `judged` the
-    instant up to which silence was listened to."""
+    instant up to which silence was listened to. `received` is when the broker received the record before `position`: a topic
+    that lost its end and grew on has another one there."""
 
     __tablename__ = "positions"
     partition: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
@@ -29,6 +30,7 @@ class Position(SQLModel, table=True):
     recorded: datetime | None = instant(null=True)
     judged: datetime | None = instant(null=True)
     beat: datetime | None = instant(null=True)
+    received: datetime | None = instant(null=True)
     accepted: int = big(zero=True)
     duplicates: int = big(zero=True)
     id_reused: int = big(zero=True)
