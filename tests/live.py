@@ -99,9 +99,13 @@ class Live:
         self.workers: list[Worker] = []
         self.hosts: dict[str, Sequence[str]] = {}
         self.database = psycopg.connect(database_url, autocommit=True)
+        self.producer = self.sender()
+
+    def sender(self) -> Producer:
+        """A system that sends, started anew."""
         large = {"message.max.bytes": 16 << 20, "compression.type": "gzip"}
-        told = {"bootstrap.servers": kafka, "partitioner": "murmur2_random", "log_level": 2}
-        self.producer = Producer({**told, **large, "enable.idempotence": True})
+        told = {"bootstrap.servers": self.kafka, "partitioner": "murmur2_random", "log_level": 2}
+        return Producer({**told, **large, "enable.idempotence": True})
 
     @property
     def settings(self) -> Settings:
