@@ -7,7 +7,7 @@
   const news = document.getElementById("news");
   const lost = document.getElementById("lost");
   const pause = document.getElementById("pause");
-  let paused = false, pending = 0, shown = Date.now(), busy = false, since = "";
+  let paused = false, pending = 0, shown = Date.now(), busy = false, again = false, since = "";
 
   const old = () => Date.now() - shown > OLD_AFTER;
   // Whoever is just choosing a name is not disturbed, but nobody may leave the board standing still that way.
@@ -32,7 +32,10 @@
   }
 
   async function refresh() {
-    if (paused || busy) return;
+    if (paused) return;
+    // What is on its way may have been made before the news: the board is looked at once more when it is there.
+    again = busy;
+    if (busy) return;
     busy = true;
     try {
       const answer = await fetch(`/board${location.search}`, { signal: AbortSignal.timeout(PATIENCE) });
@@ -43,6 +46,7 @@
     } finally {
       busy = false;
       warn();
+      if (again) soon();
     }
   }
 

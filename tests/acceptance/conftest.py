@@ -22,6 +22,9 @@ from tests.console import DEMO, PASSWORD, Served, Story, a_shift, serving
 from tests.screens import WALL, Open
 from workflows.publish import asked_for
 
+# A slow machine may take its time; what has to come sooner says so itself.
+expect.set_options(timeout=20_000)
+
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
