@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from hypothesis import settings as examples
 from psycopg import sql
 
 from models import store
@@ -26,6 +27,9 @@ from rxpulse.process import last_lines, tether
 
 _TEMPLATE = "test_template"
 _WITHIN_SECONDS = 120.0
+# How long an example takes says more about the machine than about what is tested. All else stays as it is, in CI too.
+examples.register_profile("unhurried", examples(), deadline=None)
+examples.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

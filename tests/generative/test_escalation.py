@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.escalation import (
@@ -89,14 +89,12 @@ def again(desk: Desk) -> Desk:
 
 
 @given(desks(), st.sampled_from([1, 0.5, 0.25]))
-@settings(deadline=None)
 def test_waking_when_it_said_it_would_comes_to_the_same_as_asking_all_the_time(drawn, every):
     desk, acts = drawn
     assert desk.play(UNTIL, *acts).history == again(desk).play(UNTIL, *acts, every=every).history
 
 
 @given(desks(), st.lists(st.integers(0, UNTIL), max_size=6))
-@settings(deadline=None)
 def test_no_two_deliveries_have_one_key_even_over_outages(drawn, wakings):
     desk, acts = drawn
     for history in (again(desk).play(UNTIL, *acts).history, asleep(desk, acts, wakings).history):
@@ -105,7 +103,6 @@ def test_no_two_deliveries_have_one_key_even_over_outages(drawn, wakings):
 
 
 @given(desks())
-@settings(deadline=None)
 def test_steps_never_go_back_within_a_loop_and_loops_never_start_again(drawn):
     desk, acts = drawn
     pages = [(loop, step) for _, loop, step, _ in desk.play(UNTIL, *acts).pages()]
@@ -113,7 +110,6 @@ def test_steps_never_go_back_within_a_loop_and_loops_never_start_again(drawn):
 
 
 @given(desks(), st.lists(st.integers(0, UNTIL), max_size=6))
-@settings(deadline=None)
 def test_what_somebody_holds_tells_no_page_before_it_expires(drawn, wakings):
     desk, acts = drawn
     for history in (again(desk).play(UNTIL, *acts).history, asleep(desk, acts, wakings).history):
@@ -125,7 +121,6 @@ def test_what_somebody_holds_tells_no_page_before_it_expires(drawn, wakings):
 
 
 @given(desks(), st.lists(st.integers(0, UNTIL), max_size=6))
-@settings(deadline=None)
 def test_after_an_outage_a_step_that_may_have_reached_somebody_keeps_its_distance_to_the_next(drawn, wakings):
     desk, acts = drawn
     history = asleep(desk, acts, wakings).history
@@ -140,7 +135,6 @@ def test_after_an_outage_a_step_that_may_have_reached_somebody_keeps_its_distanc
 
 
 @given(desks())
-@settings(deadline=None)
 def test_everybody_told_hears_of_the_end_once_and_nobody_else(drawn):
     desk, acts = drawn
     desk.play(UNTIL, *acts, Resolved(at=at(UNTIL)))
@@ -150,7 +144,6 @@ def test_everybody_told_hears_of_the_end_once_and_nobody_else(drawn):
 
 
 @given(desks())
-@settings(deadline=None)
 def test_an_end_comes_to_an_end(drawn):
     desk, acts = drawn
     desk.answer = lambda _person, _told: Outcome.SENT
@@ -158,7 +151,6 @@ def test_an_end_comes_to_an_end(drawn):
 
 
 @given(desks())
-@settings(deadline=None)
 def test_every_history_comes_back_from_json_as_it_was(drawn):
     desk, acts = drawn
     history = desk.play(UNTIL, *acts).history

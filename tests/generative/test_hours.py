@@ -97,14 +97,14 @@ def counted(working, start, end, holes):
         minute += MINUTE
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes())
 def test_the_net_length_is_what_counting_minutes_gives(scene):
     working, start, end, holes = scene
     assert net(start, end, holes=holes, working=working) == MINUTE * sum(1 for _ in counted(*scene))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes(), st.integers(0, 900))
 def test_the_due_is_the_first_minute_counted_after_the_amount(scene, minutes):
     working, start, end, holes = scene
@@ -116,7 +116,7 @@ def test_the_due_is_the_first_minute_counted_after_the_amount(scene, minutes):
         assert due is None or due >= end
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes())
 def test_open_spans_are_maximal_in_order_and_hold_exactly_the_open_minutes(scene):
     working, start, end, _ = scene
@@ -126,7 +126,7 @@ def test_open_spans_are_maximal_in_order_and_hold_exactly_the_open_minutes(scene
     assert minutes == list(counted(working, start, end, []))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes(), st.integers(0, 4000))
 def test_the_net_length_is_additive(scene, cut):
     working, start, end, holes = scene
@@ -135,7 +135,7 @@ def test_the_net_length_is_additive(scene, cut):
     assert sum(parts, timedelta()) == net(start, end, holes=holes, working=working)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes(), st.timedeltas(timedelta(), timedelta(hours=60)), st.booleans())
 def test_the_due_is_the_inverse_of_the_net_length(scene, amount, by_hours):
     working, start, _, holes = scene
@@ -145,7 +145,7 @@ def test_the_due_is_the_inverse_of_the_net_length(scene, amount, by_hours):
     assert net(start, due + INSTANT, holes=holes, working=working) > amount
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes(), st.timedeltas(timedelta(), timedelta(hours=60)))
 def test_a_pause_never_lengthens_and_never_hastens(scene, amount):
     working, start, end, holes = scene
@@ -155,7 +155,7 @@ def test_a_pause_never_lengthens_and_never_hastens(scene, amount):
     assert later >= when_net_exceeds(start, amount, holes=holes[1:], working=working)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes(), st.timedeltas(timedelta(), timedelta(hours=60)))
 def test_a_pause_without_an_end_allows_only_what_was_counted_before_it(scene, amount):
     working, start, end, holes = scene
@@ -165,7 +165,7 @@ def test_a_pause_without_an_end_allows_only_what_was_counted_before_it(scene, am
     assert due is None or due < end
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes())
 def test_the_next_opening_is_the_first_minute_that_shows_an_opening_time(scene):
     working, start, end, _ = scene
@@ -176,7 +176,7 @@ def test_the_next_opening_is_the_first_minute_that_shows_an_opening_time(scene):
     assert is_open(working, start) == (opening == start)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(CHANGES), st.timedeltas(timedelta(days=-2), timedelta(days=2)))
 def test_a_wall_time_means_the_first_instant_at_which_the_clock_shows_it_or_a_later_time(change, distance):
     zone, around = change
@@ -193,7 +193,7 @@ def test_a_wall_time_means_the_first_instant_at_which_the_clock_shows_it_or_a_la
     assert all(shown(when) != wall for when in earlier)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes(), st.integers(1, 6))
 def test_one_business_day_more_ends_later_and_a_pause_never_earlier(scene, n):
     working, start, _, holes = scene
@@ -203,7 +203,7 @@ def test_one_business_day_more_ends_later_and_a_pause_never_earlier(scene, n):
     assert due >= nth_business_day_end(working, day, n, holes=())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(CHANGES), st.integers(1900, 2299), st.integers(0, 364))
 def test_a_week_that_is_open_all_day_counts_all_time_in_every_year(change, year, day):
     working = WorkingTime(

@@ -116,14 +116,14 @@ def live(case: Watched) -> object:
 
 
 @given(stories(), policies)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_order_repetition_and_delay_change_nothing(story: tuple[list[Event], list[Event]], under: Policies) -> None:
     told, shuffled = story
     assert facts(arrive(told, under), under) == facts(arrive(shuffled, under), under)
 
 
 @given(stories(), policies, st.lists(st.integers(-10, 90), min_size=20, max_size=20))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_after_every_event_and_tick_the_case_is_what_a_fold_from_nothing_gives(
     story: tuple[list[Event], list[Event]], under: Policies, instants: list[int]
 ) -> None:
@@ -140,7 +140,7 @@ def test_after_every_event_and_tick_the_case_is_what_a_fold_from_nothing_gives(
 
 
 @given(stories(), policies)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_events_of_one_instant_are_read_in_the_order_in_which_they_stand(
     story: tuple[list[Event], list[Event]], under: Policies
 ) -> None:
@@ -158,7 +158,7 @@ def test_events_of_one_instant_are_read_in_the_order_in_which_they_stand(
 
 
 @given(stories(), policies, st.lists(st.tuples(st.integers(1, 6), st.integers(-10, 90)), min_size=20, max_size=20))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_events_that_are_taken_together_lead_to_what_they_lead_to_one_by_one(
     story: tuple[list[Event], list[Event]], under: Policies, batches: list[tuple[int, int]]
 ) -> None:
@@ -201,7 +201,7 @@ def issued(case: Watched) -> object:
 
 
 @given(stories(), st.integers(0, 12), st.integers(-10, 90))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_policy_learnt_of_between_two_events_says_what_it_would_have_said_from_the_start(
     story: tuple[list[Event], list[Event]], cut: int, now: int
 ) -> None:
@@ -215,7 +215,7 @@ def test_a_policy_learnt_of_between_two_events_says_what_it_would_have_said_from
 
 
 @given(stories())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_case_goes_on_alike_whatever_another_made_of_the_same_past(story: tuple[list[Event], list[Event]]) -> None:
     _, shuffled = story
     past = arrive(shuffled[:1])
@@ -228,7 +228,7 @@ def test_a_case_goes_on_alike_whatever_another_made_of_the_same_past(story: tupl
 
 
 @given(tellings())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_was_carried_on_equals_the_fold_from_nothing(told: list[Event]) -> None:
     case = arrive(sorted(told, key=lambda one: one.time))
     step = refold(case, ONE)
@@ -238,7 +238,7 @@ def test_what_was_carried_on_equals_the_fold_from_nothing(told: list[Event]) -> 
 
 
 @given(stories(), policies)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_trials_add_up_to_those_of_what_stands(story: tuple[list[Event], list[Event]], under: Policies) -> None:
     def total(events: list[Event]) -> dict[object, int]:
         case, sums = Watched(events[0].subject), dict[object, int]()
@@ -255,7 +255,7 @@ def test_the_trials_add_up_to_those_of_what_stands(story: tuple[list[Event], lis
 
 
 @given(stories(), st.integers(0, 12), st.integers(0, 90))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_signal_stays_open_once_its_case_is_stopped_ended_or_disproved(
     story: tuple[list[Event], list[Event]], cut: int, now: int
 ) -> None:
@@ -270,7 +270,7 @@ def test_no_signal_stays_open_once_its_case_is_stopped_ended_or_disproved(
 
 
 @given(stories(), policies, st.lists(st.integers(-10, 90), min_size=20, max_size=20))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_events_change_about_conflicts_sums_up_to_those_that_stand(
     story: tuple[list[Event], list[Event]], under: Policies, instants: list[int]
 ) -> None:

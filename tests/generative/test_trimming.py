@@ -108,7 +108,7 @@ def _one(draw: st.DrawFn, number: int, minute: int) -> Event:
 
 
 @given(stories(), st.sampled_from([POLICY, LATER]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_forgotten_changes_nothing_that_is_said(story: list[Event | int], under: Policies) -> None:
     whole, bounded = Watched(CASE), Bounded(policies=under)
     for one in story:
