@@ -27,6 +27,9 @@ from rxpulse.process import last_lines, tether
 
 _TEMPLATE = "test_template"
 _WITHIN_SECONDS = 120.0
+_PORTS = range(10_000, 32_000)
+"""Below those that systems take for outgoing connections, as `rxpulse.ports`."""
+_BLOCK, _BLOCKS_TRIED = 10, 20
 # How long an example takes says more about the machine than about what is tested. All else stays as it is, in CI too.
 examples.register_profile("unhurried", examples(), deadline=None)
 examples.load_profile("unhurried")
@@ -106,7 +109,7 @@ def _start(command: Sequence[str], home: Path, log: Path) -> "subprocess.Popen[b
     env = {name: value for name, value in os.environ.items() if not name.startswith("RXPULSE_")}
     if cache := os.environ.get("RXPULSE_CACHE"):
         env["RXPULSE_CACHE"] = cache
-    env |= {"RXPULSE_HOME": str(home), "RXPULSE_PORTS": "auto"}
+    env |= {"RXPULSE_HOME": str(home), "RXPULSE_PORTS": str(_own_ports())}
     with log.open("wb") as out:
         return subprocess.Popen(
             [*command, "up", "--only", "kafka", "--only", "postgres"],
@@ -117,6 +120,14 @@ def _start(command: Sequence[str], home: Path, log: Path) -> "subprocess.Popen[b
             # Tests that are killed take their stack with them.
             preexec_fn=tether(signal.SIGTERM),
         )
+
+
+def _own_ports() -> int:
+    """The first port to try, by chance, from a share of this process's own: where tests run side by side (xdist), two stacks
+    that start together might else find the same ports free."""
+    place = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = len(_PORTS) // _BLOCK // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return _PORTS[(place * share + secrets.randbelow(share - _BLOCKS_TRIED)) * _BLOCK]
 
 
 def _await_up(process: "subprocess.Popen[bytes]", home: Path, log: Path) -> RunningStack:
