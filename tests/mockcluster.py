@@ -2,6 +2,7 @@
 ended as a broker that lost their records would end them."""
 
 import ctypes
+import threading
 
 from confluent_kafka import KafkaError, Producer, cimpl
 
@@ -18,6 +19,7 @@ class Ending(Producer):
 
     at = -1
     made = 0
+    _turn = threading.Lock()
 
     def __init__(self, settings: dict[str, object]) -> None:
         super().__init__(settings)
@@ -26,9 +28,12 @@ class Ending(Producer):
         self.list_topics(EVENTS, 10)
 
     def poll(self, timeout: float = -1) -> int:
-        if Ending.at == 0:
+        # Counted before it ends, and by one at a time: of two threads that poll at once one alone ends it.
+        with Ending._turn:
+            ends = Ending.at == 0
+            Ending.at -= 1
+        if ends:
             self.end()
-        Ending.at -= 1
         return super().poll(timeout)
 
     def end(self) -> None:
