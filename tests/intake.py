@@ -86,7 +86,6 @@ def _over(stack: RunningStack, database: str) -> Iterator[Intake]:
         recorder=PrometheusRecorder("intake"),
         api_key=KEY,
         pseudonym_key=PSEUDONYMS,
-        body_seconds=1.0,
     )
     with served(behind) as url:
         yield Intake(url, behind, database, settings)

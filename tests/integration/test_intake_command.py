@@ -77,12 +77,12 @@ def test_how_far_the_worker_may_be_behind_is_a_setting_of_the_command(intake: In
                 "INSERT INTO positions (partition, cluster, judged, beat) VALUES (9, 'c', now() - interval '2 min', now())"
             )
             try:
-                wait_until(lambda: at.post(cloud()).status_code == 429, 5)
+                wait_until(lambda: at.post(cloud()).status_code == 429)
                 refused = at.post(cloud()).json()
             finally:
                 store.execute("DELETE FROM positions WHERE partition = 9")
         assert 110 < refused["behind_seconds"] < 130 and "60 are allowed" in refused["error"]
-        wait_until(lambda: at.post(cloud()).status_code == 202, 5)
+        wait_until(lambda: at.post(cloud()).status_code == 202)
 
 
 def test_health_readiness_and_figures_are_on_the_same_port(intake: Intake) -> None:

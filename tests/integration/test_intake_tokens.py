@@ -22,7 +22,7 @@ from tests.topics import Tail
 def token(intake: Intake) -> str:
     bound = tokens.Token("mercy-pis", frozenset({Source("/mercy/pis")}), frozenset({Site("mercy"), Site("oak")}))
     text = tokens.add(intake.database_url, bound)
-    wait_until(lambda: intake.post([], BATCH, text).status_code == 202, 2)
+    wait_until(lambda: intake.post([], BATCH, text).status_code == 202)
     return text
 
 
@@ -55,7 +55,7 @@ def test_a_token_that_was_taken_back_is_refused(intake: Intake) -> None:
     text = tokens.add(intake.database_url, bound)
     wait_until(lambda: intake.post(cloud(source="/a"), key=text).status_code == 202)
     assert tokens.revoke(intake.database_url, "for-a-day")
-    wait_until(lambda: intake.post(cloud(source="/a"), key=text).status_code == 401, 2)
+    wait_until(lambda: intake.post(cloud(source="/a"), key=text).status_code == 401)
 
 
 def test_the_store_keeps_no_token_that_could_be_used(intake: Intake, token: str) -> None:
@@ -75,7 +75,7 @@ def test_the_command_gives_a_token_once_and_takes_it_back(intake: Intake, tmp_pa
     made = json.loads(out)
     assert (code, made["sources"], made["sites"]) == (0, ["/oak/pms"], ["oak"])
     sent = cloud(source="/oak/pms", data={"site": "oak"})
-    wait_until(lambda: intake.post(sent, key=made["token"]).status_code == 202, 2)
+    wait_until(lambda: intake.post(sent, key=made["token"]).status_code == 202)
     assert run("add", "oak-pms", "--site", "oak")[0] == 1
     assert json.loads(run("revoke", "oak-pms", "--json")[1]) == {"name": "oak-pms", "revoked": True}
     assert json.loads(run("revoke", "oak-pms", "--json")[1]) == {"name": "oak-pms", "revoked": False}
@@ -84,7 +84,7 @@ def test_the_command_gives_a_token_once_and_takes_it_back(intake: Intake, tmp_pa
     assert run("add", "a b", "--site", "oak")[0] == 2
     code, reader, err = run("add", "wall-screen", "--site", "oak")
     assert code == 0 and "wall-screen reads the console at oak and sends nothing" in err
-    wait_until(lambda: intake.post(sent, key=reader.strip()).status_code == 403, 2)
+    wait_until(lambda: intake.post(sent, key=reader.strip()).status_code == 403)
 
 
 def test_the_list_of_tokens_says_what_each_may_and_since_when_and_never_its_text(
