@@ -61,9 +61,9 @@ def test_of_two_judges_one_has_the_seat_and_the_other_takes_it_when_the_first_is
         assert isinstance(one.judge(None, always), Round)
         aside = other.judge(None, always)
         assert isinstance(aside, Elsewhere) and aside.beat is not None
-        clock.forward(seconds=4)
-        assert isinstance(other.judge(None, always), Elsewhere)
         clock.forward(seconds=2)
+        assert isinstance(other.judge(None, always), Elsewhere)
+        clock.forward(seconds=4)
         assert isinstance(other.judge(None, always), Round)
         assert isinstance(one.judge(0, always), Elsewhere)
     clock.close()

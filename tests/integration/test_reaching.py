@@ -26,6 +26,16 @@ def run(dispatcher: Running, *words: str) -> Result:
     return CliRunner(env=dispatcher.environ).invoke(main, words)
 
 
+def started(dispatcher: Running) -> None:
+    """Starts the dispatcher and waits until it hears: none of the time that the command gives it goes to its start."""
+    dispatcher.start()
+    hears = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE application_name ~ 'dispatcher hears' AND datname = current_database()"
+    )
+    until(lambda: dispatcher.rows(hears) == [(1,)], "a dispatcher that hears")
+
+
 @pytest.fixture
 def reached(dispatcher: Running, receiver: Receiver, database_url: str) -> Any:
     with mail_server() as server:
@@ -40,7 +50,7 @@ def reached(dispatcher: Running, receiver: Receiver, database_url: str) -> Any:
 
 def test_a_test_message_reaches_a_person_by_every_channel_and_is_recorded(reached: Any, receiver: Receiver) -> None:
     dispatcher, server = reached
-    dispatcher.start()
+    started(dispatcher)
     ran = run(dispatcher, "contact", "test", "ana", "--json")
     assert ran.exit_code == 0, ran.output
     found = json.loads(ran.stdout)
@@ -61,7 +71,7 @@ def test_a_test_message_reaches_a_person_by_every_channel_and_is_recorded(reache
 def test_a_channel_that_refuses_is_named_and_exits_with_1(reached: Any, receiver: Receiver) -> None:
     dispatcher, _ = reached
     receiver.answers = [(410, {})]
-    dispatcher.start()
+    started(dispatcher)
     ran = run(dispatcher, "contact", "test", "ana", "--by", "webhook")
     assert ran.exit_code == 1 and "webhook: refused (HTTP 410, gone" in ran.stdout
     assert dispatcher.rows("SELECT count(*) FROM escalation_entries") == [(0,)]
