@@ -179,7 +179,7 @@ def test_one_reading_is_not_written_twice_under_one_number(database_url: str, le
 def test_a_correction_counts_in_its_own_month_and_no_more_where_it_was(database_url: str, ledger: SqlLedger) -> None:
     was = THIS.after(-1).begins + timedelta(days=3)
     ledger.commit(batch(0, 0, reading(was, "a"), reading(was, "b")))
-    ledger.commit(batch(1, 2, reading(NOW - timedelta(minutes=1), "a", 2)))
+    ledger.commit(batch(1, 2, reading(max(NOW - timedelta(minutes=1), THIS.begins), "a", 2)))
     query = "SELECT date_trunc('month', stopped, 'UTC'), count(*) FROM grafana.turnarounds GROUP BY 1 ORDER BY 1"
     assert rows(database_url, query) == [(THIS.after(-1).begins, 1), (THIS.begins, 1)]
 

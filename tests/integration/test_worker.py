@@ -2,9 +2,10 @@
 
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -154,7 +155,7 @@ def test_fields_that_the_intake_dropped_count_for_their_feed_as_those_that_the_w
 
 def test_an_event_of_the_year_2150_is_put_aside_with_the_reason_and_nothing_else_is_lost(live: Live) -> None:
     """A wrong clock, straight into the topic past the intake: with a time of recording that is as wrong, and without one."""
-    late = now().replace(year=2150)
+    late = datetime(2150, 6, 1, tzinfo=UTC)
     wrong = json.loads(encode(stat(1, late)))
     unrecorded = {name: value for name, value in wrong.items() if name != "recorded"} | {"id": "unrecorded"}
     live.send(stat(1, now() - timedelta(minutes=11)))
@@ -385,9 +386,9 @@ def test_a_worker_that_is_told_to_stop_finishes_its_batch_at_once(live: Live) ->
     worker = live.worker()
     live.send(*simulated())
     until(lambda: live.one("SELECT sum(accepted) FROM positions"), why=live.told)
-    began = now()
+    began = time.monotonic()
     assert worker.stop() == 0
-    assert now() - began < timedelta(seconds=5)
+    assert time.monotonic() - began < 5
     assert live.rows("SELECT owner FROM positions WHERE owner IS NOT NULL") == []
 
 
