@@ -23,7 +23,7 @@ from models.store.ledger import ForeignCluster
 from models.store.records import CaseRow, case_row, evidence_of
 from models.tracking import Departed, Interval, Watched
 from streams.admission import Record
-from streams.extents import Extent, check_held
+from streams.extents import Extent, check_held, check_same
 from streams.feed import extent, partitions, ranged, reader, record_of
 from streams.recomputing import Recomputed
 from streams.topics import EVENTS
@@ -127,6 +127,9 @@ def _check(consumer: Consumer, number: int, applied: Applied) -> None:
             " without them nothing can be recomputed. Restore them, or keep them longer (RXPULSE_RETENTION_DAYS)"
         )
     check_held(number, applied.position, there)
+    if applied.received is not None:
+        for last in ranged(consumer, EVENTS, number, Extent(applied.position - 1, applied.position)):
+            check_same(number, applied.position - 1, applied.received, last)
 
 
 def _compare(told: Recomputed, facts: Facts, applied: Applied, verified: Verified) -> None:

@@ -31,10 +31,12 @@ _AT_ONCE = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """How far a partition is applied: `position` is the next offset, counted on `cluster`."""
+    """How far a partition is applied: `position` is the next offset, counted on `cluster`; the broker `received` the record
+    before it then, None where nobody wrote that down."""
 
     cluster: str
     position: int
+    received: datetime | None
     tally: Tally
 
 
@@ -86,10 +88,13 @@ class Facts:
     def positions(self) -> dict[int, Applied]:
         """By partition."""
         rows = self._connection.execute(
-            "SELECT partition, cluster, position, accepted, duplicates, id_reused, rejected, rerouted, after_close"
+            "SELECT partition, cluster, position, received, accepted, duplicates, id_reused, rejected, rerouted, after_close"
             " FROM positions ORDER BY partition"
         )
-        return {partition: Applied(cluster, position, Tally(*tally)) for partition, cluster, position, *tally in rows}
+        return {
+            partition: Applied(cluster, position, received, Tally(*tally))
+            for partition, cluster, position, received, *tally in rows
+        }
 
     def policies(self) -> Policies | None:
         """Every version of the policy; None where there is none."""

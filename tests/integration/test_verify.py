@@ -236,6 +236,15 @@ def test_a_position_beyond_the_end_is_refused(worked: tuple[Live, str], copied: 
         verified(worked[0], copied)
 
 
+def test_a_topic_that_holds_another_record_where_the_last_one_was_applied_is_refused(
+    worked: tuple[Live, str], copied: str
+) -> None:
+    with psycopg.connect(copied, autocommit=True) as database:
+        database.execute("UPDATE positions SET received = received - interval '1 ms' WHERE partition = 2")
+    with pytest.raises(TopicDiffers, match=f"partition 2 of {EVENTS} does not hold at offset"):
+        verified(worked[0], copied)
+
+
 def test_differences_end_with_one(worked: tuple[Live, str], copied: str) -> None:
     with psycopg.connect(copied, autocommit=True) as database:
         database.execute("DELETE FROM cases WHERE id = 'order/2'")
