@@ -39,15 +39,16 @@ _WITHIN = 60.0
 Found = TypeVar("Found")
 
 
-def until(ask: Callable[[], Found | None], within: float = _WITHIN, *, why: Callable[[], str] = str) -> Found:
-    """The first answer that says something."""
+def until(ask: Callable[[], Found | None], within: float = _WITHIN, *, why: str | Callable[[], str] = "") -> Found:
+    """The first answer that says something. `why` is told where there is none within so many seconds: what is waited for, or
+    how things stand by then."""
     give_up = time.monotonic() + within
     while time.monotonic() < give_up:
         found = ask()
         if found:
             return found
         time.sleep(0.02)
-    raise AssertionError(f"not within {within:g} s: {why()}")
+    raise AssertionError(f"not within {within:g} s: {why if isinstance(why, str) else why()}")
 
 
 class Worker:
@@ -174,14 +175,18 @@ class Live:
         rows = self.rows("SELECT partition, epoch, position, owner, judged FROM positions ORDER BY 1")
         return f"{rows}\n" + "\n".join(worker.said() for worker in self.workers)
 
+    def extents(self, name: str) -> dict[int, tuple[int, int]]:
+        """The offsets that each partition of a topic holds: from the first up to and without the second."""
+        with reading(self.kafka) as consumer:
+            places = [TopicPartition(name, number) for number in consumer.list_topics(name, 10).topics[name].partitions]
+            return {place.partition: consumer.get_watermark_offsets(place, 10) for place in places}
+
     def topic(self, name: str) -> list[Message]:
         """Every record of a topic."""
+        extents = self.extents(name)
+        left = {number: high for number, (low, high) in extents.items() if high > low}
         with reading(self.kafka) as consumer:
-            numbers = consumer.list_topics(name, 10).topics[name].partitions
-            places = [TopicPartition(name, number, 0) for number in numbers]
-            extents = {p.partition: consumer.get_watermark_offsets(p, 10) for p in places}
-            left = {number: high for number, (low, high) in extents.items() if high > low}
-            consumer.assign(places)
+            consumer.assign([TopicPartition(name, number, 0) for number in extents])
             found: list[Message] = []
             give_up = time.monotonic() + _WITHIN
             while left and time.monotonic() < give_up:

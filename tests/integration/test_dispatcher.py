@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -38,12 +38,10 @@ from models.store.pool import Pool
 from models.store.sql import SqlLedger
 from tests.door import Door
 from tests.integration.test_desk import LATE, POLICY
-from tests.live import free_port
+from tests.live import free_port, until
 from tests.mailserver import mail_server
 from workflows.dispatcher import Dispatcher
 from workflows.notify.answer import Answer, Delivered, Notifier
-
-WITHIN = 60.0
 
 
 @dataclass
@@ -126,14 +124,6 @@ class Running:
             return connection.execute(query).fetchall()
 
 
-def until(done: Callable[[], bool], what: str, within: float = WITHIN) -> None:
-    """Waits until it is so."""
-    give_up = time.monotonic() + within
-    while not done():
-        assert time.monotonic() < give_up, f"not within {within:g} s: {what}"
-        time.sleep(0.02)
-
-
 def worker_under(policy: str, database_url: str) -> SqlLedger:
     """The ledger of a worker that has begun under a policy."""
     begin(database_url, policy_text.read(policy, file="test"), "a test")
@@ -178,7 +168,7 @@ def dispatcher(database_url: str, receiver: Receiver, tmp_path: Path) -> Iterato
 def test_a_signal_becomes_a_signed_webhook_and_its_end_another(dispatcher: Running, receiver: Receiver) -> None:
     dispatcher.start()
     dispatcher.signal()
-    until(lambda: len(receiver.received) == 1, "the page")
+    until(lambda: len(receiver.received) == 1, why="the page")
     headers, body, _ = receiver.received[0]
     secret = (dispatcher.home / "webhook.secret").read_text().strip()
     Webhook(secret).verify(body, {name.lower(): value for name, value in headers.items()})
@@ -187,7 +177,7 @@ def test_a_signal_becomes_a_signed_webhook_and_its_end_another(dispatcher: Runni
     assert event["type"] == "rx.escalation.page" and event["data"]["person"] == "ana"
     assert event["data"]["link"].startswith("https://rx.example.org/a/")
     dispatcher.signal(cleared=dispatcher.rows("SELECT now()")[0][0], reason=Cleared.STOP, revision=2)
-    until(lambda: receiver.types() == ["rx.escalation.page", "rx.escalation.resolved"], "word of the end")
+    until(lambda: receiver.types() == ["rx.escalation.page", "rx.escalation.resolved"], why="word of the end")
     assert dispatcher.kill(signal.SIGTERM) == 0
     # Every line once and as our own kind of line: Prefect's console stands not beside it.
     lines = [json.loads(line) for line in (dispatcher.home / "log").read_text().splitlines()]
@@ -197,7 +187,7 @@ def test_a_signal_becomes_a_signed_webhook_and_its_end_another(dispatcher: Runni
 def test_the_secret_is_readable_by_its_owner_alone(dispatcher: Running, receiver: Receiver) -> None:
     dispatcher.start()
     dispatcher.signal()
-    until(lambda: len(receiver.received) == 1, "the page")
+    until(lambda: len(receiver.received) == 1, why="the page")
     file = dispatcher.home / "webhook.secret"
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(base64.b64decode(file.read_text().strip().removeprefix("whsec_"))) == 32
@@ -207,12 +197,12 @@ def test_a_receiver_that_asks_for_patience_gets_the_same_message_again(dispatche
     receiver.answers = [(503, {}), (429, {"Retry-After": "1"})]
     dispatcher.start()
     dispatcher.signal()
-    until(lambda: len(receiver.received) == 3, "three attempts")
+    until(lambda: len(receiver.received) == 3, why="three attempts")
     assert len({headers["webhook-id"] for headers, _, _ in receiver.received}) == 1
     assert len({body for _, body, _ in receiver.received}) == 1
     until(
         lambda: dispatcher.rows("SELECT state, attempts FROM deliveries WHERE channel = 'webhook'") == [("sent", 3)],
-        "sent",
+        why="sent",
     )
 
 
@@ -227,7 +217,7 @@ def test_a_receiver_that_asks_for_patience_without_end_gives_up_and_the_next_ste
             dispatcher.rows("SELECT state, attempts, answer FROM deliveries WHERE channel = 'webhook'")
             == [("gave_up", 1, "HTTP 429")]
         ),
-        "given up",
+        why="given up",
     )
     assert len(receiver.received) == 1
 
@@ -251,7 +241,8 @@ def test_a_channel_that_breaks_is_tried_again_and_its_reason_logged(
         async with at_work_here(database_url, Broken(), NullRecorder()):
             await asyncio.to_thread(running.signal)
             # Well before the lease is over: it was settled.
-            await asyncio.to_thread(until, lambda: len(Broken.keys) > 1, "a second attempt", LEASE.total_seconds() / 2)
+            within = LEASE.total_seconds() / 2
+            await asyncio.to_thread(until, lambda: len(Broken.keys) > 1, within, why="a second attempt")
 
     with closing(ledger):
         asyncio.run(twice())
@@ -281,13 +272,13 @@ def test_what_was_sent_as_the_database_went_away_is_written_down_when_it_is_back
 
     async def through() -> None:
         async with at_work_here(database_url, Gateway(), recorder):
-            await asyncio.to_thread(until, lambda: Gateway.sent, "the page")
+            await asyncio.to_thread(until, lambda: Gateway.sent, why="the page")
             shut = time.monotonic()
-            await asyncio.to_thread(until, lambda: time.monotonic() - shut > 4.0, "the end of the lease")
+            await asyncio.to_thread(until, lambda: time.monotonic() - shut > 4.0, why="the end of the lease")
             await asyncio.to_thread(door.open)
-            await asyncio.to_thread(until, lambda: _answers(running, "taken") == 1, "the answer")
+            await asyncio.to_thread(until, lambda: _answers(running, "taken") == 1, why="the answer")
             seen = recorder.values[turn]
-            await asyncio.to_thread(until, lambda: recorder.values[turn] > seen, "another round")
+            await asyncio.to_thread(until, lambda: recorder.values[turn] > seen, why="another round")
 
     running.signal()
     ledger.close()
@@ -305,7 +296,7 @@ def test_a_receiver_that_is_gone_refuses(dispatcher: Running, receiver: Receiver
             dispatcher.rows("SELECT state, left(answer, 14) FROM deliveries WHERE channel = 'webhook'")
             == [("refused", "HTTP 410, gone")]
         ),
-        "the refusal",
+        why="the refusal",
     )
 
 
@@ -315,18 +306,18 @@ def test_an_address_that_is_gone_is_not_posted_to_again_until_a_test_reaches_it(
     receiver.answers = [(410, {})]
     dispatcher.start()
     dispatcher.signal()
-    until(lambda: _answers(dispatcher, "HTTP 410, gone%") == 1, "the refusal")
+    until(lambda: _answers(dispatcher, "HTTP 410, gone%") == 1, why="the refusal")
     dispatcher.signal(id="another", case="order/another")
-    until(lambda: _answers(dispatcher, "gone (410): not sent%") == 1, "the refusal without a post")
+    until(lambda: _answers(dispatcher, "gone (410): not sent%") == 1, why="the refusal without a post")
     assert len(receiver.received) == 1
     with connect(dispatcher.url, "test", autocommit=True) as connection:
         policies = read_policies(connection, None)
         assert policies is not None
         send_test(connection, Voice("http://127.0.0.1"), policies.latest, "ana", [Channel.WEBHOOK])
-    until(lambda: len(receiver.received) == 2, "the test")
-    until(lambda: dispatcher.rows("SELECT state FROM deliveries WHERE type = 'test'") == [("sent",)], "sent")
+    until(lambda: len(receiver.received) == 2, why="the test")
+    until(lambda: dispatcher.rows("SELECT state FROM deliveries WHERE type = 'test'") == [("sent",)], why="sent")
     dispatcher.signal(id="third", case="order/third")
-    until(lambda: len(receiver.received) == 3, "the page after the test")
+    until(lambda: len(receiver.received) == 3, why="the page after the test")
 
 
 def _answers(dispatcher: Running, like: str) -> int:
@@ -337,14 +328,14 @@ def _answers(dispatcher: Running, like: str) -> int:
 def test_a_dispatcher_that_was_killed_goes_on_and_tells_nobody_twice(dispatcher: Running, receiver: Receiver) -> None:
     dispatcher.start()
     dispatcher.signal()
-    until(lambda: len(receiver.received) == 1, "the page")
-    until(lambda: dispatcher.rows("SELECT state FROM deliveries WHERE channel = 'webhook'") == [("sent",)], "sent")
+    until(lambda: len(receiver.received) == 1, why="the page")
+    until(lambda: dispatcher.rows("SELECT state FROM deliveries WHERE channel = 'webhook'") == [("sent",)], why="sent")
     dispatcher.kill(signal.SIGKILL)
     [(escalation,)] = dispatcher.rows("SELECT id FROM escalations")
     with connect(dispatcher.url, "test", autocommit=True) as connection:
         acknowledge(connection, escalation, "ben")
     dispatcher.start()
-    until(lambda: "rx.escalation.acknowledged" in receiver.types(), "word of who has it")
+    until(lambda: "rx.escalation.acknowledged" in receiver.types(), why="word of who has it")
     assert receiver.types().count("rx.escalation.page") == 1
 
 
@@ -359,7 +350,7 @@ def test_a_private_address_is_refused_unless_the_policy_allows_it(
         lambda: (
             [row[0] for row in dispatcher.rows("SELECT state FROM deliveries WHERE channel = 'webhook'")] == ["refused"]
         ),
-        "the refusal",
+        why="the refusal",
     )
     [(answer,)] = dispatcher.rows("SELECT answer FROM deliveries WHERE channel = 'webhook'")
     assert "allow_private" in answer and receiver.received == []
@@ -379,11 +370,11 @@ def test_prefect_that_does_not_answer_delays_no_page(dispatcher: Running, receiv
                 dispatcher.rows("SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'dispatcher hears'")
                 == [(1,)]
             ),
-            "up",
+            why="up",
         )
         asked = time.monotonic()
         dispatcher.signal()
-        until(lambda: len(receiver.received) == 1, "the page")
+        until(lambda: len(receiver.received) == 1, why="the page")
         assert receiver.received[0][2] - asked < 2.0
 
 
@@ -409,6 +400,6 @@ def test_a_mail_server_that_refuses_one_of_two_leaves_the_other_told_once(
                     ("ben", "refused", "SMTP 550 no such mailbox"),
                 ]
             ),
-            "one taken, one refused",
+            why="one taken, one refused",
         )
         assert server.types("ana@example.org") == ["rx.escalation.page"]

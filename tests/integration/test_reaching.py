@@ -15,7 +15,8 @@ from models.store.policies import begin
 from rxpulse.cli import main
 from rxpulse.enacted import operator
 from tests.integration.test_desk import POLICY
-from tests.integration.test_dispatcher import Receiver, Running, dispatcher, receiver, until
+from tests.integration.test_dispatcher import Receiver, Running, dispatcher, receiver
+from tests.live import until
 from tests.mailserver import mail_server
 
 __all__ = ["dispatcher", "receiver"]
@@ -90,7 +91,7 @@ def test_ack_takes_an_escalation_on_and_stops_the_steps(reached: Any, receiver: 
     dispatcher, _ = reached
     dispatcher.start()
     dispatcher.signal()
-    until(lambda: len(receiver.received) == 1, "the page")
+    until(lambda: len(receiver.received) == 1, why="the page")
     [(name,)] = dispatcher.rows("SELECT id FROM escalations")
     ran = run(dispatcher, "ack", name, "--person", "ben", "--json")
     assert ran.exit_code == 0, ran.output
@@ -98,7 +99,7 @@ def test_ack_takes_an_escalation_on_and_stops_the_steps(reached: Any, receiver: 
     assert (found["id"], found["state"], found["acknowledged_by"]) == (name, "acknowledged", "ben")
     assert found["expires"].endswith("Z")
     assert dispatcher.rows("SELECT person, what, ref FROM audit") == [(operator(), "acknowledge", ref_of(name))]
-    until(lambda: "rx.escalation.acknowledged" in receiver.types(), "word of who has it")
+    until(lambda: "rx.escalation.acknowledged" in receiver.types(), why="word of who has it")
     again = run(dispatcher, "ack", name, "--person", "ben")
     assert re.fullmatch(r"ben has it until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \w+\n", again.stdout)
 
@@ -107,7 +108,7 @@ def test_ack_of_what_is_over_or_not_there_or_by_a_stranger_says_so(reached: Any,
     dispatcher, _ = reached
     dispatcher.start()
     dispatcher.signal()
-    until(lambda: len(receiver.received) == 1, "the page")
+    until(lambda: len(receiver.received) == 1, why="the page")
     [(name,)] = dispatcher.rows("SELECT id FROM escalations")
     stranger = run(dispatcher, "ack", name, "--person", "zoe")
     assert stranger.exit_code == 2 and "it knows: ana, ben" in stranger.output

@@ -4,13 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
@@ -22,22 +20,13 @@ from models.store.policies import begin
 from streams.simulate import SiteSpec, simulate
 from tests.conftest import RunningStack
 from tests.history import load
-from tests.integration.test_dispatcher import free_port
 from tests.integration.test_report import PARSED
+from tests.live import free_port, until
 from workflows import reporting
 from workflows.publish import Standing
 from workflows.weekly import NotYet
 
 WITHIN = 120.0
-
-
-def until(look: Callable[[], Any], what: str) -> Any:
-    """Looks until there is something, and returns it."""
-    give_up = time.monotonic() + WITHIN
-    while not (found := look()):
-        assert time.monotonic() < give_up, f"not within {WITHIN:g} s: {what}"
-        time.sleep(0.1)
-    return found
 
 
 def said(url: str) -> httpx.Response | None:
@@ -78,7 +67,7 @@ def _served(database_url: str, tmp_path: Path) -> Iterator[str]:
         server = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}/api"
     try:
-        until(lambda: (answer := said(f"{url}/health")) and answer.status_code == 200, "Prefect answers")
+        until(lambda: (answer := said(f"{url}/health")) and answer.status_code == 200, WITHIN, why="Prefect answers")
         yield url
     finally:
         server.terminate()
@@ -116,12 +105,14 @@ def test_at_its_start_the_role_writes_the_last_week_and_gives_prefect_the_schedu
     lived: str, prefect: str, tmp_path: Path
 ) -> None:
     with role(tmp_path, lived, prefect) as (process, url):
-        (file,) = until(lambda: list((tmp_path / "home" / "reports" / "mercy").glob("*.html")), "a report")
+        (file,) = until(lambda: list((tmp_path / "home" / "reports" / "mercy").glob("*.html")), WITHIN, why="a report")
         assert "Mercy Hospital" in file.read_text("utf-8")
-        until(lambda: (answer := said(f"{url}/readyz")) and answer.status_code == 200, "ready")
+        until(lambda: (answer := said(f"{url}/readyz")) and answer.status_code == 200, WITHIN, why="ready")
         assert 'rxpulse_reports_reported_timestamp_seconds{site="mercy"} 1.' in httpx.get(f"{url}/metrics").text
         deployments = until(
-            lambda: len(found := httpx.post(f"{prefect}/deployments/filter", json={}).json()) == 2 and found, "both"
+            lambda: len(found := httpx.post(f"{prefect}/deployments/filter", json={}).json()) == 2 and found,
+            WITHIN,
+            why="both",
         )
         schedules = {one["name"]: one["schedules"][0]["schedule"] for one in deployments}
         assert {name: (one["cron"], one["timezone"]) for name, one in schedules.items()} == {
@@ -129,10 +120,15 @@ def test_at_its_start_the_role_writes_the_last_week_and_gives_prefect_the_schedu
             "every night": ("40 3 * * *", "UTC"),
         }
         planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-        until(lambda: httpx.post(f"{prefect}/flow_runs/filter", json=planned).json(), "Prefect plans the next Mondays")
+        until(
+            lambda: httpx.post(f"{prefect}/flow_runs/filter", json=planned).json(),
+            WITHIN,
+            why="Prefect plans the next Mondays",
+        )
         until(
             lambda: "rxpulse_reports_housekept_timestamp_seconds 1." in httpx.get(f"{url}/metrics").text,
-            "house is kept",
+            WITHIN,
+            why="house is kept",
         )
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
@@ -148,7 +144,11 @@ def test_a_stop_while_a_report_is_written_is_no_failure(lived: str, prefect: str
     running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
     with psycopg.connect(lived) as reader, role(tmp_path, lived, prefect) as (process, _):
         reader.execute("LOCK TABLE intervals IN ACCESS EXCLUSIVE MODE")
-        until(lambda: httpx.post(f"{prefect}/flow_runs/filter", json=running).json(), "the report is being written")
+        until(
+            lambda: httpx.post(f"{prefect}/flow_runs/filter", json=running).json(),
+            WITHIN,
+            why="the report is being written",
+        )
         process.send_signal(signal.SIGTERM)
         reader.rollback()
         assert process.wait(30) == 0, (tmp_path / "role.log").read_text("utf-8")
@@ -158,14 +158,17 @@ def test_without_prefect_reports_are_written_all_the_same_and_the_role_says_what
     lived: str, tmp_path: Path
 ) -> None:
     with role(tmp_path, lived, f"http://127.0.0.1:{free_port()}/api") as (process, url):
-        until(lambda: list((tmp_path / "home" / "reports" / "mercy").glob("*.html")), "a report")
+        until(lambda: list((tmp_path / "home" / "reports" / "mercy").glob("*.html")), WITHIN, why="a report")
         answer = until(
-            lambda: (found := said(f"{url}/readyz")) and found.text.startswith("Prefect") and found, "Prefect is missed"
+            lambda: (found := said(f"{url}/readyz")) and found.text.startswith("Prefect") and found,
+            WITHIN,
+            why="Prefect is missed",
         )
         assert answer.status_code == 503 and "does not take the schedule" in answer.text
         until(
             lambda: "rxpulse_reports_housekept_timestamp_seconds 1." in httpx.get(f"{url}/metrics").text,
-            "house is kept",
+            WITHIN,
+            why="house is kept",
         )
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0

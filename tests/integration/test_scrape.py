@@ -8,11 +8,10 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +19,7 @@ import pytest
 from metrics.catalog import CATALOG, CONSOLE_REQUESTS, EVENTS, Shape, of_role
 from rxpulse.bench.rig import Rig, standing
 from tests.conftest import require_program
+from tests.live import until
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "prometheus" / "scrape.yml"
 ROLES = ("worker", "dispatcher", "reports", "console", "intake")
@@ -31,16 +31,6 @@ name = "Ana"
 steps = [{ after = "0s", to = ["person:ana"], by = ["inbox"] }]
 repeat = { from_step = 1, times = 3, after = "10m" }
 """
-Found = TypeVar("Found")
-
-
-def until(look: Callable[[], Found], what: str) -> Found:
-    """Looks until there is something, and returns it."""
-    give_up = time.monotonic() + WITHIN
-    while not (found := look()):
-        assert time.monotonic() < give_up, f"not within {WITHIN:g} s: {what}"
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +80,7 @@ def prometheus(stack: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         process = subprocess.Popen([program, *options], stdout=log, stderr=log)
     try:
         with httpx.Client(base_url=f"http://{address}/api/v1", timeout=10) as client:
-            until(lambda: _up(client) == set(ROLES), "every role scraped")
+            until(lambda: _up(client) == set(ROLES), why="every role scraped")
             yield client
     finally:
         process.terminate()
@@ -130,7 +120,7 @@ def test_prometheus_gets_a_value_of_every_metric_without_labels(prometheus: http
         answer = prometheus.get("/query", params={"query": '{__name__=~"rxpulse_.*"}'}).json()["data"]["result"]
         return plain - {one["metric"]["__name__"] for one in answer}
 
-    until(lambda: not missing(), f"all of {plain}")
+    until(lambda: not missing(), why=f"all of {plain}")
 
 
 def test_what_the_worker_applies_is_counted_in_prometheus(prometheus: httpx.Client, stack: Rig) -> None:
@@ -142,7 +132,7 @@ def test_what_the_worker_applies_is_counted_in_prometheus(prometheus: httpx.Clie
 
     before = accepted()
     post(stack, sold("fill/scraped"))
-    until(lambda: accepted() > before, "one event more")
+    until(lambda: accepted() > before, why="one event more")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -177,20 +167,20 @@ def alerts(prometheus: httpx.Client) -> dict[str, str]:
 
 def test_the_alerts_find_nothing_to_say_of_a_stack_that_works(prometheus: httpx.Client) -> None:
     assert len(_rules(prometheus)) == 13
-    until(lambda: all(one["health"] == "ok" for one in _rules(prometheus)), "every rule evaluated")
+    until(lambda: all(one["health"] == "ok" for one in _rules(prometheus)), why="every rule evaluated")
     # What was found while the roles came up is over by now.
-    until(lambda: not alerts(prometheus), "no alert")
+    until(lambda: not alerts(prometheus), why="no alert")
 
 
 def test_a_dispatcher_that_stands_still_is_noticed_and_its_return_too(prometheus: httpx.Client, stack: Rig) -> None:
-    until(lambda: not alerts(prometheus), "no alert")
+    until(lambda: not alerts(prometheus), why="no alert")
     pid = stack.parts()["dispatcher"]
     os.kill(pid, signal.SIGSTOP)
     try:
-        until(lambda: "RxPulseDispatcherDead" in alerts(prometheus), "the alert")
+        until(lambda: "RxPulseDispatcherDead" in alerts(prometheus), why="the alert")
     finally:
         os.kill(pid, signal.SIGCONT)
-    until(lambda: not alerts(prometheus), "no alert")
+    until(lambda: not alerts(prometheus), why="no alert")
 
 
 def _rules(prometheus: httpx.Client) -> list[dict[str, Any]]:
@@ -218,7 +208,7 @@ def test_prometheus_answers_each_question_of_the_dashboard(prometheus: httpx.Cli
         answer = prometheus.get("/query", params={"query": query}).json()["data"]["result"]
         return [one["value"][1] for one in answer if one["value"][1] != "NaN"]
 
-    assert until(numbers, f"an answer to {query}")
+    assert until(numbers, why=f"an answer to {query}")
 
 
 # kcat
@@ -241,7 +231,7 @@ def test_kcat_feeds_an_event_and_reads_the_signal_that_it_raises(stack: Rig) -> 
         lines = kcat(stack, "-C", "-t", "rx.signals", "-o", "beginning", "-e").splitlines()
         return [one for line in lines if (one := json.loads(line))["subject"] == case]
 
-    [raised] = until(signals, "the signal on its public topic")
+    [raised] = until(signals, why="the signal on its public topic")
     assert raised["type"] == "rx.signal.raised"
     assert raised["data"]["name"] == "sold-before-final-check" and raised["data"]["severity"] == "S1"
 
