@@ -1,9 +1,9 @@
 """`./run faults`: every scenario with one seed, one after the other.
 
-Each result is appended to .faults/results.ndjson with commit, seed and form, and with a digest of everything that decides it:
-the product's code, its dependencies, what the scenarios share, and the scenario's own module. What passed there already with the
-same digest is not run again, so a run that was interrupted goes on, a commit that changes only a page needs none, and one that
-mends a scenario needs that one. Exit 1 where a scenario failed.
+Each result is appended to .faults/results.ndjson with commit, seed and form, why it failed where it did, and a digest of
+everything that decides it: the product's code, its dependencies, what the scenarios share, and the scenario's own module. What
+passed there already with the same digest is not run again, so a run that was interrupted goes on, a commit that changes only a
+page needs none, and one that mends a scenario needs that one. Exit 1 where a scenario failed.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,39 +72,57 @@ def _digest(text: bytes) -> str:
 class Book:
     """Keeps results in a file under what decides them (`run`, and `code` of the scenario's module) and of which `commit` they
     are, and leaves out what passed the last time, unless asked for it `again`. `wavers` are the scenarios that passed now and had
-    failed with the same code before: chance decides them, so nothing is proven by their passing."""
+    failed with the same code before, each with the reason of that: chance decides them, so nothing is proven by their passing."""
 
     def __init__(
         self, results: Path, run: dict[str, object], code: Callable[[str], str], commit: str, *, again: bool
     ) -> None:
         self._results, self._run, self._code, self._commit, self._again = results, run, code, commit, again
         self._codes: dict[str, str] = {}
-        self._last: dict[tuple[str, str], str] = {}
-        self.wavers: list[str] = []
+        self._last: dict[tuple[str, str], dict[str, Any]] = {}
+        self.wavers: dict[str, str] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         self._codes = {name: self._code(name) for name in {one.path.name for one in items}}
         self._last = self._read()
         if not self._again:
-            items[:] = [one for one in items if self._last.get((one.name, self._codes[one.path.name])) != "passed"]
+            items[:] = [
+                one for one in items if self._before(one.name, self._codes[one.path.name])["outcome"] != "passed"
+            ]
 
-    def _read(self) -> dict[tuple[str, str], str]:
-        """What became last of each scenario with each code, in runs like this one."""
+    def _read(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """The last result of each scenario with each code, in runs like this one."""
         lines = self._results.read_text().splitlines() if self._results.exists() else []
         alike = [one for one in map(json.loads, lines) if self._run.items() <= one.items()]
-        return {(one["scenario"], one["code"]): one["outcome"] for one in alike}
+        return {(one["scenario"], one["code"]): one for one in alike}
+
+    def _before(self, scenario: str, code: str) -> dict[str, Any]:
+        return self._last.get((scenario, code), {"outcome": "never run"})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or report.outcome != "passed":
             module, _, scenario = report.location
             digest = self._codes[Path(module).name]
-            if report.outcome == "passed" and self._last.get((scenario, digest)) == "failed":
-                self.wavers.append(scenario)
-            about = {"code": digest, "scenario": scenario, "outcome": report.outcome}
+            before = self._before(scenario, digest)
+            if report.outcome == "passed" and before["outcome"] == "failed":
+                self.wavers[scenario] = before.get("why", "nobody wrote down why")
+            about = {"code": digest, "scenario": scenario, "outcome": report.outcome} | _reason(report)
             took = {"seconds": round(report.duration, 1), "at": datetime.now(UTC).isoformat()}
             self._results.parent.mkdir(exist_ok=True)
             with self._results.open("a") as book:
                 book.write(json.dumps({"commit": self._commit, **self._run, **about, **took}) + "\n")
+
+
+def _reason(report: pytest.TestReport) -> dict[str, str]:
+    """The first line of why a scenario failed or was skipped, as `why`; nothing where it passed."""
+    match report.longrepr:
+        case None:
+            return {}
+        case (_, _, said):
+            return {"why": said}
+        case shown:
+            crash = getattr(shown, "reprcrash", None)
+            return {"why": str(shown if crash is None else crash.message).partition("\n")[0]}
 
 
 def perform(folder: Path, book: Book, only: str | None, *words: str) -> int:
@@ -111,8 +130,8 @@ def perform(folder: Path, book: Book, only: str | None, *words: str) -> int:
     The exit code."""
     named = ["-k", only] if only else []
     exit_code = pytest.main([str(folder), "-v", "--tb=short", "-m", "slow or not slow", *named, *words], plugins=[book])
-    for scenario in book.wavers:
-        print(f"{scenario} passed and had failed before with the same code: see why in the results", file=sys.stderr)
+    for scenario, why in book.wavers.items():
+        print(f"{scenario} passed and had failed before with the same code: {why}", file=sys.stderr)
     if exit_code == pytest.ExitCode.NO_TESTS_COLLECTED and only is not None:
         print(f"--only {only}: no scenario's name holds it", file=sys.stderr)
         return 2

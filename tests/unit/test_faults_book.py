@@ -25,7 +25,7 @@ def test_first():
 
 def test_second():
     ran("2")
-    assert (FOLDER / "mended").exists()
+    assert (FOLDER / "mended").exists(), "nobody mended it\nfor a while"
 
 def test_third():
     ran("3")
@@ -82,13 +82,15 @@ def test_a_run_that_was_killed_goes_on_with_what_has_not_passed(folder: Path) ->
     assert run.perform() == (-signal.SIGKILL, "123")
     (folder / "mended").touch()
     assert run.perform() == (0, "2345")
-    assert "test_second passed and had failed before with the same code" in run.said
+    why = "AssertionError: nobody mended it"
+    assert f"test_second passed and had failed before with the same code: {why}\n" in run.said
     assert run.perform() == (0, "") and run.said == ""
     kept = [json.loads(line) for line in (folder / "kept" / "results.ndjson").read_text().splitlines()]
     assert [(one["scenario"][5:], one["outcome"]) for one in kept] == [
         *(("first", "passed"), ("second", "failed")),
         *(("second", "passed"), ("third", "passed"), ("fourth", "passed"), ("fifth", "passed")),
     ]
+    assert [one.get("why") for one in kept] == [None, why, None, None, None, None]
     assert all(
         (one["code"], one["commit"]) == ("abc test_scenarios.py", "a commit") and one["seconds"] >= 0 and one["at"]
         for one in kept
