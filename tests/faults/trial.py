@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from click.testing import CliRunner
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, Message
 
 from models import policy_text
 from models.event import CaseId, Event
@@ -33,7 +33,7 @@ class Trial(Live):
     `may_end` are the exit codes by which one may, none unless the scenario gives a reason; `surprised`: somebody took over from
     a worker that had no time to finish what it was sending."""
 
-    def __init__(self, kafka: str, database_url: str, folder: Path, seed: int, events: int) -> None:
+    def __init__(self, kafka: str, database_url: str, folder: Path, seed: int, events: int, people: People) -> None:
         super().__init__(kafka, database_url, folder)
         self.chance = Random(f"faults/{seed}")
         self.left = list(feed(seed, events))
@@ -47,20 +47,29 @@ class Trial(Live):
         self.may_end: tuple[int, ...] = ()
         self._killed: set[Worker] = set()
         self.surprised = False
-        self.people = People(database_url)
+        self.people = people
+        self._read: dict[str, tuple[dict[int, tuple[int, int]], list[Message]]] = {}
 
     # What happens
 
     def feed(self, records: int) -> None:
         """The next records of the feed."""
-        self.give(self.left[:records])
-        del self.left[:records]
+        self.give(self.take(records))
+
+    def take(self, records: int) -> list[Sent]:
+        """The next records of the feed, for somebody else to send."""
+        taken, self.left = self.left[:records], self.left[records:]
+        return taken
 
     def give(self, records: Sequence[Sent]) -> None:
         """These records, all of them with the broker afterwards. First those that lie right: days pass within a second here,
         and what is sent on before they are all there would come a day early, before a sign of life that is a day late."""
         for right in (True, False):
             self.produce((o.key, o.value, o.partition) for o in records if (o.partition is None) is right)
+        self.count(records)
+
+    def count(self, records: Sequence[Sent]) -> None:
+        """These were sent."""
         self.sent += [one.event for one in records if one.event is not None]
         self.poison |= {one.value for one in records if one.event is None}
 
@@ -73,7 +82,9 @@ class Trial(Live):
         self.late += [one.subject for one in events]
 
     def hire(self, name: str = "w0", **env: str) -> Worker:
-        """A worker that is to run from now on, and is started again whenever it ends; `env` holds for this start alone."""
+        """A worker that is to run from now on, and is started again whenever it ends; `env` holds for this start alone. Who
+        tells people is there from then on too."""
+        self.people.start()
         self.crew[name] = self.worker(name, **env)
         return self.crew[name]
 
@@ -148,6 +159,13 @@ class Trial(Live):
         positions = dict(self.rows("SELECT partition, position FROM positions"))
         return all(positions.get(number, 0) >= end for number, end in self.ends().items())
 
+    def topic(self, name: str) -> list[Message]:
+        """As ever; one to which nothing came since, and of which nothing went, is not read again."""
+        extents = self.extents(name)
+        if name not in self._read or self._read[name][0] != extents:
+            self._read[name] = extents, super().topic(name)
+        return self._read[name][1]
+
     def ends(self) -> dict[int, int]:
         """As ever, asked until the broker answers."""
 
@@ -182,13 +200,16 @@ class Trial(Live):
         self.rest()
 
     def rest(self) -> None:
-        """Waits until everything sent is applied, judged, published, followed and told; then everybody stops in peace."""
+        """Waits until everything sent is applied, judged, published, followed and told; then everybody stops in peace. First
+        who tells people: that the workers have stopped is a signal too, which no worker would be there to publish."""
         self.tending(self.applied, _SETTLED_WITHIN)
         asked = self.one("SELECT clock_timestamp()")
         self.tending(lambda: self.judged() > asked)
         for done in _DONE:
             self.tending(lambda done=done: self.one(done))
         self.tending(lambda: len(self.late_signals()) == len(self.late) and self.late_signals() <= self.people.told())
+        self.people.stop()
+        self.tending(lambda: self.one("SELECT published = sequence FROM judge"))
         for name in list(self.crew):
             self.dismiss(name)
 
@@ -210,11 +231,20 @@ _DONE = (
 
 
 @contextmanager
-def trying(kafka: str, database_url: str, folder: Path, seed: int, events: int) -> Iterator[Trial]:
-    """New topics and an empty store; everybody ends with the block."""
-    trial = Trial(kafka, database_url, folder, seed, events)
+def trying(
+    kafka: str,
+    database_url: str,
+    folder: Path,
+    seed: int,
+    events: int,
+    people: People | None = None,
+    policy: policy_text.Parsed = FIRST,
+) -> Iterator[Trial]:
+    """New topics and an empty store; everybody ends with the block. `people` None: those that a dispatcher in this process
+    tells."""
+    trial = Trial(kafka, database_url, folder, seed, events, people or People(database_url))
     try:
-        begin(database_url, FIRST, "a test")
+        begin(database_url, policy, "a test")
         renew_topics(trial.settings)
         trial.people.start()
         yield trial
