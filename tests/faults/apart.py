@@ -1,16 +1,19 @@
-"""`rxpulse` whose PostgreSQL keeps its files in another folder than the rest: `python -m tests.faults.apart FOLDER COMMAND...`.
+"""`rxpulse` with a server whose files lie in another folder than the rest: `python -m tests.faults.apart PART FOLDER COMMAND...`,
+where PART is `kafka` or `postgres`.
 
-So that folder may be a disk of its own, which is full while Kafka's is not.
+So that folder may be a disk of its own, which is full while the other server's is not.
 """
 
 import sys
 from pathlib import Path
 
-from rxpulse import postgres
+from rxpulse import kafka, postgres
 from rxpulse.cli import main
 
+_properties = kafka.properties
 
-def keep_files(folder: Path) -> None:
+
+def keep_postgres(folder: Path) -> None:
     """From now on the PostgreSQL that this process starts keeps its files there."""
 
     def data_folder(_: Path) -> Path:
@@ -19,6 +22,16 @@ def keep_files(folder: Path) -> None:
     postgres.data_folder = data_folder
 
 
+def keep_kafka(folder: Path) -> None:
+    """From now on the Kafka that this process starts keeps its files there."""
+
+    def properties(home: Path, broker: int, controller: int) -> str:
+        return _properties(home, broker, controller).replace(f"{home / 'kafka'}\n", f"{folder / 'kafka'}\n")
+
+    kafka.properties = properties
+
+
 if __name__ == "__main__":
-    keep_files(Path(sys.argv.pop(1)))
+    part, folder = sys.argv.pop(1), Path(sys.argv.pop(1))
+    {"kafka": keep_kafka, "postgres": keep_postgres}[part](folder)
     main()
