@@ -1,4 +1,8 @@
-"""Three hosts on a switch, each with an address of its own, whose links can be cut: network namespaces of this machine."""
+"""Three hosts on a switch, whose links can be cut: network namespaces of this machine.
+
+Each has an address of its own, and a second one under which PostgreSQL and whoever asks it know each other, so that a worker
+may lose the way to one server alone.
+"""
 
 import os
 import subprocess
@@ -12,6 +16,10 @@ from tests.conftest import require_program
 
 SERVERS, ONE, TWO = "servers", "one", "two"
 _ADDRESSES = {SERVERS: 1, ONE: 2, TWO: 3}
+_SECOND = 10
+"""So much higher is the second address of each."""
+_NOBODY = "02:00:00:00:00:99"
+"""A network card that there is none of."""
 _HERE = 254
 """This process's own address on the switch ends so."""
 
@@ -23,7 +31,12 @@ class Hosts:
         self._mark, self._net = mark, net
 
     def address(self, host: str) -> str:
+        """The one under which Kafka is reached, or whoever reads from it."""
         return f"{self._net}.{_ADDRESSES[host]}"
+
+    def second(self, host: str) -> str:
+        """The one under which PostgreSQL is reached, or whoever asks it."""
+        return f"{self._net}.{_SECOND + _ADDRESSES[host]}"
 
     def command(self, host: str) -> Sequence[str]:
         """What goes before a command that is to run there."""
@@ -36,6 +49,23 @@ class Hosts:
     def heal(self, host: str) -> None:
         self._switch("link", "set", host, "up")
 
+    def part(self, host: str, server: str) -> None:
+        """From now on what a host and one server (`kafka` or `postgres`) send each other goes to a card that nobody has: it
+        vanishes, and nobody is told."""
+        for name, other in self._ends(host, server):
+            known = "replace", other, "lladdr", _NOBODY, "dev", "eth0", "nud", "permanent"
+            _ip("-n", self._named(name), "neigh", *known)
+
+    def join(self, host: str, server: str) -> None:
+        """They ask the switch again who has those addresses."""
+        for name, other in self._ends(host, server):
+            _ip("-n", self._named(name), "neigh", "delete", other, "dev", "eth0")
+
+    def _ends(self, host: str, server: str) -> Sequence[tuple[str, str]]:
+        """Both hosts, each with the address under which it knows the other one."""
+        known = {"kafka": self.address, "postgres": self.second}[server]
+        return (host, known(SERVERS)), (SERVERS, known(host))
+
     def build(self) -> None:
         """Raises CalledProcessError where this machine makes none."""
         for host in ("switch", *_ADDRESSES):
@@ -43,11 +73,14 @@ class Hosts:
             _ip("-n", self._named(host), "link", "set", "lo", "up")
         self._switch("link", "add", "bridge", "type", "bridge")
         self._switch("link", "set", "bridge", "up")
-        for host, last in _ADDRESSES.items():
+        for host in _ADDRESSES:
             there = "-n", self._named(host)
             self._switch("link", "add", host, "type", "veth", "peer", "name", "eth0", "netns", self._named(host))
-            _ip(*there, "address", "add", f"{self._net}.{last}/24", "dev", "eth0")
+            for address in (self.address(host), self.second(host)):
+                _ip(*there, "address", "add", f"{address}/24", "dev", "eth0")
             _ip(*there, "link", "set", "eth0", "up")
+            if host != SERVERS:
+                _ip(*there, "route", "add", self.second(SERVERS), "dev", "eth0", "src", self.second(host))
             self._plug(host)
         _ip("link", "add", self._mark, "type", "veth", "peer", "name", "here", "netns", self._named("switch"))
         _ip("address", "add", f"{self._net}.{_HERE}/24", "dev", self._mark)

@@ -1,4 +1,10 @@
-"""Three hosts with real addresses: Kafka and PostgreSQL on one, a worker on each of the others; a link is cut and healed."""
+"""Three hosts with real addresses: Kafka and PostgreSQL on one, a worker on each of the others; links are cut and healed.
+
+A worker that does not reach one of the servers, or neither, writes nothing later, and keeps nobody waiting for longer than it
+takes to notice.
+
+Seen red when what had been sent to the database might go without an answer for a quarter of an hour.
+"""
 
 import signal
 import sys
@@ -17,13 +23,17 @@ from tests.faults.conftest import EVENTS, SEED
 from tests.faults.hosts import ONE, SERVERS, TWO, Hosts, three_hosts
 from tests.faults.owning import owners, write_down_who_writes, writers
 from tests.faults.proof import prove
+from tests.faults.sending import Sender
 from tests.faults.servers import pass_time
 from tests.faults.trial import Trial, trying
-from tests.live import PARTITIONS, until
+from tests.live import PARTITIONS, Worker, until
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
-BLINK = 4.0
-"""Seconds that a session outlasts."""
+BLINK, SESSION = 4.0, 12.0
+"""Seconds that a session outlasts, and after which it is over."""
+NOTICED = 45.0
+"""Seconds within which a worker that does not reach a server has ended, and another one has what it had: one that does not reach
+the database notices after 15 s, and its session lasts for 10 s more."""
 MEANWHILE = 2_500
 """Records that are sent within a second or two: a short cut is to stay one in the long form too."""
 
@@ -43,7 +53,7 @@ def trial(hosts: Hosts, tmp_path: Path) -> Iterator[Trial]:
         there = replace(
             running,
             kafka=running.kafka.replace("127.0.0.1", address),
-            database_url=running.database_url.replace("127.0.0.1", address),
+            database_url=running.database_url.replace("127.0.0.1", hosts.second(SERVERS)),
         )
         with psycopg.connect(there.database_url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE trial")
@@ -69,22 +79,92 @@ def test_the_link_of_a_worker_is_cut_and_healed(hosts: Hosts, trial: Trial) -> N
     trial.tending(trial.applied)
     assert not trial.codes and len(owners(trial)) == 2
     trial.dismiss("w1")
-    cut_off = trial.worker("w1", **{VARIABLE: f"before transaction:{trial.chance.randint(1, 3)}:STOP"})
-    trial.feed(trial.total // 8)
-    until(cut_off.frozen, why=trial.told)
+    cut_off = frozen_at_work(trial)
     hosts.cut(ONE)
+    the_other_takes_over(trial, cut_off)
+    hosts.heal(ONE)
+    assert cut_off.ended(60.0) in (1, 4), cut_off.said()
+    comes_back(trial)
+
+
+def frozen_at_work(trial: Trial) -> Worker:
+    """A worker `w1` that stands still with a batch in its hand, just before it writes it."""
+    worker = trial.worker("w1", **{VARIABLE: f"before transaction:{trial.chance.randint(1, 3)}:STOP"})
+    trial.feed(trial.total // 8)
+    until(worker.frozen, why=trial.told)
+    return worker
+
+
+def the_other_takes_over(trial: Trial, cut_off: Worker) -> None:
+    """`w1` wakes where it is, and goes on with its batch; `w2` has everything within the time it takes to notice. From then on
+    it is known who writes."""
     trial.surprised = True
     cut_off.process.send_signal(signal.SIGCONT)
     trial.feed(trial.total // 4)
     trial.forget_to_verify(2)
-    trial.tending(lambda: owners(trial) == Counter(w2=PARTITIONS) and trial.applied())
+    trial.tending(lambda: owners(trial) == Counter(w2=PARTITIONS) and trial.applied(), NOTICED)
     write_down_who_writes(trial)
-    hosts.heal(ONE)
-    assert cut_off.ended(60.0) in (1, 4), cut_off.said()
+
+
+def comes_back(trial: Trial) -> None:
+    """The way is free again, and the worker that was cut off is dead: nothing of it came later. Another `w1` has its share."""
     trial.feed(trial.total // 8)
     trial.tending(trial.applied)
     assert writers(trial) == {"w2"}
     trial.hire("w1")
     trial.tending(lambda: len(owners(trial)) == 2)
+    trial.settle()
+    assert not trial.codes, trial.told()
+    prove(trial)
+
+
+def both_at_work(trial: Trial) -> Worker:
+    """Two workers share the partitions; `w1` stands still with a batch in its hand."""
+    trial.hire("w2")
+    trial.feed(trial.total // 8)
+    trial.progress()
+    held = frozen_at_work(trial)
+    assert len(owners(trial)) == 2
+    return held
+
+
+@pytest.mark.parametrize("server", ["postgres", "kafka"])
+def test_a_worker_reaches_one_server_and_not_the_other(hosts: Hosts, trial: Trial, server: str) -> None:
+    """What it and the other one send each other vanishes, for longer than its session lasts; it has a batch to write meanwhile.
+    Before that is mended the worker has ended itself, for all that it still reaches, and another one has its share."""
+    cut_off = both_at_work(trial)
+    hosts.part(ONE, server)
+    the_other_takes_over(trial, cut_off)
+    assert cut_off.ended(NOTICED) in (1, 4), cut_off.said()
+    again = trial.worker("w1")
+    trial.feed(trial.total // 8)
+    pass_time(SESSION)
+    assert owners(trial) == Counter(w2=PARTITIONS) and trial.applied(), "one that starts meanwhile takes nothing away"
+    again.kill()
+    hosts.join(ONE, server)
+    comes_back(trial)
+
+
+def test_the_servers_are_cut_off_from_everybody(hosts: Hosts, trial: Trial) -> None:
+    """For longer than a session, and than a connection is believed in: workers end and start again until they are back, and
+    what senders had no word of they send again."""
+    trial.may_end, trial.surprised = (1, 4), True
+    trial.hire("w1")
+    trial.hire("w2")
+    trial.tending(lambda: len(owners(trial)) == 2)
+    trial.forget_to_verify(2)
+    trial.feed(trial.total // 4)
+    trial.progress()
+    sender = Sender(trial)
+    hosts.cut(SERVERS)
+    sender.send(trial.take(trial.total // 4))
+    for _ in range(2):
+        trial.await_end()
+    kept = sender.kept()
+    assert not sender.confirmed
+    hosts.heal(SERVERS)
+    trial.give(kept)
+    trial.forget_to_verify(2)
+    trial.tending(lambda: trial.applied() and len(owners(trial)) == 2)
     trial.settle()
     prove(trial)
