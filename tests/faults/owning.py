@@ -83,6 +83,13 @@ def unapplied(trial: Trial) -> int:
     return sum(trial.ends().values()) - trial.position()
 
 
+def left_to_do(trial: Trial, name: str) -> int:
+    """Records that lie in the partitions of a worker, dead or alive, and are not applied."""
+    ends = trial.ends()
+    rows = trial.rows("SELECT partition, position, owner FROM positions WHERE owner IS NOT NULL")
+    return sum(ends[partition] - position for partition, position, owner in rows if _short(owner) == name)
+
+
 def unsent(trial: Trial) -> int:
     """Facts that are written, and of which no batch has said yet that the broker has them."""
     return int(trial.one("SELECT coalesce(sum(sequence - published), 0) FROM positions"))
@@ -91,7 +98,17 @@ def unsent(trial: Trial) -> int:
 def owners(trial: Trial) -> Counter[str]:
     """How many partitions each worker holds."""
     rows = trial.rows("SELECT owner FROM positions WHERE owner IS NOT NULL")
-    return Counter(owner.split("-")[1] for (owner,) in rows)
+    return Counter(_short(owner) for (owner,) in rows)
+
+
+def lives(trial: Trial) -> set[str]:
+    """Who holds partitions, each life of a worker under a name of its own."""
+    return {owner for (owner,) in trial.rows("SELECT DISTINCT owner FROM positions WHERE owner IS NOT NULL")}
+
+
+def _short(owner: str) -> str:
+    """The name of a worker without what tells its lives apart."""
+    return owner.split("-")[1]
 
 
 def holdings(trial: Trial) -> set[tuple[int, str, int]]:
@@ -112,7 +129,7 @@ def found_waiting(trial: Trial) -> Counter[str]:
         sent[message.partition() or 0].append(message.timestamp()[1] / 1000)
     rows = trial.rows("SELECT who, partition, position, extract(epoch FROM at)::float FROM claimed")
     return Counter(
-        who.split("-")[1] for who, partition, position, at in rows for one in sent[partition][position:] if one < at
+        _short(who) for who, partition, position, at in rows for one in sent[partition][position:] if one < at
     )
 
 
@@ -123,14 +140,14 @@ def write_down_who_writes(trial: Trial) -> None:
 
 def writers(trial: Trial) -> set[str]:
     """The workers that have written a batch since."""
-    return {who.split("-")[1] for (who,) in trial.rows("SELECT DISTINCT who FROM wrote")}
+    return {_short(who) for (who,) in trial.rows("SELECT DISTINCT who FROM wrote")}
 
 
 def movers(trial: Trial) -> Counter[str]:
     """How many records each worker has applied since."""
     return Counter(
         {
-            who.split("-")[1]: int(records)
+            _short(who): int(records)
             for who, records in trial.rows("SELECT who, sum(records) FROM wrote GROUP BY who HAVING sum(records) > 0")
         }
     )

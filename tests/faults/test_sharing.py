@@ -1,8 +1,9 @@
-"""Several workers: one that was frozen and comes back, and workers that come and go while events flow.
+"""Several workers: one that was frozen and comes back, one that is killed, and workers that come and go while events flow.
 
 Seen red when who is asked for partitions gave them back without writing what it had read, or kept its cases in mind; when
-who leaves wrote nothing more; and when a woken worker met neither the end of its connection nor the compare-and-set (either
-one alone holds); and when who takes over touched a position before it had ended who stood still in a transaction.
+who leaves wrote nothing more; when a woken worker met neither the end of its connection nor the compare-and-set (either
+one alone holds); when who takes over touched a position before it had ended who stood still in a transaction; and when
+positions were written in a transaction of their own.
 """
 
 import signal
@@ -11,6 +12,7 @@ from collections import Counter
 import pytest
 
 from streams.faultpoints import VARIABLE
+from tests.faults.moments import feed_and_read
 from tests.faults.owning import (
     await_giving_back,
     await_stopping,
@@ -19,6 +21,8 @@ from tests.faults.owning import (
     flowing,
     found_waiting,
     holdings,
+    left_to_do,
+    lives,
     movers,
     nothing_is_written,
     owners,
@@ -160,6 +164,40 @@ def test_who_leaves_has_written_all_that_it_read(trial: Trial) -> None:
     del trial.crew["w1"]
     trial.hire("w2")
     trial.settle()
+    prove(trial)
+
+
+def killed_beside_another(trial: Trial, name: str, parts: int) -> bool:
+    """One of two workers is killed when some of a portion of the feed is applied. Whether it left some of its own to do."""
+    trial.forget_to_verify(1)
+    feed_and_read(trial, parts)
+    trial.crew.pop(name).kill()
+    return left_to_do(trial, name) > 0
+
+
+@pytest.mark.slow
+def test_one_of_two_workers_is_killed_while_the_other_lives(trial: Trial) -> None:
+    """Each in turn, while both are at work. The other one goes on with its own meanwhile; it takes over the rest where the first
+    does not come back within its session, which the seed decides, but each of them does once at least."""
+    deaths = [(name, back) for name in ("w1", "w2") for back in ((True, False) * (2 if trial.full else 1))]
+    trial.chance.shuffle(deaths)
+    for name in ("w1", "w2"):
+        trial.hire(name)
+    trial.tending(lambda: len(owners(trial)) == 2)
+    at_work = 0
+    for name, comes_back in deaths:
+        before = lives(trial)
+        at_work += killed_beside_another(trial, name, 2 * len(deaths))
+        [other] = trial.crew
+        trial.feed(trial.portion(3 * len(deaths)))
+        trial.tending(lambda who=other: left_to_do(trial, who) == 0)
+        if not comes_back:
+            trial.tending(lambda who=other: owners(trial) == Counter({who: PARTITIONS}) and trial.applied())
+        trial.hire(name)
+        trial.tending(lambda were=before: len(owners(trial)) == 2 and len(lives(trial) & were) == 1)
+    trial.settle()
+    assert at_work >= len(deaths) / 2, f"{at_work} of {len(deaths)} deaths left something to do"
+    assert not trial.codes, trial.told()
     prove(trial)
 
 

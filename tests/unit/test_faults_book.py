@@ -25,7 +25,7 @@ def test_first():
 
 def test_second():
     ran("2")
-    assert (FOLDER / "mended").exists(), "nobody mended it\nfor a while"
+    assert (FOLDER / "mended").exists(), "nobody mended it\\nfor a while"
 
 def test_third():
     ran("3")
