@@ -1,4 +1,4 @@
-"""`./run faults`: every scenario with one seed, one after the other.
+"""`./run faults`: every scenario with one seed, two at a time, each over a Kafka and a PostgreSQL of its own.
 
 Each result is appended to .faults/results.ndjson with commit, seed and form, why it failed where it did, and a digest of
 everything that decides it: the product's code, its dependencies, what the scenarios share, and the scenario's own module. What
@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from rxpulse.process import tether
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -38,6 +41,8 @@ def asked() -> argparse.Namespace:
     told.add_argument("--long", action="store_true", help="200,000 events a scenario, not 20,000")
     told.add_argument("--short", action="store_true", help="1,500 events, and the eight scenarios of ./run test alone")
     told.add_argument("--only", metavar="NAME", help="scenarios whose name holds NAME, run again in any case")
+    told.add_argument("--at-once", type=int, default=2, metavar="N", help="so many scenarios at a time (default 2)")
+    told.add_argument("--share", type=int, help=argparse.SUPPRESS)
     return told.parse_args()
 
 
@@ -71,13 +76,22 @@ def _digest(text: bytes) -> str:
 
 class Book:
     """Keeps results in a file under what decides them (`run`, and `code` of the scenario's module) and of which `commit` they
-    are, and leaves out what passed the last time, unless asked for it `again`. `wavers` are the scenarios that passed now and had
+    are, and leaves out what passed the last time, unless asked for it `again`, and what is not of its `share`: (which one, of how
+    many). `wavers` are the scenarios that passed now and had
     failed with the same code before, each with the reason of that: chance decides them, so nothing is proven by their passing."""
 
     def __init__(
-        self, results: Path, run: dict[str, object], code: Callable[[str], str], commit: str, *, again: bool
+        self,
+        results: Path,
+        run: dict[str, object],
+        code: Callable[[str], str],
+        commit: str,
+        *,
+        again: bool,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
-        self._results, self._run, self._code, self._commit, self._again = results, run, code, commit, again
+        self._results, self._run, self._code, self._commit = results, run, code, commit
+        self._again, self._share = again, share
         self._codes: dict[str, str] = {}
         self._last: dict[tuple[str, str], dict[str, Any]] = {}
         self.wavers: dict[str, str] = {}
@@ -85,6 +99,9 @@ class Book:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         self._codes = {name: self._code(name) for name in {one.path.name for one in items}}
         self._last = self._read()
+        first, shares = self._share
+        # Before any is left out: whatever has passed meanwhile, every scenario is in one share.
+        items[:] = items[first::shares]
         if not self._again:
             items[:] = [
                 one for one in items if self._before(one.name, self._codes[one.path.name])["outcome"] != "passed"
@@ -138,13 +155,26 @@ def perform(folder: Path, book: Book, only: str | None, *words: str) -> int:
     return 0 if exit_code == pytest.ExitCode.NO_TESTS_COLLECTED else int(exit_code)
 
 
+def beside(shares: int) -> int:
+    """The same run in so many processes, each with its share of the scenarios. The highest exit code."""
+    argv = [sys.executable, "-m", "tests.faults", *sys.argv[1:]]
+    ends_with_us = tether(signal.SIGINT)
+    running = [
+        subprocess.Popen([*argv, "--share", str(number)], cwd=ROOT, preexec_fn=ends_with_us) for number in range(shares)
+    ]
+    return max(one.wait() for one in running)
+
+
 def main() -> int:
     """The exit code."""
     told = asked()
+    if told.share is None and told.only is None and told.at_once > 1:
+        return beside(told.at_once)
     form = "long" if told.long else "short" if told.short else "full"
     os.environ |= {"RXPULSE_FAULTS_SEED": str(told.seed), "RXPULSE_FAULTS_EVENTS": str(EVENTS[form])}
     chosen = ["-m", SHORT] if told.short else []
-    book = Book(RESULTS, {"seed": told.seed, "form": form}, code, commit(), again=bool(told.only))
+    share = (0, 1) if told.share is None else (told.share, told.at_once)
+    book = Book(RESULTS, {"seed": told.seed, "form": form}, code, commit(), again=bool(told.only), share=share)
     return perform(FOLDER, book, told.only, *chosen)
 
 

@@ -47,10 +47,11 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tests.faults.__main__ import Book, perform
-folder, version, only = Path(sys.argv[1]), sys.argv[2], sys.argv[3] or None
+folder, version, only, share, shares = Path(sys.argv[1]), sys.argv[2], sys.argv[3] or None, *map(int, sys.argv[4:6])
 results = folder / "kept" / "results.ndjson"
-book = Book(results, {"seed": 1}, lambda module: f"{version} {module}", "a commit", again=only is not None)
-sys.exit(perform(folder, book, only, "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), *sys.argv[4:]))
+code, again = lambda module: f"{version} {module}", only is not None
+book = Book(results, {"seed": 1}, code, "a commit", again=again, share=(share, shares))
+sys.exit(perform(folder, book, only, "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), *sys.argv[6:]))
 """
 
 
@@ -60,11 +61,11 @@ class Run:
     def __init__(self, folder: Path, code: str) -> None:
         self._folder, self._code, self.said = folder, code, ""
 
-    def perform(self, *words: str, only: str = "") -> tuple[int, str]:
+    def perform(self, *words: str, only: str = "", share: tuple[int, int] = (0, 1)) -> tuple[int, str]:
         """Its exit code, and the numbers of the scenarios that ran, in order; `said` is what it said of them beside."""
         ran = self._folder / "ran"
         ran.write_text("")
-        argv = [sys.executable, "-c", PROGRAM, str(self._folder), self._code, only, *words]
+        argv = [sys.executable, "-c", PROGRAM, str(self._folder), self._code, only, *map(str, share), *words]
         done = subprocess.run(argv, capture_output=True, check=False, text=True)
         self.said = done.stderr
         return done.returncode, ran.read_text()
@@ -102,6 +103,15 @@ def test_other_code_runs_everything_and_a_named_scenario_runs_again(folder: Path
     assert Run(folder, "abc").perform() == (0, "12345")
     assert Run(folder, "abd").perform() == (0, "12345")
     assert Run(folder, "abc").perform(only="second") == (0, "2")
+
+
+def test_every_scenario_is_in_one_share_whatever_has_passed_meanwhile(folder: Path) -> None:
+    (folder / "mended").touch()
+    run = Run(folder, "abc")
+    assert run.perform("-k", "third", share=(0, 2)) == (0, "3")
+    assert run.perform(share=(1, 2)) == (0, "24")
+    assert run.perform(share=(0, 2)) == (0, "15")
+    assert run.perform() == (0, "")
 
 
 def test_a_name_that_no_scenario_has_is_said(folder: Path) -> None:
