@@ -12,7 +12,6 @@ from collections import Counter
 import pytest
 
 from streams.faultpoints import VARIABLE
-from tests.faults.moments import feed_and_read
 from tests.faults.owning import (
     await_giving_back,
     await_stopping,
@@ -32,12 +31,16 @@ from tests.faults.owning import (
     writers,
 )
 from tests.faults.proof import prove
+from tests.faults.servers import pass_time
 from tests.faults.trial import Trial
 from tests.live import PARTITIONS, Worker, until
 
 pytestmark = pytest.mark.timeout(600)
 TRIES = 8
 """Workers at most of which one must have held records when it froze."""
+WINDOW, FASTEST = (0.05, 0.2), 2_000.0
+"""Seconds between which one of two is killed, and how many records come in each second meanwhile: so many that it always has
+some in its hand, and so few in all that the short form has enough."""
 JOINING = 10.0
 """Seconds within which a fifth of the feed comes in while a worker joins: it takes about four."""
 
@@ -167,12 +170,17 @@ def test_who_leaves_has_written_all_that_it_read(trial: Trial) -> None:
     prove(trial)
 
 
-def killed_beside_another(trial: Trial, name: str, parts: int) -> bool:
-    """One of two workers is killed when some of a portion of the feed is applied. Whether it left some of its own to do."""
+def killed_beside_another(trial: Trial, name: str) -> bool:
+    """One of two workers is killed while records come in, within a moment that the seed decides. Whether it left some of its own
+    to do."""
+    worker, before = trial.crew.pop(name), trial.position()
+    # Whatever came in before, both are at work then.
     trial.forget_to_verify(1)
-    feed_and_read(trial, parts)
-    trial.crew.pop(name).kill()
-    return left_to_do(trial, name) > 0
+    trial.tending(lambda: trial.position() > before)
+    with flowing(trial, FASTEST, worker) as flow:
+        pass_time(trial.chance.uniform(*WINDOW))
+        worker.kill()
+    return left_to_do(trial, name) > flow.late
 
 
 @pytest.mark.slow
@@ -187,9 +195,9 @@ def test_one_of_two_workers_is_killed_while_the_other_lives(trial: Trial) -> Non
     at_work = 0
     for name, comes_back in deaths:
         before = lives(trial)
-        at_work += killed_beside_another(trial, name, 2 * len(deaths))
+        at_work += killed_beside_another(trial, name)
         [other] = trial.crew
-        trial.feed(trial.portion(3 * len(deaths)))
+        trial.feed(trial.portion(6 * len(deaths)))
         trial.tending(lambda who=other: left_to_do(trial, who) == 0)
         if not comes_back:
             trial.tending(lambda who=other: owners(trial) == Counter({who: PARTITIONS}) and trial.applied())
