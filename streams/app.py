@@ -16,13 +16,13 @@ from threading import Thread
 from typing import TypeVar
 
 import faust
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from metrics.exporter import PrometheusRecorder, RoleServer
 from models.errors import CallerFault, RxPulseError
 from models.settings import KafkaSecurity, Settings
-from models.store.connecting import DatabaseAway
+from models.store.connecting import DatabaseAway, in_words
 from models.store.ledger import Fenced, ForeignCluster, Ledger, OtherPartitions
 from models.store.seat import Seat
 from models.store.sql import SqlLedger
@@ -70,9 +70,20 @@ def end(fault: BaseException) -> None:
         case _:
             code = FAILED
     known = isinstance(fault, RxPulseError)
-    log.critical("the worker ends: %s", fault, exc_info=None if known else fault)
+    log.critical("the worker ends: %s", _words(fault), exc_info=None if known else fault)
     logging.shutdown()
     os._exit(code)
+
+
+def _words(fault: BaseException) -> str:
+    """Why, without anything that a record or a row may say."""
+    match fault:
+        case RxPulseError():
+            return str(fault)
+        case KafkaException():
+            return f"Kafka says: {fault.args[0].str()}"
+        case _:
+            return in_words(fault) or type(fault).__name__
 
 
 def build(settings: Settings, watch: Watch, ledger: Ledger | None = None) -> Loop:

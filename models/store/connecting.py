@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import Connection, OperationalError
+from psycopg import Connection, OperationalError, errors
 from psycopg.conninfo import make_conninfo
 
 from models.errors import OurFault
@@ -35,6 +35,26 @@ class DatabaseAway(OurFault):
 def says_full(words: str) -> bool:
     """Whether a server (one that speaks English) says that it, or a role in it, has no connection left."""
     return _FULL.search(words) is not None
+
+
+def in_words(fault: BaseException) -> str | None:
+    """What a fault of the database means, for whoever reads a log; None where there are no words for it. Not the server's own
+    words, for they may quote what a row says."""
+    match fault:
+        case errors.DiskFull():
+            return "the database has no room left on its disk"
+        case errors.AdminShutdown() | errors.CrashShutdown() | errors.CannotConnectNow():
+            return "the database ended the connection: it stops, it starts again, or somebody else took over"
+        case errors.IdleInTransactionSessionTimeout():
+            return "it stood still inside a transaction for longer than the database waits"
+        case errors.QueryCanceled() | errors.LockNotAvailable():
+            return "a statement took longer than the database allows"
+        case errors.SerializationFailure() | errors.DeadlockDetected():
+            return "the database refused the transaction, because another one came between"
+        case OperationalError() if fault.sqlstate is None:
+            return "the database does not answer any more"
+        case _:
+            return None
 
 
 def connect(database_url: str, name: str, *, autocommit: bool = False) -> "Connection[Any]":
