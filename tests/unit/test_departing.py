@@ -189,7 +189,7 @@ class Quiet:
 
     def __init__(self, store: Store, clocks_agree: bool, *messages: object) -> None:
         partition = Partition(0, 1, 7, 0, 7, 7)
-        ownership: Any = SimpleNamespace(changed=0, count=1, partitions={0: partition})
+        ownership: Any = SimpleNamespace(changed=0, count=1, partitions={0: partition}, proven=list)
         ticker: Any = SimpleNamespace(clocks_agree=clocks_agree, wait=0.0, judge=lambda *_: None)
         at_work: Any = SimpleNamespace(writing=None, idle=SimpleNamespace(is_set=lambda: False))
         consumer: Any = SimpleNamespace(consume=lambda *_: list(messages), poll=lambda _: None)
