@@ -7,6 +7,8 @@ from importlib.resources import files
 from itertools import pairwise, takewhile
 from pathlib import Path
 
+import pytest
+
 from models import policy_text
 from models.event import Site, Source
 from models.feeds import LEAST, learned, silent_since
@@ -14,6 +16,7 @@ from models.policy import Policy
 from streams.demonstration import HISTORY, SEED
 from streams.simulate import demo_sites, simulate
 
+pytestmark = pytest.mark.slow
 START = datetime(2026, 9, 26, tzinfo=UTC)
 JUDGED = HISTORY - timedelta(weeks=1)
 MONTH = timedelta(days=30)
