@@ -13,8 +13,7 @@ from confluent_kafka import Consumer, Message
 
 from models.settings import Settings
 from streams.deadletter import Origin
-from streams.extents import Extent
-from streams.feed import extent, partitions, ranged, reader, received
+from streams.feed import Extent, extent, partitions, ranged, reader, received
 from streams.topics import DEADLETTER
 
 LATEST = 50_000

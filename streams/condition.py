@@ -7,8 +7,7 @@ from confluent_kafka import Consumer
 
 from models.settings import Settings
 from streams.aside import why_aside
-from streams.extents import Extent
-from streams.feed import extent, partitions, ranged, reader, received
+from streams.feed import Extent, extent, partitions, ranged, reader, received
 from streams.topics import DEADLETTER, EVENTS
 
 _SECONDS = 10.0

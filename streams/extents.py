@@ -4,25 +4,17 @@ The store is a fold of the topic up to its positions. Where the topic does not h
 where the last record was, going on would skip events without a word: the worker stops on purpose instead, and says what to do.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import Message
 
 from models.errors import CallerFault
+from streams.feed import Extent, at_end, received
 from streams.topics import EVENTS
 
 
 class TopicDiffers(CallerFault):
     """The topic does not hold what the store's positions say was applied, or comes next."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """The offsets that a partition of the topic holds: from `low` up to and without `high`."""
-
-    low: int
-    high: int
 
 
 def check_held(partition: int, position: int, extent: Extent) -> None:
@@ -42,17 +34,14 @@ def check_held(partition: int, position: int, extent: Extent) -> None:
     )
 
 
-def check_same(partition: int, offset: int, received: datetime, found: Message) -> None:
-    """Raises TopicDiffers where what was `found` from that offset on is not the record that the store applied last, which the
-    broker `received` then; KafkaException where nothing could be read."""
-    fault = found.error()
-    if fault is not None and fault.code() != KafkaError._PARTITION_EOF:
-        raise KafkaException(fault)
-    if fault is None and found.offset() == offset and found.timestamp()[1] == round(received.timestamp() * 1000):
+def check_same(partition: int, offset: int, applied: datetime, found: Message) -> None:
+    """Raises TopicDiffers where what was `found` from that offset on is not the record that the store applied last, received by
+    the broker at the instant `applied`; KafkaException where nothing could be read."""
+    if not at_end(found) and found.offset() == offset and received(found) == applied:
         return
     raise TopicDiffers(
         f"partition {partition} of {EVENTS} does not hold at offset {offset} the record of"
-        f" {received.isoformat(timespec='milliseconds')} that the store applied last: the topic lost its end, was made anew or"
+        f" {applied.isoformat(timespec='milliseconds')} that the store applied last: the topic lost its end, was made anew or"
         " restored from an older copy, and has grown since, so events lie before that offset which were never read. Give the"
         " right RXPULSE_KAFKA, or rebuild the store from this topic with `rxpulse reset --facts`"
     )

@@ -17,13 +17,20 @@ from models.errors import CallerFault, UsageFault
 from models.settings import Settings
 from streams.admission import Record, dropped_before
 from streams.connection import confluent
-from streams.extents import Extent
 
 _SECONDS = 10.0
 _QUIET_SECONDS = 30.0
 """Seconds without a record that the topic should hold, after which the broker is given up."""
 _AT_ONCE = 2_000
 _PATIENCE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The offsets that a partition of a topic holds: from `low` up to and without `high`."""
+
+    low: int
+    high: int
 
 
 class Whence(Enum):

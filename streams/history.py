@@ -10,8 +10,7 @@ from models.policy import Policies
 from models.settings import Settings
 from models.wire import Rejected
 from streams.admission import Record, examine, home, misplaced
-from streams.extents import Extent
-from streams.feed import extent, partitions, ranged, reader, record_of
+from streams.feed import Extent, extent, partitions, ranged, reader, record_of
 from streams.topics import EVENTS
 
 Counted = Callable[[Iterable[Record]], Iterable[Record]]

@@ -21,8 +21,7 @@ from models.policy import Policies
 from models.wire import Decoded, Rejected
 from streams.admission import CROWDED, Record, examine
 from streams.aside import Why, why_aside
-from streams.extents import Extent
-from streams.feed import extent, partitions, ranged, received
+from streams.feed import Extent, extent, partitions, ranged, received
 from streams.topics import DEADLETTER, EVENTS
 
 _NOT_SAID = "not said"

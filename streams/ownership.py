@@ -14,7 +14,8 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from models.errors import OurFault
 from models.store.ledger import Ledger
 from streams.draft import Partition
-from streams.extents import Extent, check_held, check_same
+from streams.extents import check_held, check_same
+from streams.feed import extent
 from streams.relay import Relay
 from streams.topics import EVENTS
 
@@ -95,21 +96,18 @@ class Ownership:
             # Not a topic without partitions, which would be refused for good: it may be told in the next moment.
             raise OurFault(f"Kafka does not say what partitions {EVENTS} has: {topic.error.str()}")
         self.count = len(topic.partitions)
-        self._ledger.spread(cluster.cluster_id, self.count, lambda number: self._extent(number).low)
+        self._ledger.spread(cluster.cluster_id, self.count, lambda number: extent(consumer, EVENTS, number).low)
         numbers = [part.partition for part in parts]
         if numbers:
             self._before_change()
             self._take_over(cluster.cluster_id, numbers)
         self._read(numbers)
 
-    def _extent(self, number: int) -> Extent:
-        return Extent(*self._consumer.get_watermark_offsets(TopicPartition(EVENTS, number), _SECONDS))
-
     def _take_over(self, cluster: str, numbers: Sequence[int]) -> None:
         taken: dict[int, int] = {}
         afresh = False
         for claim in self._ledger.claim(cluster, numbers, self._owner):
-            held = self._extent(claim.partition)
+            held = extent(self._consumer, EVENTS, claim.partition)
             check_held(claim.partition, claim.position, held)
             self.partitions[claim.partition] = Partition.of(claim)
             if claim.received is not None and held.low < claim.position:

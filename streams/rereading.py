@@ -8,8 +8,7 @@ from confluent_kafka import Consumer
 from models.errors import UsageFault
 from models.wire import Decoded, Rejected
 from streams.admission import Record, examine
-from streams.extents import Extent
-from streams.feed import extent, partitions, ranged, record_of
+from streams.feed import Extent, extent, partitions, ranged, record_of
 from streams.topics import EVENTS
 
 

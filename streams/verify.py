@@ -23,8 +23,8 @@ from models.store.ledger import ForeignCluster
 from models.store.records import CaseRow, case_row, evidence_of
 from models.tracking import Departed, Interval, Watched
 from streams.admission import Record
-from streams.extents import Extent, check_held, check_same
-from streams.feed import extent, partitions, ranged, reader, record_of
+from streams.extents import check_held, check_same
+from streams.feed import Extent, extent, partitions, ranged, reader, record_of
 from streams.recomputing import Recomputed
 from streams.topics import EVENTS
 

@@ -6,12 +6,13 @@ of this moment and not a count of what went by: after a start or a replay it is 
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection, OperationalError
 
 from models.store.connecting import DatabaseAway
 from models.store.ledger import DEAD_LETTER
+from models.store.watchman import LISTENED
 
 STATES = ("open", "acknowledged", "exhausted")
 """Those of an escalation that is not resolved."""
@@ -105,8 +106,7 @@ _FOLLOWED = "SELECT partition, position, epoch, losses FROM positions ORDER BY p
 _DEAD_LETTERS = """
 SELECT reason, sum(count)::int8 FROM doubts WHERE kind = %s AND hour > now() - interval '2 hours' GROUP BY reason
 """
-_WORKERS = """
-SELECT coalesce(CASE WHEN bool_and(beat IS NOT NULL) THEN min(beat) END, (SELECT live_until FROM watch)),
-    coalesce(CASE WHEN bool_and(judged IS NOT NULL) THEN min(judged) END, (SELECT live_until FROM watch))
-FROM positions
-"""
+_WORKERS: LiteralString = (
+    "SELECT coalesce(CASE WHEN bool_and(beat IS NOT NULL) THEN min(beat) END, (SELECT live_until FROM watch)),"
+    f" {LISTENED} FROM positions"
+)

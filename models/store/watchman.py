@@ -7,7 +7,7 @@ a worker is there again.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from msgspec import structs
 from psycopg import Connection, Cursor
@@ -75,12 +75,12 @@ def _found(cursor: "Cursor[Any]", desk: Desk, now: datetime) -> list[Signal]:
     return [not_judging(site, last, raised) for site in _sites(desk.policy)]
 
 
-_MARKS = """
-SELECT coalesce(max(beat), (SELECT live_until FROM watch)),
-    coalesce(CASE WHEN bool_and(judged IS NOT NULL) THEN min(judged) END, (SELECT live_until FROM watch))
-FROM positions
-"""
-"""Where the facts are made again the marks of before count on: nobody looks for missed deadlines until all is read again."""
+LISTENED: LiteralString = (
+    "coalesce(CASE WHEN bool_and(judged IS NOT NULL) THEN min(judged) END, (SELECT live_until FROM watch))"
+)
+"""Of `positions`: the instant up to which every partition was listened to. Where the facts are made again that of before counts
+on: nobody looks for missed deadlines until all is read again. Null while an empty store is filled for the first time."""
+_MARKS: LiteralString = f"SELECT coalesce(max(beat), (SELECT live_until FROM watch)), {LISTENED} FROM positions"
 
 
 def due(beat: datetime | None, judged: datetime | None, started: datetime) -> datetime | None:

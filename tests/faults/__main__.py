@@ -77,8 +77,8 @@ def _digest(text: bytes) -> str:
 class Book:
     """Keeps results in a file under what decides them (`run`, and `code` of the scenario's module) and of which `commit` they
     are, and leaves out what passed the last time, unless asked for it `again`, and what is not of its `share`: (which one, of how
-    many). `wavers` are the scenarios that passed now and had
-    failed with the same code before, each with the reason of that: chance decides them, so nothing is proven by their passing."""
+    many). `wavers` are the scenarios that passed now and had failed with the same code before, each with the reason of that:
+    chance decides them, so nothing is proven by their passing."""
 
     def __init__(
         self,

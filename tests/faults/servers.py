@@ -11,6 +11,9 @@ from rxpulse import home as homes
 from rxpulse.home import StackState
 from tests.live import until
 
+SESSION = 12.0
+"""Seconds after which a worker's session with the group is over."""
+
 
 class Servers:
     """Those of one home. Kafka's records lie in `records`."""

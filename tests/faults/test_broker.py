@@ -19,13 +19,13 @@ from streams.faultpoints import VARIABLE
 from tests.faults.feeding import Sent
 from tests.faults.owning import feed_while_it_waits, nothing_is_written, reads_on, unsent
 from tests.faults.proof import prove
-from tests.faults.servers import Servers, pass_time
+from tests.faults.servers import SESSION, Servers, pass_time
 from tests.faults.trial import Trial
 from tests.live import PARTITIONS, until
 
 pytestmark = pytest.mark.timeout(900)
-SESSION, MINUTE = 12.0, 60.0
-"""Seconds after which a worker's session with the group is over, and for which the broker is gone."""
+MINUTE = 60.0
+"""Seconds for which the broker is gone."""
 
 
 def begun(trial: Trial) -> None:

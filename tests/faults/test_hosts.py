@@ -24,13 +24,13 @@ from tests.faults.hosts import ONE, SERVERS, TWO, Hosts, three_hosts
 from tests.faults.owning import owners, write_down_who_writes, writers
 from tests.faults.proof import prove
 from tests.faults.sending import Sender
-from tests.faults.servers import pass_time
+from tests.faults.servers import SESSION, pass_time
 from tests.faults.trial import Trial, trying
 from tests.live import PARTITIONS, Worker, until
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
-BLINK, SESSION = 4.0, 12.0
-"""Seconds that a session outlasts, and after which it is over."""
+BLINK = 4.0
+"""Seconds that a session outlasts."""
 NOTICED = 45.0
 """Seconds within which a worker that does not reach a server has ended, and another one has what it had: one that does not reach
 the database notices after 15 s, and its session lasts for 10 s more."""

@@ -125,9 +125,7 @@ def test_the_topic_loses_its_end_and_grows_on(trial: Trial, servers: Servers) ->
     feed_and_read(trial, 3)
     trial.tending(trial.applied)
     kept = sizes(servers)
-    part = trial.portion(6)
-    lost = [one for one in trial.left[:part] if one.event is not None]
-    del trial.left[:part]
+    lost = [one for one in trial.take(trial.portion(6)) if one.event is not None]
     trial.give(lost)
     trial.tending(trial.applied)
     stood = trial.rows(APPLIED)

@@ -110,6 +110,14 @@ class Running:
         self.process.send_signal(number)
         return self.process.wait(60)
 
+    def hears(self) -> bool:
+        """Whether one is up, and hears of signals."""
+        asked = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE application_name ~ 'dispatcher hears' AND datname = current_database()"
+        )
+        return self.rows(asked) == [(1,)]
+
     def signal(self, **changes: object) -> None:
 
         with connect(self.url, "test", autocommit=True) as connection:
@@ -365,13 +373,7 @@ def test_prefect_that_does_not_answer_delays_no_page(dispatcher: Running, receiv
         stalled.listen()
         url = f"http://127.0.0.1:{stalled.getsockname()[1]}/api"
         dispatcher.start(RXPULSE_PREFECT_URL=url, PREFECT_API_URL=url)
-        until(
-            lambda: (
-                dispatcher.rows("SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'dispatcher hears'")
-                == [(1,)]
-            ),
-            why="up",
-        )
+        until(dispatcher.hears, why="up")
         asked = time.monotonic()
         dispatcher.signal()
         until(lambda: len(receiver.received) == 1, why="the page")

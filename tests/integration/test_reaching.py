@@ -30,11 +30,7 @@ def run(dispatcher: Running, *words: str) -> Result:
 def started(dispatcher: Running) -> None:
     """Starts the dispatcher and waits until it hears: none of the time that the command gives it goes to its start."""
     dispatcher.start()
-    hears = (
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE application_name ~ 'dispatcher hears' AND datname = current_database()"
-    )
-    until(lambda: dispatcher.rows(hears) == [(1,)], why="a dispatcher that hears")
+    until(dispatcher.hears, why="a dispatcher that hears")
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ def test_a_worker_that_lives_and_does_not_come_to_the_present_is_behind(watched:
 
 
 def test_the_first_load_of_an_empty_store_is_not_behind(telling: Telling) -> None:
-    reads(telling, rounds=12)
+    reads(telling, rounds=18)
     assert workers(telling) == []
 
 

@@ -24,7 +24,7 @@ from rxpulse.keeping_examination import kept
 from rxpulse.running import absence
 from rxpulse.suitability import unsuited
 from streams.condition import Condition, PutAside
-from streams.extents import Extent
+from streams.feed import Extent
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 WELL = Soundness(NOW, (Place(0, "ours", 10, NOW, 0, 0, 0),), (), (), {}, 0, {})

@@ -24,7 +24,8 @@ from models.wire import Decoded, Rejected
 from streams.cases import Cases
 from streams.deadletter import ENTIRE, DeadLetters, Origin, Undelivered
 from streams.draft import Draft, Held, Partition
-from streams.extents import Extent, TopicDiffers, check_held, check_same
+from streams.extents import TopicDiffers, check_held, check_same
+from streams.feed import Extent
 from streams.relay import Relay
 from streams.ticks import Question, Ticker, caught_up, horizon
 from tests.heart import NOON, ONE, at, event

@@ -11,7 +11,7 @@ from models.store.soundness import Blocked, Place, Soundness
 from rxpulse.findings import Finding, Level, Log
 from rxpulse.worker_examination import Glance, deaf, pace, spent, steps, unread, waiting
 from streams.condition import Condition
-from streams.extents import Extent
+from streams.feed import Extent
 from streams.laps import Doing
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
