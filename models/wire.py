@@ -195,7 +195,9 @@ def early(event: Event, received: datetime) -> Rejected | None:
     """Why an event cannot have been received then (UTC): it says that it became known later; None where it may be."""
     if event.recorded <= received or event.recorded - received <= EARLY:
         return None
-    return Rejected("recorded ahead", "recorded is more than 5 minutes after receipt: check the sender's clock")
+    return Rejected(
+        "recorded ahead", "recorded is more than 5 minutes after receipt: check the sender's clock, then the receiver's"
+    )
 
 
 def _decoded(said: _Envelope, received: datetime | None) -> Decoded:

@@ -18,6 +18,7 @@ from rxpulse import home as homes
 from rxpulse import keys, parts, ports, postgres, running, status
 from rxpulse.findings import Finding, Level, Look
 from rxpulse.plan import Plan, url
+from rxpulse.supervisor import Phase
 
 
 def examine(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
@@ -154,6 +155,8 @@ def _remedy(part: status.Document, state: homes.StackState, home: Path) -> str:
     if name == "postgres" and says_full(part["detail"]):
         return "see who holds its connections: it is said in this list"
     start = running.start_of(home)
+    if any(one.name == name and one.phase == Phase.STAYS_DOWN for one in state.parts):
+        return f"mend that first, or it stops again; then `rxpulse down` and `{start}` start it"
     return f"see {home / 'logs'}/{name}.log; `rxpulse down` and `{start}` start it again"
 
 

@@ -50,6 +50,8 @@ def properties(home: Path, broker: int, controller: int) -> str:
         "share.coordinator.state.topic.num.partitions": 2,
         "log.cleaner.dedupe.buffer.size": 4 * 2**20,
         "log.segment.bytes": 64 * 2**20,
+        # There is no second broker that has what this one lost with the power: what it confirms is on the disk.
+        "log.flush.interval.messages": 1,
         # A killed broker has to outwait its own registration: these bring it back in 5 s instead of 12.
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 500,

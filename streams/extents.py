@@ -1,16 +1,22 @@
 """What a partition of the topic holds, against what the store says was applied of it.
 
 The store is a fold of the topic up to its positions. Where the topic does not hold what comes next, or holds something else
-where the last record was, going on would skip events without a word: the worker stops on purpose instead, and says what to do.
+where the last record was, going on would skip events without a word: the worker stops on purpose instead, and says what to do,
+and what it costs.
 """
 
 from datetime import datetime
 
 from confluent_kafka import Message
 
-from models.errors import CallerFault
+from models.errors import CallerFault, OurFault
 from streams.feed import Extent, at_end, received
 from streams.topics import EVENTS
+
+COSTS = (
+    ": turnaround times and counts of what the topic no longer holds are gone then, so `rxpulse export intervals` first"
+)
+"""What whoever takes that way pays for it."""
 
 
 class TopicDiffers(CallerFault):
@@ -25,23 +31,35 @@ def check_held(partition: int, position: int, extent: Extent) -> None:
         raise TopicDiffers(
             f"partition {partition} of {EVENTS} ends at {extent.high}, and the store has applied it up to {position}:"
             " the topic lost its end, was made anew or restored from an older copy. Give the right RXPULSE_KAFKA, or rebuild"
-            " the store from this topic with `rxpulse reset --facts`"
+            f" the store from this topic with `rxpulse reset --facts`{COSTS}"
         )
     raise TopicDiffers(
         f"partition {partition} of {EVENTS} begins at {extent.low}, and the store has applied it only up to {position}:"
         f" {extent.low - position} records were deleted before they were read. Restore them, or accept the gap by"
-        " rebuilding the store with `rxpulse reset --facts`"
+        f" rebuilding the store with `rxpulse reset --facts`{COSTS}"
     )
 
 
-def check_same(partition: int, offset: int, applied: datetime, found: Message) -> None:
-    """Raises TopicDiffers where what was `found` from that offset on is not the record that the store applied last, received by
-    the broker at the instant `applied`; KafkaException where nothing could be read."""
-    if not at_end(found) and found.offset() == offset and received(found) == applied:
-        return
+class EndsShort(OurFault):
+    """A partition seems to end before the record that was applied last. Whoever starts now asks again where it ends: a broker
+    that has just become its leader may say for a moment that it ends before its own last records."""
+
+
+def check_same(partition: int, offset: int, applied: datetime, found: Message | None) -> None:
+    """Raises TopicDiffers where what was `found` first from that offset on is not the record that the store applied last,
+    received by the broker at the instant `applied`; None: no record lies there any more. Raises EndsShort where the partition
+    ends there, KafkaException where nothing could be read."""
+    if found is not None:
+        ended, at = at_end(found), found.offset()
+        if not ended and at == offset and received(found) == applied:
+            return
+        if ended and (at is None or at <= offset):
+            raise EndsShort(
+                f"partition {partition} of {EVENTS} ends at {at}, and a moment ago it ended behind {offset}"
+            )
     raise TopicDiffers(
         f"partition {partition} of {EVENTS} does not hold at offset {offset} the record of"
         f" {applied.isoformat(timespec='milliseconds')} that the store applied last: the topic lost its end, was made anew or"
         " restored from an older copy, and has grown since, so events lie before that offset which were never read. Give the"
-        " right RXPULSE_KAFKA, or rebuild the store from this topic with `rxpulse reset --facts`"
+        f" right RXPULSE_KAFKA, or rebuild the store from this topic with `rxpulse reset --facts`{COSTS}"
     )

@@ -12,7 +12,10 @@ from collections.abc import Callable
 
 VARIABLE = "RXPULSE_TEST_FAIL_AT"
 STEPS = ("poll", "decode", "load", "transaction", "produce", "commit")
-POINTS = tuple(f"{side} {step}" for step in STEPS for side in ("before", "after"))
+"""What a worker at work does again and again."""
+TAKING_OVER = ("claim", "resend")
+"""What it does when partitions become its own; the second once for each."""
+POINTS = tuple(f"{side} {step}" for step in (*STEPS, *TAKING_OVER) for side in ("before", "after"))
 
 
 def armed(plan: str | None) -> Callable[[str], None]:

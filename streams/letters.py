@@ -180,6 +180,7 @@ _REMEDIES = {
     _CUT: "nobody but the sender has it whole: let it send less at once, and this again",
     CROWDED: "its bytes are in order: let the sender give each piece of work its own subject, and each event its own id,"
     " from now on",
-    "recorded ahead": "set the sender's clock right; once the instant that it names has come, replay it as it is",
+    "recorded ahead": "set the sender's clock right, or that of Kafka's host if many senders say so; once the instant that it"
+    " names has come, replay it as it is",
     "unknown site": "name the site in the policy (`rxpulse policy apply`), then replay it; or mend it in the sender",
 }

@@ -15,6 +15,7 @@ from models.errors import OurFault
 from models.store.ledger import Ledger
 from streams.draft import Partition
 from streams.extents import check_held, check_same
+from streams.faultpoints import reached
 from streams.feed import extent
 from streams.relay import Relay
 from streams.topics import EVENTS
@@ -71,6 +72,13 @@ class Ownership:
         is not the one that the store applied last."""
         return [one for one in messages if not self._proves(one)] if self._before else messages
 
+    @property
+    def proven_partitions(self) -> Mapping[int, Partition]:
+        """Those of which the topic was seen to be the one that was applied: of the others nobody knows whether silence is."""
+        if not self._before:
+            return self.partitions
+        return {number: one for number, one in self.partitions.items() if number not in self._before}
+
     def _proves(self, message: Message) -> bool:
         number = message.partition() or 0
         applied = self._before.pop(number, None)
@@ -106,7 +114,10 @@ class Ownership:
     def _take_over(self, cluster: str, numbers: Sequence[int]) -> None:
         taken: dict[int, int] = {}
         afresh = False
-        for claim in self._ledger.claim(cluster, numbers, self._owner):
+        reached("before claim")
+        claims = self._ledger.claim(cluster, numbers, self._owner)
+        reached("after claim")
+        for claim in claims:
             held = extent(self._consumer, EVENTS, claim.partition)
             check_held(claim.partition, claim.position, held)
             self.partitions[claim.partition] = Partition.of(claim)
@@ -115,7 +126,9 @@ class Ownership:
             taken[claim.partition] = claim.position
             afresh = afresh or claim.position == held.low < held.high
             self._relay.resume(claim.partition, claim.published, claim.revision_base)
+            reached("before resend")
             self._relay.publish(self._ledger.facts(claim.partition, claim.published))
+            reached("after resend")
         self._before_reading(taken, afresh)
         self._taken.update(taken)
 

@@ -24,7 +24,7 @@ from models.store.records import CaseRow, case_row, evidence_of
 from models.tracking import Departed, Interval, Watched
 from streams.admission import Record
 from streams.extents import check_held, check_same
-from streams.feed import Extent, extent, partitions, ranged, reader, record_of
+from streams.feed import Extent, extent, first, partitions, ranged, reader, record_of
 from streams.recomputing import Recomputed
 from streams.topics import EVENTS
 
@@ -128,8 +128,9 @@ def _check(consumer: Consumer, number: int, applied: Applied) -> None:
         )
     check_held(number, applied.position, there)
     if applied.received is not None:
-        for last in ranged(consumer, EVENTS, number, Extent(applied.position - 1, applied.position)):
-            check_same(number, applied.position - 1, applied.received, last)
+        check_same(
+            number, applied.position - 1, applied.received, first(consumer, EVENTS, number, applied.position - 1)
+        )
 
 
 def _compare(told: Recomputed, facts: Facts, applied: Applied, verified: Verified) -> None:

@@ -18,7 +18,8 @@ from models.store.vigil import recent_dead_letters
 @dataclass(frozen=True, slots=True)
 class Place:
     """One partition of the events as far as it is applied. `beat` is when the worker last wrote about it, `judged` the
-    instant up to which it listened to silence there; `owner` is the worker that holds it, None for nobody."""
+    instant up to which it listened to silence there; `owner` is the worker that holds it, None for nobody; `received` is when
+    the broker received the record before `position`, None where that is not known."""
 
     partition: int
     cluster: str
@@ -29,6 +30,7 @@ class Place:
     rerouted: int
     judged: datetime | None = None
     owner: str | None = None
+    received: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def soundness(database_url: str) -> Soundness | None:
         if table is None:
             return None
         places = connection.execute(
-            "SELECT partition, cluster, position, beat, id_reused, rejected, rerouted, judged, owner FROM positions"
+            "SELECT partition, cluster, position, beat, id_reused, rejected, rerouted, judged, owner, received"
+            " FROM positions"
             " ORDER BY partition"
         )
         feeds = connection.execute(

@@ -6,7 +6,7 @@ partitions was taken as it came, and when what lies where its case belongs no mo
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,29 +63,45 @@ def administer(trial: Trial) -> KafkaAdminClient:
 
 
 def test_kafka_has_forgotten_the_offsets_or_says_others(trial: Trial) -> None:
-    """The group is deleted; then it comes back with offsets at the end of everything: the store's positions decide."""
+    """The group is deleted; then it comes back with offsets at the beginning of everything, and then at the end: the store's
+    positions decide."""
     stopped_halfway(trial)
-    records = trial.portion(4)
-    trial.feed(records)
-    admin = administer(trial)
-    empty_group(admin)
-    admin.close()
+    nobody_reads(trial)
     groups = AdminClient({"bootstrap.servers": trial.kafka})
     groups.delete_consumer_groups([GROUP])[GROUP].result(30)
-    trial.hire()
-    trial.progress(trial.chance.randint(1, records // 2))
-    trial.dismiss()
+    reads_some(trial)
+    nobody_reads(trial)
+    say_offsets(trial, dict.fromkeys(trial.ends(), 0))
+    reads_some(trial)
     trial.feed(len(trial.left))
-    admin = administer(trial)
-    empty_group(admin)
-    admin.close()
-    consumer = Consumer({"bootstrap.servers": trial.kafka, "group.id": GROUP})
-    ends = [Place(EVENTS, number, end) for number, end in trial.ends().items()]
-    consumer.commit(offsets=ends, asynchronous=False)
-    consumer.close()
+    nobody_reads(trial)
+    say_offsets(trial, trial.ends())
     trial.hire()
     trial.settle()
     prove(trial)
+
+
+def nobody_reads(trial: Trial) -> None:
+    """The group has no member any more."""
+    admin = administer(trial)
+    empty_group(admin)
+    admin.close()
+
+
+def reads_some(trial: Trial) -> None:
+    """A worker applies some of what comes in now, and stops in peace."""
+    records = trial.portion(6)
+    trial.feed(records)
+    trial.hire()
+    trial.progress(trial.chance.randint(1, records // 2))
+    trial.dismiss()
+
+
+def say_offsets(trial: Trial, offsets: Mapping[int, int]) -> None:
+    """From now on Kafka says that the group has read up to there."""
+    consumer = Consumer({"bootstrap.servers": trial.kafka, "group.id": GROUP})
+    consumer.commit(offsets=[Place(EVENTS, number, at) for number, at in offsets.items()], asynchronous=False)
+    consumer.close()
 
 
 def test_records_were_deleted_before_they_were_read(trial: Trial) -> None:

@@ -119,4 +119,10 @@ def test_the_policy_changes_in_mid_flow(trial: Trial) -> None:
     assert [trial.one(IN_TARGET, order) for order in orders] == [True, False, False], "each by the version of its day"
     for change in (since, then):
         assert trial.one("SELECT count(*) FROM signals WHERE reason = 'policy' AND cleared = %s", change) > 0
+    if trial.full:
+        # Facts are made again when somebody asks for it, and each is judged by the version of its day once more.
+        trial.reset()
+        trial.hire()
+        trial.settle()
+        assert [trial.one(IN_TARGET, order) for order in orders] == [True, False, False]
     prove(trial, Policies((BEGINNING, since, then), (FIRST.policy, second, third)))

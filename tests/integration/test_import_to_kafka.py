@@ -192,7 +192,7 @@ def test_an_event_from_the_future_is_left_out_with_line_and_remedy_and_the_other
     file.write_bytes(b"\n".join(map(encode, (before, tomorrow("/test/early"), after))))
     done = bring(settings, "ndjson", file, "--to-kafka")
     assert done.exit_code == 0, done.output
-    line = "line 2: recorded ahead: recorded is more than 5 minutes after receipt: check the sender's clock"
+    line = "line 2: recorded ahead: recorded is more than 5 minutes after receipt: check the sender's clock, then the receiver's"
     assert line in done.stderr.splitlines()
     assert {one.id for one in written.events("/test/early")} == {before.id, after.id}
     assert bring(settings, "ndjson", file, "--out", tmp_path / "kept.ndjson").exit_code == 0

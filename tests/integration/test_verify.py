@@ -243,6 +243,8 @@ def test_a_topic_that_holds_another_record_where_the_last_one_was_applied_is_ref
         database.execute("UPDATE positions SET received = received - interval '1 ms' WHERE partition = 2")
     with pytest.raises(TopicDiffers, match=f"partition 2 of {EVENTS} does not hold at offset"):
         verified(worked[0], copied)
+    doctor = CliRunner().invoke(main, ["doctor"], env=worked[0].env | {"RXPULSE_DATABASE_URL": copied})
+    assert f"partition 2 of {EVENTS}" in doctor.stdout and "the topic holds another record" in doctor.stdout
 
 
 def test_differences_end_with_one(worked: tuple[Live, str], copied: str) -> None:

@@ -28,7 +28,7 @@ from streams.feed import Extent
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 WELL = Soundness(NOW, (Place(0, "ours", 10, NOW, 0, 0, 0),), (), (), {}, 0, {})
-TOPICS = Condition("ours", {0: Extent(0, 10)}, 0, None)
+TOPICS = Condition("ours", {0: Extent(0, 10)}, frozenset(), 0, None)
 
 
 def bad(findings: object) -> list[Finding]:
@@ -52,6 +52,7 @@ def test_a_stack_that_keeps_up_gives_nothing_to_do() -> None:
         (placed(position=11), TOPICS, "the topic ends at 10, and the store has applied it up to 11"),
         (placed(partition=3), TOPICS, "the topic is not there"),
         (placed(position=2), replace(TOPICS, extents={0: Extent(5, 10)}), "3 events were deleted from the topic"),
+        (placed(position=7), replace(TOPICS, replaced=frozenset({0})), "the topic holds another record at 6 than"),
         (placed(beat=NOW - timedelta(minutes=2)), TOPICS, "has written nothing since 2026-11-25T11:58:00Z"),
         (placed(beat=None), TOPICS, "has written nothing yet"),
     ],
@@ -232,17 +233,18 @@ def test_a_killed_supervisor_is_told_with_its_last_sign_of_life(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("purpose", "start"), [(homes.Purpose.DEMO, "rxpulse demo"), (homes.Purpose.WORK, "rxpulse up")]
 )
+@pytest.mark.parametrize(("phase", "first"), [("stays-down", "mend that first"), ("waiting", "see ")])
 def test_a_part_that_is_down_is_started_again_by_the_command_that_the_home_takes(
-    tmp_path: Path, purpose: homes.Purpose, start: str
+    tmp_path: Path, purpose: homes.Purpose, start: str, phase: str, first: str
 ) -> None:
     home = tmp_path / "home"
     homes.open_home(home, purpose)
-    part = homes.PartState(name="worker", phase="stays-down", healthy=False, detail="stopped on purpose")
+    part = homes.PartState(name="worker", phase=phase, healthy=False, detail="stopped on purpose")
     pid = os.getpid()
     homes.write_state(home, homes.StackState(pid=pid, born=homes.born(pid) or "", base=7400, parts=(part,)))
     found = examination._stack(Settings(home=home, cache=tmp_path), {})
     [remedy] = [one.remedy for one in found if one.what == "worker is not healthy: stopped on purpose"]
-    assert remedy.endswith(f"`rxpulse down` and `{start}` start it again")
+    assert remedy.startswith(first) and f"`rxpulse down` and `{start}` start it" in remedy
 
 
 def test_a_site_of_whose_urgent_signals_nobody_would_be_told_is_named() -> None:

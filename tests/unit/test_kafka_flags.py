@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rxpulse.kafka import argv
+from rxpulse.kafka import argv, properties
 
 
 def flags(heap_mib: int) -> tuple[str, ...]:
@@ -16,3 +16,7 @@ def test_a_workplace_gets_a_small_heap_and_what_starts_quickly() -> None:
 def test_a_server_gets_its_heap_at_once_and_compiles_to_the_end() -> None:
     assert {"-Xms1024m", "-Xmx1024m", "-XX:+UseG1GC"} <= set(flags(1024))
     assert not {"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"} & set(flags(1024))
+
+
+def test_what_the_only_broker_confirms_is_on_the_disk() -> None:
+    assert "log.flush.interval.messages=1" in properties(Path("/home"), 1, 2).splitlines()

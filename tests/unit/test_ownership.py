@@ -178,9 +178,11 @@ def test_reading_goes_on_once_the_record_before_the_position_was_seen_to_be_the_
     assert group.reads == {0: 6, 1: 0}, "of what was never read nothing can be known"
     owned.sifted([])
     assert group.reads == {0: 6, 1: 0}
+    assert owned.proven_partitions.keys() == {1}, "nobody knows yet whether silence in the other is"
     other, new = Lies(1, 0, NOON), Lies(0, 7, NOON)
     assert owned.proven([other, Lies(0, 6, NOON), new]) == [other, new]
     assert owned.proven([new]) == [new], "once is enough"
+    assert owned.proven_partitions is owned.partitions
 
 
 def test_a_topic_that_lost_its_end_and_grew_past_the_position_is_refused() -> None:

@@ -24,7 +24,7 @@ from models.wire import Decoded, Rejected
 from streams.cases import Cases
 from streams.deadletter import ENTIRE, DeadLetters, Origin, Undelivered
 from streams.draft import Draft, Held, Partition
-from streams.extents import TopicDiffers, check_held, check_same
+from streams.extents import EndsShort, TopicDiffers, check_held, check_same
 from streams.feed import Extent
 from streams.relay import Relay
 from streams.ticks import Question, Ticker, caught_up, horizon
@@ -107,13 +107,21 @@ def test_the_record_before_the_position_is_the_one_that_was_applied() -> None:
         Found(received=RECEIVED + timedelta(milliseconds=1)),
         Found(received=RECEIVED - timedelta(days=1)),
         Found(at=9),
-        Found(fault=KafkaError._PARTITION_EOF),
+        Found(at=9, fault=KafkaError._PARTITION_EOF),
+        None,
     ],
 )
-def test_another_record_before_the_position_is_refused_with_the_remedy(found: Found) -> None:
+def test_another_record_before_the_position_is_refused_with_the_remedy(found: Found | None) -> None:
     said = r"partition 0 of rx.events does not hold at offset 8 the record of 2026-01-05T12:00:00.123.*reset --facts"
     with pytest.raises(TopicDiffers, match=said):
         check_same(0, 8, RECEIVED, found)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("end", [7, 8])
+def test_a_broker_that_does_not_know_its_last_records_yet_is_asked_again_and_not_another_topic(end: int) -> None:
+    with pytest.raises(EndsShort, match=f"partition 0 of rx.events ends at {end}"):
+        check_same(0, 8, RECEIVED, Found(at=end, fault=KafkaError._PARTITION_EOF))  # type: ignore[arg-type]
+    assert not issubclass(EndsShort, CallerFault), "the worker is started again, and does not stay down"
 
 
 def test_a_broker_that_does_not_let_the_record_be_read_is_no_other_topic() -> None:

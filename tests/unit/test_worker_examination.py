@@ -17,7 +17,7 @@ from streams.laps import Doing
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HERE = Place(0, "ours", 10, NOW, 0, 0, 0, NOW, "worker-w0-7")
 STORE = Soundness(NOW, (HERE, replace(HERE, partition=1)), (), (), {}, 0, {})
-TOPICS = Condition("ours", {0: Extent(0, 10), 1: Extent(0, 10)}, 0, None)
+TOPICS = Condition("ours", {0: Extent(0, 10), 1: Extent(0, 10)}, frozenset(), 0, None)
 IDLE = dict.fromkeys(Doing, 0.0)
 
 
