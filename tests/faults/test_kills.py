@@ -58,12 +58,20 @@ def killed_at_work(trial: Trial, share: int) -> bool:
     # Whatever came in before, there is something to begin with.
     trial.forget_to_verify(1)
     trial.tending(lambda: trial.position() > found)
-    before = trial.position()
-    with flowing(trial, min(2 * share / FLOW, FASTEST), worker) as flow:
+    before, sent = sum(trial.ends().values()), len(trial.sent)
+    trial.tending(lambda: trial.position() >= before)
+
+    def confirmed() -> int:
+        """How many records lie there at least."""
+        return before + len(trial.sent) - sent
+
+    with flowing(trial, min(2 * share / FLOW, FASTEST), worker):
         trial.tending(lambda: trial.position() > before)
         pass_time(trial.chance.uniform(0.0, WINDOW))
+        until(lambda: trial.position() < confirmed() or not trial.left)
+        lay = confirmed()
         worker.kill()
-    return unapplied(trial) > flow.late
+    return trial.position() < lay
 
 
 def test_killed_before_and_after_every_step(trial: Trial) -> None:
