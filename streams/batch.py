@@ -100,7 +100,7 @@ class Loop:
         self._apply(messages)
         self._judge()
         if not messages and self._ticker.clocks_agree:
-            self._departing.go_on(self._ownership.proven_partitions, self._unwritten(), self._draft)
+            self._departing.go_on(self._ownership.partitions, self._unwritten(), self._draft)
         self._laps.end(Doing.LISTEN)
         if self._committer.idle.is_set():
             self._tell()

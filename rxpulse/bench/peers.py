@@ -54,7 +54,7 @@ class Peer:
 
 PEERS: tuple[Peer, ...] = (
     Peer("faust-idiomatic", "Faust: Record, Table, send", InPython("faust_idiomatic.py", "faust.lock"), slow=True),
-    Peer("faust-agent", "Faust's plain agent at its best", InPython("faust_agent.py", "faust.lock"), slow=True),
+    Peer("faust-agent", "Faust's plain agent at its best", InPython("faust_agent.py", "faust.lock")),
     Peer("quixstreams", "Quix Streams, state in RocksDB", InPython("quixstreams_app.py", "quixstreams.lock")),
     Peer("bytewax", "Bytewax stateful_map", InPython("bytewax_flow.py", "bytewax.lock")),
     Peer("kafka-streams-eos", "Kafka Streams exactly_once_v2", InJava("streams", "ClockPeer"), live=True),

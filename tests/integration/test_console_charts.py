@@ -8,6 +8,7 @@ import pytest
 
 from metrics.spc import Limits, chart
 from models.period import Week
+from models.store.console import ConsoleStore
 from models.store.rights import Role
 from tests.console import Served, Story
 
@@ -16,9 +17,11 @@ STEADY = (5.0, 4.5, 3.0, 2.0, 5.5, 4.0, 5.0, 5.5, 5.0, 5.5, 3.5, 5.0, 4.0, 5.5, 
 
 
 @pytest.fixture
-def story(database_url: str) -> Iterator[Story]:
+def story(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
     one = Story(database_url)
     one.feed("/mercy/pis", "mercy")
+    # Charts are asked for when the story happens: on Monday at six another week is reported.
+    monkeypatch.setattr(ConsoleStore, "now", lambda _: one.now)
     yield one
     one.connection.close()
 

@@ -57,7 +57,8 @@ def aged(database_url: str) -> str:
     ledger.commit(batch(0, 0, reading(old, "old"), reading(old, "later"), reading(NOW, "new"), reading(NOW, "earlier")))
     ledger.commit(batch(1, 4, reading(NOW, "later", 2), reading(old, "earlier", 2), reading(older, "oldest")))
     ledger.close()
-    assert make_months(database_url) == [OLD.after(-30), OLD]
+    # In order. Where a month has ended since the store was made, one to come is made after them.
+    assert make_months(database_url)[:2] == [OLD.after(-30), OLD]
     return database_url
 
 
@@ -96,8 +97,8 @@ def test_a_clock_that_runs_years_ahead_lets_nothing_leave_that_the_right_one_wou
         assert let_leave(aged, TWO_YEARS) == [OLD.after(-30), OLD]
     # The month of today is there, and what comes next is kept with it.
     assert ids(aged) == ["later.2", "new.1"]
-    since = months(aged).since
-    assert since is not None and since <= Month.of(NOW - TWO_YEARS).after(1).begins
+    # As if this were the end of the last month in which something happened.
+    assert months(aged).since == Month.of(THIS.ends - TWO_YEARS).begins
 
 
 def test_a_late_reading_of_a_time_that_left_is_taken_and_leaves_by_the_next_night(aged: str) -> None:
@@ -108,7 +109,7 @@ def test_a_late_reading_of_a_time_that_left_is_taken_and_leaves_by_the_next_nigh
     ledger.commit(type(late)([type(late.advances[0])(0, claim.epoch, 2, 3, 9, 0)], intervals=late.intervals))
     ledger.close()
     assert where(aged)["rest"] == 2
-    assert make_months(aged) == []
+    assert OLD not in make_months(aged)
     let_leave(aged, TWO_YEARS)
     # The reading that the late evidence put right goes with it: it would count again.
     assert ids(aged) == ["later.2"]
@@ -132,7 +133,8 @@ def test_a_worker_writes_on_while_months_are_made_and_leave(aged: str) -> None:
     ledger, written = SqlLedger(aged, "w1"), 0
     [claim] = ledger.claim(CLUSTER, [0], "w1")
     house = Thread(target=keep_house, args=(aged, TWO_YEARS))
-    long_ago = OLD.after(1).begins
+    # No month is there for it, and on every day of a month it is older than what is kept.
+    long_ago = OLD.after(-1).begins
     # So much before the house is kept, for as long as it is, and so much afterwards.
     while written < 10 or house.is_alive() or written < 20:
         if written == 10:
@@ -196,7 +198,7 @@ def test_verify_says_what_it_can_check_and_facts_made_again_keep_to_it(live: Liv
     live.await_applied()
     before = verified(live)
     assert before.differences == 0 and before.kept_since is None
-    assert make_months(live.database_url) == [OLD]
+    assert make_months(live.database_url)[:1] == [OLD]
     assert let_leave(live.database_url, TWO_YEARS) == [OLD]
     after = verified(live)
     assert after.differences == 0 and after.intervals == before.intervals / 3 and after.cases == before.cases
