@@ -44,8 +44,8 @@ def test_the_demo_of_a_fresh_clone_shows_a_page_and_ends_well(place: Path, accou
     folder, environ = clone(place, account)
     if account is not None and not os.access(shutil.which("python3") or "", os.X_OK):
         pytest.skip("there is no python3 that everybody may run")
-    # On a Monday morning two minutes pass before the reports come: in a part of the topic that has said nothing since six
-    # o'clock, events of the week might still follow those of the history.
+    # On a Monday morning the reports come two minutes after the history: where a partition has said nothing since six
+    # o'clock, more of the week's events may follow.
     ran = subprocess.run(
         ["./run", "demo", "--for", "180", "--json"],
         cwd=folder,

@@ -135,7 +135,7 @@ def test_a_database_of_the_version_before_is_taken_along_with_all_its_rows(empty
 
 def test_a_new_store_has_the_months_around_now(database_url: str) -> None:
     found = months(database_url)
-    # It is a copy of one that was made since NOW, and a month may have ended in between, or since.
+    # It was copied from one that the first test made: a month may have ended between NOW and then, or since.
     around = [[made.after(away) for away in range(-BEHIND, AHEAD + 1)] for made in (THIS, Month.of(found.now))]
     assert [one.month for one in found.months] in around
     assert found.rest == {}

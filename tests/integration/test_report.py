@@ -32,8 +32,7 @@ from workflows.report import zone_of
 ZONE = "America/New_York"
 BEGAN = datetime(2025, 1, 6, 5, tzinfo=UTC)
 NOW = BEGAN + timedelta(days=23, hours=10)
-"""A Wednesday for whoever asks for a report in this process; at the machine's own time another week may begin to be the last
-one while a test runs."""
+"""A Wednesday. Reports are asked for then: by the machine's time another week may become the last one at any moment."""
 PARSED = policy_text.read(
     f"""
 extends = ["inpatient", "retail"]
@@ -48,8 +47,8 @@ timezone = "{ZONE}"
 
 @pytest.fixture
 def lived(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A store in which a small hospital has lived for three weeks and some days, from a Monday up to NOW: its story is the same
-    whenever the tests run."""
+    """A store in which a small hospital has lived for three weeks and some days, from a Monday up to NOW, so that its
+    story is the same whenever the tests run."""
     monkeypatch.setattr(Reporting, "now", lambda _: NOW)
     begin(database_url, PARSED, "test")
     pharmacies = simulate([SiteSpec("mercy", "inpatient", volume=0.05)], BEGAN, 3)

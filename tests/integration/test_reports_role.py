@@ -45,8 +45,8 @@ def dated(url: str, series: str) -> bool:
 
 @pytest.fixture
 def lived(database_url: str) -> str:
-    """A store in which a small hospital has lived for two weeks, and which knows the hour to come: when on Monday at six another
-    week is reported, its facts are all read, and nobody has to speak once more."""
+    """A store in which a small hospital has lived for two weeks, and which knows the hour to come: where on Monday at
+    six another week is reported, its facts are all read and no more of them are waited for."""
     now = datetime.now(UTC)
     known = now + timedelta(hours=1)
     begin(database_url, PARSED, "test")
@@ -133,17 +133,13 @@ def test_at_its_start_the_role_writes_the_last_week_and_gives_prefect_the_schedu
             WITHIN,
             why="Prefect plans the next Mondays",
         )
-        until(
-            lambda: dated(url, "rxpulse_reports_housekept_timestamp_seconds"),
-            WITHIN,
-            why="house is kept",
-        )
+        until(lambda: dated(url, "rxpulse_reports_housekept_timestamp_seconds"), WITHIN, why="house is kept")
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     for left in httpx.post(f"{prefect}/deployments/filter", json={}).json():
         assert left["paused"] is False and left["schedules"][0]["active"] is True
     runs = httpx.post(f"{prefect}/flow_runs/filter", json={"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}})
-    # What the schedule has run, where its time came meanwhile, is left out; it may have kept house before the role did.
+    # The schedule's time may have come meanwhile. Where it has kept house, the role may have found nothing left to do.
     own = sorted(run["name"] for run in runs.json() if not run["auto_scheduled"])
     assert own in (["housekeeping", "week of mercy"], ["week of mercy"])
     assert {run["name"] for run in runs.json()} == {"housekeeping", "week of mercy"}
@@ -176,11 +172,7 @@ def test_without_prefect_reports_are_written_all_the_same_and_the_role_says_what
             why="Prefect is missed",
         )
         assert answer.status_code == 503 and "does not take the schedule" in answer.text
-        until(
-            lambda: dated(url, "rxpulse_reports_housekept_timestamp_seconds"),
-            WITHIN,
-            why="house is kept",
-        )
+        until(lambda: dated(url, "rxpulse_reports_housekept_timestamp_seconds"), WITHIN, why="house is kept")
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 
