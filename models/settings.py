@@ -63,7 +63,8 @@ class Settings:
     PostgreSQL's administrator, by whom databases are made for `prefect_password` and `reader_password` (containers alone;
     the one-machine stack has its own). `port` is this role's own HTTP port. `smtp_user` and
     `smtp_password` sign in to the mail server, before those that the policy names. `maven` is a mirror of Maven Central.
-    `kafka_heap_mib` is the memory of the stack's own broker, with the flags of a server from 1024 on.
+    `kafka_heap_mib` is the memory of the stack's own broker, with the flags of a server from 1024 on; after so many records
+    as `kafka_flush_records` of a partition it writes to the disk before it confirms (0: when the system likes).
     `tick_margin_seconds` is `semantics.md` 18; while the worker is further behind than `intake_max_lag_seconds`, the intake
     takes nothing (0: it takes whatever comes); more than `deadletter_limit` dead letters among the last
     `deadletter_window` records stop the worker; `partitions` and `retention_days` hold when topics are created.
@@ -86,6 +87,7 @@ class Settings:
     kafka_password: Secret | None = None
     kafka_ca: Path | None = None
     kafka_heap_mib: int = 256
+    kafka_flush_records: int = 1
     database_url: Secret | None = None
     prefect_url: str | None = None
     prefect_auth: Secret | None = None
@@ -131,6 +133,7 @@ class Settings:
             kafka_password=read.secret("KAFKA_PASSWORD"),
             kafka_ca=read.file("KAFKA_CA"),
             kafka_heap_mib=read.whole("KAFKA_HEAP_MIB", 256, 128, 65536),
+            kafka_flush_records=read.whole("KAFKA_FLUSH_RECORDS", 1, 0, 1_000_000),
             database_url=read.database_url(),
             prefect_url=read.url("PREFECT_URL", "http://127.0.0.1:7405/api"),
             prefect_auth=read.prefect_auth(),

@@ -28,8 +28,9 @@ _FLAGS = (
 )
 
 
-def properties(home: Path, broker: int, controller: int) -> str:
-    """The broker's settings file for the ports given."""
+def properties(home: Path, broker: int, controller: int, flush_records: int) -> str:
+    """The broker's settings file for the ports given. After `flush_records` of a partition it writes to the disk before it
+    confirms; 0: when the system likes."""
     settings = {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -50,8 +51,6 @@ def properties(home: Path, broker: int, controller: int) -> str:
         "share.coordinator.state.topic.num.partitions": 2,
         "log.cleaner.dedupe.buffer.size": 4 * 2**20,
         "log.segment.bytes": 64 * 2**20,
-        # There is no second broker that has what this one lost with the power: what it confirms is on the disk.
-        "log.flush.interval.messages": 1,
         # A killed broker has to outwait its own registration: these bring it back in 5 s instead of 12.
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 500,
@@ -59,6 +58,9 @@ def properties(home: Path, broker: int, controller: int) -> str:
         "num.io.threads": 2,
         "background.threads": 2,
     }
+    if flush_records:
+        # There is no second broker that has what this one lost with the power: what it confirms is on the disk.
+        settings["log.flush.interval.messages"] = flush_records
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 

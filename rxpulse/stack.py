@@ -173,7 +173,8 @@ def _files(prepared: _Prepared) -> list[Awaitable[None]]:
     home, port, work = plan.home, plan.ports, []
     prometheus.settings_file(home).write_text(services.prometheus_settings(plan))
     if java:
-        properties = kafka.properties(home, port["kafka"], port["controller"])
+        flush = plan.settings.kafka_flush_records
+        properties = kafka.properties(home, port["kafka"], port["controller"], flush)
         (home / "state" / "kafka.properties").write_text(properties)
         tool = services.java_command(plan, java, "kafka.tools.StorageTool")
         work.append(kafka.prepare(home, tool, kafka.cluster_id(home)))

@@ -23,7 +23,8 @@ from rxpulse.services import role_environment
 
 _UP_SECONDS = 300.0
 _LOOK_EVERY = 0.02
-_SERVER = {"RXPULSE_KAFKA_HEAP_MIB": "1024"}
+_SERVER = {"RXPULSE_KAFKA_HEAP_MIB": "1024", "RXPULSE_KAFKA_FLUSH_RECORDS": "0"}
+"""As where other brokers have what one loses with the power, and none waits for its disk."""
 _INHERITED = ("RXPULSE_CACHE", "RXPULSE_MAVEN")
 
 

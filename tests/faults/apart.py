@@ -25,8 +25,8 @@ def keep_postgres(folder: Path) -> None:
 def keep_kafka(folder: Path) -> None:
     """From now on the Kafka that this process starts keeps its files there."""
 
-    def properties(home: Path, broker: int, controller: int) -> str:
-        return _properties(home, broker, controller).replace(f"{home / 'kafka'}\n", f"{folder / 'kafka'}\n")
+    def properties(home: Path, *told: int) -> str:
+        return _properties(home, *told).replace(f"{home / 'kafka'}\n", f"{folder / 'kafka'}\n")
 
     kafka.properties = properties
 

@@ -17,8 +17,8 @@ _properties, _argv, _prepare = kafka.properties, postgres.argv, postgres.prepare
 def reach(address: str) -> None:
     """From now on the servers that this process starts are reached at `address`."""
 
-    def properties(home: Path, broker: int, controller: int) -> str:
-        told = _properties(home, broker, controller)
+    def properties(home: Path, *asked: int) -> str:
+        told = _properties(home, *asked)
         for name, shown in (("advertised.listeners", address), ("listeners", "0.0.0.0")):
             told = told.replace(f"\n{name}=PLAINTEXT://{LOOPBACK}:", f"\n{name}=PLAINTEXT://{shown}:")
         return told

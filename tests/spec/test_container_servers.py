@@ -18,7 +18,7 @@ from tests.containers import ROOT, env_of, env_of_prefect
 
 def test_kafka_is_set_up_as_on_one_machine(found: dict[str, Any]) -> None:
     env = env_of(found["kafka"])
-    lines = kafka.properties(Path("/x"), 1, 2).splitlines()
+    lines = kafka.properties(Path("/x"), 1, 2, Settings.from_env({}).kafka_flush_records).splitlines()
     wanted = {
         f"KAFKA_{name.upper().replace('.', '_')}": value for name, _, value in (line.partition("=") for line in lines)
     }

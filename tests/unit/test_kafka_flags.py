@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from models.settings import Settings
 from rxpulse.kafka import argv, properties
 
 
@@ -19,4 +20,6 @@ def test_a_server_gets_its_heap_at_once_and_compiles_to_the_end() -> None:
 
 
 def test_what_the_only_broker_confirms_is_on_the_disk() -> None:
-    assert "log.flush.interval.messages=1" in properties(Path("/home"), 1, 2).splitlines()
+    usual = Settings.from_env({}).kafka_flush_records
+    assert "log.flush.interval.messages=1" in properties(Path("/home"), 1, 2, usual).splitlines()
+    assert "log.flush" not in properties(Path("/home"), 1, 2, 0), "the system writes when it likes"
