@@ -22,8 +22,8 @@ from rxpulse.findings import Finding, Level, Log, located
 from rxpulse.keeping_examination import kept_house
 from rxpulse.running import start_of
 from rxpulse.worker_examination import BEHIND, LOOK_SECONDS, STILL, deaf, glance, pace, unread, waiting
-from streams.condition import Applied, Condition, condition
-from streams.extents import COSTS
+from streams.condition import Condition, condition
+from streams.extents import RESET
 from streams.lag import ends
 
 QUIET_SECONDS = 24 * 3600.0
@@ -77,7 +77,7 @@ def _of_store(settings: Settings, home: Path | None, store: Soundness) -> Iterat
 def _of_topics(settings: Settings, figures: str | None, store: Soundness | None) -> Iterator[Finding]:
     """What the topics show, and, where the store is known, how far it is with them. Raises DatabaseAway."""
     try:
-        topics = condition(settings, {} if store is None else _applied(store))
+        topics = condition(settings, () if store is None else store.places)
     except CallerFault as fault:
         yield Finding(Level.FAULT, f"{fault}; missed deadlines are not looked for meanwhile", _KAFKA, Log("kafka"))
         return
@@ -95,13 +95,8 @@ def _of_topics(settings: Settings, figures: str | None, store: Soundness | None)
         yield from looked_at_twice(settings, figures, store, topics)
 
 
-def _applied(store: Soundness) -> dict[int, Applied]:
-    """What was applied last of each partition, where that is known."""
-    return {one.partition: Applied(one.position - 1, one.received) for one in store.places if one.received is not None}
-
-
 _NO_TABLES = "wait until the step `migrate` has made them; if it does not, see what it says"
-_BEGIN_ANEW = f"restore the topic, or `rxpulse reset --facts` to begin from this one{COSTS}"
+_BEGIN_ANEW = f"restore the topic, or begin from this one with {RESET}"
 _KAFKA = "bring the broker back; senders keep what it does not take, and the worker goes on by itself"
 
 
@@ -121,18 +116,14 @@ def positions(store: Soundness, topics: Condition) -> Iterator[Finding]:
         held = topics.extents.get(place.partition)
         if place.cluster != topics.cluster:
             what = f"the store's positions were counted on the Kafka cluster {place.cluster}, not {topics.cluster}"
-            yield Finding(
-                Level.FAULT, what, f"set RXPULSE_KAFKA to the old one, or `rxpulse reset --facts`{COSTS}", where
-            )
+            yield Finding(Level.FAULT, what, f"set RXPULSE_KAFKA to the old one, or {RESET}", where)
         elif held is None or place.position > held.high:
             end = "is not there" if held is None else f"ends at {held.high}"
             what = f"the topic {end}, and the store has applied it up to {place.position}"
             yield Finding(Level.FAULT, what, _BEGIN_ANEW, where)
         elif place.position < held.low:
             what = f"{held.low - place.position} events were deleted from the topic before they were read"
-            yield Finding(
-                Level.FAULT, what, f"restore them, or accept the gap with `rxpulse reset --facts`{COSTS}", where
-            )
+            yield Finding(Level.FAULT, what, f"restore them, or accept the gap with {RESET}", where)
         elif place.partition in topics.replaced:
             what = (
                 f"the topic holds another record at {place.position - 1} than was applied: it lost its end and grew on"

@@ -7,16 +7,17 @@ and what it costs.
 
 from datetime import datetime
 
-from confluent_kafka import Message
+from confluent_kafka import Consumer, Message
 
 from models.errors import CallerFault, OurFault
-from streams.feed import Extent, at_end, received
+from streams.feed import Extent, at_end, ranged, received
 from streams.topics import EVENTS
 
-COSTS = (
-    ": turnaround times and counts of what the topic no longer holds are gone then, so `rxpulse export intervals` first"
+RESET = (
+    "`rxpulse reset --facts`: turnaround times and counts of what the topic no longer holds are gone then, so"
+    " `rxpulse export intervals` first"
 )
-"""What whoever takes that way pays for it."""
+"""The way out that always works, and what whoever takes it pays."""
 
 
 class TopicDiffers(CallerFault):
@@ -31,12 +32,12 @@ def check_held(partition: int, position: int, extent: Extent) -> None:
         raise TopicDiffers(
             f"partition {partition} of {EVENTS} ends at {extent.high}, and the store has applied it up to {position}:"
             " the topic lost its end, was made anew or restored from an older copy. Give the right RXPULSE_KAFKA, or rebuild"
-            f" the store from this topic with `rxpulse reset --facts`{COSTS}"
+            f" the store from this topic with {RESET}"
         )
     raise TopicDiffers(
         f"partition {partition} of {EVENTS} begins at {extent.low}, and the store has applied it only up to {position}:"
         f" {extent.low - position} records were deleted before they were read. Restore them, or accept the gap by"
-        f" rebuilding the store with `rxpulse reset --facts`{COSTS}"
+        f" rebuilding the store with {RESET}"
     )
 
 
@@ -61,5 +62,11 @@ def check_same(partition: int, offset: int, applied: datetime, found: Message | 
         f"partition {partition} of {EVENTS} does not hold at offset {offset} the record of"
         f" {applied.isoformat(timespec='milliseconds')} that the store applied last: the topic lost its end, was made anew or"
         " restored from an older copy, and has grown since, so events lie before that offset which were never read. Give the"
-        f" right RXPULSE_KAFKA, or rebuild the store from this topic with `rxpulse reset --facts`{COSTS}"
+        f" right RXPULSE_KAFKA, or rebuild the store from this topic with {RESET}"
     )
+
+
+def check_last(consumer: Consumer, partition: int, position: int, applied: datetime, held: Extent) -> None:
+    """Reads the record before `position`, which lies within what is `held`, from outside the worker. Raises as `check_same`."""
+    found = next(ranged(consumer, EVENTS, partition, Extent(position - 1, held.high)), None)
+    check_same(partition, position - 1, applied, found)

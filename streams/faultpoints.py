@@ -15,7 +15,14 @@ STEPS = ("poll", "decode", "load", "transaction", "produce", "commit")
 """What a worker at work does again and again."""
 TAKING_OVER = ("claim", "resend")
 """What it does when partitions become its own; the second once for each."""
-POINTS = tuple(f"{side} {step}" for step in (*STEPS, *TAKING_OVER) for side in ("before", "after"))
+
+
+def points(*steps: str) -> tuple[str, ...]:
+    """Before and after each step."""
+    return tuple(f"{side} {step}" for step in steps for side in ("before", "after"))
+
+
+POINTS = points(*STEPS, *TAKING_OVER)
 
 
 def armed(plan: str | None) -> Callable[[str], None]:

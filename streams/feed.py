@@ -108,12 +108,6 @@ def ranged(consumer: Consumer, topic: str, partition: int, wanted: Extent) -> It
             return
 
 
-def first(consumer: Consumer, topic: str, partition: int, offset: int) -> Message | None:
-    """The first record of a partition from that offset on, which the partition holds; None where none is left there."""
-    there = Extent(offset, extent(consumer, topic, partition).high)
-    return next(ranged(consumer, topic, partition, there), None)
-
-
 def tail(consumer: Consumer, topic: str, start: Start, follow: bool) -> Iterator[Message]:
     """The records that a topic holds from there on, and with `follow` all that come afterwards, until the reader stops
     asking."""

@@ -23,8 +23,8 @@ from models.store.ledger import ForeignCluster
 from models.store.records import CaseRow, case_row, evidence_of
 from models.tracking import Departed, Interval, Watched
 from streams.admission import Record
-from streams.extents import check_held, check_same
-from streams.feed import Extent, extent, first, partitions, ranged, reader, record_of
+from streams.extents import check_held, check_last
+from streams.feed import Extent, extent, partitions, ranged, reader, record_of
 from streams.recomputing import Recomputed
 from streams.topics import EVENTS
 
@@ -128,9 +128,7 @@ def _check(consumer: Consumer, number: int, applied: Applied) -> None:
         )
     check_held(number, applied.position, there)
     if applied.received is not None:
-        check_same(
-            number, applied.position - 1, applied.received, first(consumer, EVENTS, number, applied.position - 1)
-        )
+        check_last(consumer, number, applied.position, applied.received, there)
 
 
 def _compare(told: Recomputed, facts: Facts, applied: Applied, verified: Verified) -> None:

@@ -102,8 +102,7 @@ def soundness(database_url: str) -> Soundness | None:
             return None
         places = connection.execute(
             "SELECT partition, cluster, position, beat, id_reused, rejected, rerouted, judged, owner, received"
-            " FROM positions"
-            " ORDER BY partition"
+            " FROM positions ORDER BY partition"
         )
         feeds = connection.execute(
             "SELECT source, site, max(last_recorded) FROM feeds GROUP BY source, site ORDER BY source, site"

@@ -5,11 +5,10 @@ their own.
 """
 
 import signal
-from collections.abc import Sequence
 
 import pytest
 
-from streams.faultpoints import STEPS, TAKING_OVER, VARIABLE
+from streams.faultpoints import STEPS, TAKING_OVER, VARIABLE, points
 from tests.faults.owning import feed_up_to, flowing, unapplied, unsent
 from tests.faults.proof import prove
 from tests.faults.servers import pass_time
@@ -22,7 +21,6 @@ PASSINGS = {"poll": (20, 60), "commit": (2, 3)}
 USUAL = (2, 6)
 WRITTEN = ("after transaction", "before produce", "after produce", "before commit", "after commit")
 """Points at which a worker may just have applied all there was, and its facts are not known to be with the broker."""
-SIDES = ("before", "after")
 TRIES = 4
 """Workers at most of which one must have had something to do when it died."""
 FLOW = 1.0
@@ -31,11 +29,6 @@ FASTEST = 2_000.0
 """Records a second at most: many more are read in one go, and a late passing of a step would be long in coming."""
 START, WINDOW = 3.0, 0.3
 """Seconds within which a worker that starts is killed, and one that has begun to work."""
-
-
-def sides(steps: Sequence[str]) -> list[str]:
-    """Before and after each step."""
-    return [f"{side} {step}" for step in steps for side in SIDES]
 
 
 def killed_at(trial: Trial, point: str, share: int) -> bool:
@@ -77,9 +70,9 @@ def killed_at_work(trial: Trial, share: int) -> bool:
 def test_killed_before_and_after_every_step(trial: Trial) -> None:
     """A worker that dies at each point in turn, at a passing that the seed decides, and is started again; it was at work each
     time. In the short form: at one side of each step, which the seed decides too."""
-    points = sides(STEPS) if trial.full else [f"{trial.chance.choice(SIDES)} {step}" for step in STEPS]
-    share = trial.total // (len(points) + 1)
-    for number, point in enumerate(points, 1):
+    deaths = points(*STEPS) if trial.full else [trial.chance.choice(points(step)) for step in STEPS]
+    share = trial.total // (len(deaths) + 1)
+    for number, point in enumerate(deaths, 1):
         assert any(killed_at(trial, point, share) for _ in range(TRIES)), f"nothing to do {point}"
         feed_up_to(trial, number * share)
     trial.hire()
@@ -91,9 +84,9 @@ def test_killed_before_and_after_every_step(trial: Trial) -> None:
 def test_killed_while_it_takes_over(trial: Trial) -> None:
     """A worker dies between writing facts and sending them, and the next one while it takes over: before and after it claims,
     and before and after it sends what the other did not. Then comes one that lives."""
-    points = sides(TAKING_OVER)
-    share = trial.total // (len(points) + 1)
-    for number, point in enumerate(points, 1):
+    deaths = points(*TAKING_OVER)
+    share = trial.total // (len(deaths) + 1)
+    for number, point in enumerate(deaths, 1):
         assert any(killed_at(trial, "before produce", share) and unsent(trial) for _ in range(TRIES)), "nothing unsent"
         passing = trial.chance.randint(1, PARTITIONS) if "resend" in point else 1
         assert trial.worker(**{VARIABLE: f"{point}:{passing}:KILL"}).ended() == -signal.SIGKILL
