@@ -48,6 +48,12 @@ def parse(words: list[str]) -> None:
         command.parse_args(context, rest)
 
 
+def anchors(page: Path) -> set[str]:
+    """What its headings are called in a link."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
 def choices(words: list[str]) -> list[list[str]]:
     """`up|down` stands for either."""
     return next(
@@ -75,8 +81,11 @@ def test_a_command_of_the_docs_exists_with_its_options(page: str, line: str, men
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_a_page_links_to_is_there(page: Path) -> None:
     for target in _LINK.findall(page.read_text("utf-8")):
-        if not target.startswith(("http:", "https:", "#", "mailto:")):
-            assert (page.parent / target.partition("#")[0]).exists(), f"{page.name} links to {target}"
+        if not target.startswith(("http:", "https:", "mailto:")):
+            name, _, anchor = target.partition("#")
+            there = page.parent / name if name else page
+            assert there.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors(there), f"{page.name} links to {target}"
 
 
 def test_what_the_readme_runs_without_a_service_runs(tmp_path: Path) -> None:
