@@ -172,15 +172,18 @@ def test_who_leaves_has_written_all_that_it_read(trial: Trial) -> None:
 
 def killed_beside_another(trial: Trial, name: str) -> bool:
     """One of two workers is killed while records come in, within a moment that the seed decides. Whether it left some of its own
-    to do."""
+    to do that lay there before it died."""
     worker, before = trial.crew.pop(name), trial.position()
     # Whatever came in before, both are at work then.
     trial.forget_to_verify(1)
     trial.tending(lambda: trial.position() > before)
-    with flowing(trial, FASTEST, worker) as flow:
+    with flowing(trial, FASTEST, worker):
         pass_time(trial.chance.uniform(*WINDOW))
+        until(lambda: left_to_do(trial, name) > 0 or not trial.left, why=trial.told)
+        lay = trial.ends()
         worker.kill()
-    return left_to_do(trial, name) > flow.late
+    held = trial.rows("SELECT partition, position FROM positions WHERE owner LIKE %s", f"worker-{name}-%")
+    return any(position < lay[partition] for partition, position in held)
 
 
 @pytest.mark.slow
