@@ -255,8 +255,8 @@ INTAKE_REQUESTS = Metric(
     Shape.COUNTER,
     ("status",),
     "Requests to the intake, by the status answered.",
-    "401 or 403 grow: a token was taken back or is bound to other sources; 429: the worker is behind; 503: Kafka or the"
-    " database is away, and senders keep their events.",
+    "401 or 403 grow: a token was taken back or is bound to other sources; 429: the worker is behind; 503: Kafka is"
+    " away, or the database never answered since the intake started. Senders keep their events.",
 )
 INTAKE_BEHIND = Metric(
     "rxpulse_intake_worker_behind_seconds",

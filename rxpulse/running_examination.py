@@ -14,6 +14,7 @@ from models.policy_text import Parsed
 from models.settings import Secret, Settings
 from models.store.connecting import DatabaseAway, asking
 from models.store.gone import Gone, all_gone
+from models.store.ledger import RESET
 from models.store.soundness import Soundness, soundness
 from rxpulse import enacted
 from rxpulse import home as homes
@@ -23,7 +24,6 @@ from rxpulse.keeping_examination import kept_house
 from rxpulse.running import start_of
 from rxpulse.worker_examination import BEHIND, LOOK_SECONDS, STILL, deaf, glance, pace, unread, waiting
 from streams.condition import Condition, condition
-from streams.extents import RESET
 from streams.lag import ends
 
 QUIET_SECONDS = 24 * 3600.0

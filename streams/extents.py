@@ -10,14 +10,9 @@ from datetime import datetime
 from confluent_kafka import Consumer, Message
 
 from models.errors import CallerFault, OurFault
+from models.store.ledger import RESET
 from streams.feed import Extent, at_end, ranged, received
 from streams.topics import EVENTS
-
-RESET = (
-    "`rxpulse reset --facts`: turnaround times and counts of what the topic no longer holds are gone then, so"
-    " `rxpulse export intervals` first"
-)
-"""The way out that always works, and what whoever takes it pays."""
 
 
 class TopicDiffers(CallerFault):

@@ -19,8 +19,9 @@ RULES = ROOT / "deploy" / "prometheus" / "rules.yml"
 
 HEAD = """# Metrics
 
-Written by `tools/metrics_page.py` from the catalogue (`metrics/catalog.py`) and the [alerts](alerts.md). Each role shows its own at
-`/metrics` of its port ([ports](one-machine.md#ports); in containers 8080). No label holds anything about a person or a case.
+Written by `tools/metrics_page.py` from the catalogue (`metrics/catalog.py`) and the rules of the [alerts](alerts.md). Each
+role shows its own at `/metrics` of its port ([ports](one-machine.md#ports); in containers 8080). No label holds anything about a
+person or a case.
 """
 
 

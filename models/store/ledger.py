@@ -21,6 +21,12 @@ from models.signals import Signal
 from models.store.records import CaseRow
 from models.tracking import Interval, Watched
 
+RESET = (
+    "`rxpulse reset --facts`: turnaround times and counts of what the topic no longer holds are gone then, so"
+    " `rxpulse export intervals` first"
+)
+"""The way out that always works where store and topic do not belong together, and what whoever takes it pays."""
+
 
 class Fenced(OurFault):
     """Somebody else has claimed a partition since: this worker may not write any more."""
@@ -36,7 +42,7 @@ class OtherPartitions(CallerFault):
     def __init__(self, held: int, found: int) -> None:
         super().__init__(
             f"the topic of the events has {found} partitions, and the store was made from {held}: a case would be in two"
-            " places. Stop every worker, then make the facts anew over all partitions with `rxpulse reset --facts`"
+            f" places. Stop every worker, then make the facts anew over all partitions with {RESET}"
         )
 
 

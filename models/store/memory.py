@@ -117,22 +117,25 @@ class MemoryLedger:
                     held.owner = None
 
     def load(self, cases: Sequence[CaseId], policies: Policies) -> dict[CaseId, tuple[Watched, datetime | None]]:
-        known = self._memory.cases
-        found = {name: unpack(name, known[name].body, policies) for name in cases if name in known}
-        return found | {name: (Departed(name), None) for name in cases if name in self._memory.departures}
+        memory = self._memory
+        with memory.lock:
+            known = {name: memory.cases[name].body for name in cases if name in memory.cases}
+            departed = [name for name in cases if name in memory.departures]
+        found = {name: unpack(name, body, policies) for name, body in known.items()}
+        return found | {name: (Departed(name), None) for name in departed}
 
     def policies(self, known: Policies | None) -> Policies | None:
         return None if known is not None else self._memory.policies
 
     def due(self, partitions: Sequence[int], until: datetime, most: int) -> dict[int, list[tuple[datetime, CaseId]]]:
         found: dict[int, list[tuple[datetime, CaseId]]] = {}
-        for row in self._memory.cases.values():
+        for row in self._cases():
             if row.partition in partitions and row.look is not None and row.look < until:
                 found.setdefault(row.partition, []).append((row.look, row.id))
         return {partition: _longest(sorted(due), most) for partition, due in found.items()}
 
     def worried(self, partitions: Sequence[int], about: Collection[tuple[Kind, str]]) -> list[tuple[int, CaseId]]:
-        latest = {fact.signal.id: fact for fact in self._memory.facts if isinstance(fact, SignalFact)}
+        latest = {fact.signal.id: fact for fact in self._facts() if isinstance(fact, SignalFact)}
         found = (
             (fact.partition, fact.signal.case)
             for fact in latest.values()
@@ -142,11 +145,11 @@ class MemoryLedger:
 
     def departing(self, partitions: Sequence[int], since: int) -> Walk:
         memory, before = self._memory, self.now() - RESTS
-        latest = {fact.signal.id: fact.signal for fact in memory.facts if isinstance(fact, SignalFact)}
+        latest = {fact.signal.id: fact.signal for fact in self._facts() if isinstance(fact, SignalFact)}
         worried = {signal.case for signal in latest.values() if signal.open}
         resting = (
             Rested(row.id, row.partition, row.site, row.priority, row.opened, row.finished)
-            for row in memory.cases.values()
+            for row in self._cases()
             if row.partition in partitions and row.finished is not None and row.look is None and row.id not in worried
         )
         return Walk([one for one in resting if memory.applied[one.id] < before], None)
@@ -178,8 +181,18 @@ class MemoryLedger:
                 memory.doubts[doubt] = memory.doubts.get(doubt, 0) + by
 
     def facts(self, partition: int, since: int) -> list[IntervalFact | SignalFact]:
-        found = (fact for fact in self._memory.facts if fact.partition == partition and fact.sequence >= since)
+        found = (fact for fact in self._facts() if fact.partition == partition and fact.sequence >= since)
         return sorted(found, key=lambda fact: fact.sequence)
+
+    def _cases(self) -> list[CaseRow]:
+        """As they are now: a batch may be written while one looks at them."""
+        with self._memory.lock:
+            return list(self._memory.cases.values())
+
+    def _facts(self) -> list[IntervalFact | SignalFact]:
+        """The same of the facts."""
+        with self._memory.lock:
+            return list(self._memory.facts)
 
 
 def _longest(due: "list[tuple[datetime, CaseId]]", most: int) -> "list[tuple[datetime, CaseId]]":

@@ -19,6 +19,7 @@ from models.store.changes import append_changes, signal_changes, stage_changes
 from models.store.connecting import connect
 from models.store.departing import departing, let_go
 from models.store.ledger import (
+    RESET,
     Batch,
     Claim,
     Fenced,
@@ -282,8 +283,7 @@ def _refuse_foreign(connection: "Connection[Any]", cluster: str) -> None:
     if others:
         raise ForeignCluster(
             f"the database's positions were counted on the Kafka cluster {others[0][0]}, and this one is {cluster}:"
-            " set RXPULSE_KAFKA to the old one, or rebuild the store from this one's topic with"
-            " `rxpulse reset --facts`"
+            f" set RXPULSE_KAFKA to the old one, or rebuild the store from this one's topic with {RESET}"
         )
 
 

@@ -1,6 +1,9 @@
 """The worker's ledger: one suite for the store in PostgreSQL and the one in memory."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import astuple, fields
 from datetime import UTC, datetime, timedelta
 
@@ -301,3 +304,36 @@ def test_unknown_types_make_a_case_too(ledgers: Open) -> None:
     case = track(Watched(CaseId("order/1")), event("unheard.of", 0), POLICIES).case
     ledger.commit(Batch([advance()], cases=[case_row(case, 0, None)]))
     assert ledger.load([case.id], POLICIES)[case.id][0] == case
+
+
+def test_what_is_asked_while_a_batch_is_written_is_answered(ledgers: Open) -> None:
+    """The loop asks and the committer writes, each in a thread of its own: nothing that is asked meets half a batch."""
+    ledger, batches, each = ledgers("w0"), 100, 20
+    ledger.claim(CLUSTER, [0], "w0")
+
+    def write() -> None:
+        for number in range(batches):
+            rows = [looking(number * each + one, NOON) for one in range(each)]
+            ledger.commit(Batch([advance(was=number, position=number + 1)], cases=rows))
+
+    told = set[int]()
+    with ThreadPoolExecutor(1) as pool, switching_often():
+        written = pool.submit(write)
+        while not written.done():
+            told.add(len(ledger.due([0], NOON + timedelta(hours=1), batches * each).get(0, [])))
+            assert ledger.worried([0], []) == [] and not ledger.departing([0], 0).found
+            assert ledger.facts(0, 0) == []
+        written.result()
+    assert len(told) > 1 and all(count % each == 0 for count in told), told
+    assert len(ledger.load([CaseId(f"order/{n}") for n in range(batches * each)], POLICIES)) == batches * each
+
+
+@contextmanager
+def switching_often() -> Iterator[None]:
+    """Threads take turns as often as they can, so that what may come between two steps does."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
