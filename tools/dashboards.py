@@ -7,12 +7,13 @@
 import json
 import sys
 from dataclasses import fields
-from pathlib import Path
+
+from generated import ROOT, write_or_check
 
 from metrics.dashboards import Questions, board_and_turnaround
 from models.store import panels
 
-FILE = Path(__file__).parents[1] / "deploy" / "grafana" / "dashboards" / "board-and-turnaround.json"
+FILE = ROOT / "deploy" / "grafana" / "dashboards" / "board-and-turnaround.json"
 
 
 def text() -> str:
@@ -21,16 +22,5 @@ def text() -> str:
     return json.dumps(board_and_turnaround(asked), indent=2, ensure_ascii=False) + "\n"
 
 
-def main() -> int:
-    if "--check" not in sys.argv[1:]:
-        FILE.parent.mkdir(parents=True, exist_ok=True)
-        FILE.write_text(text(), "utf-8")
-        return 0
-    if FILE.is_file() and FILE.read_text("utf-8") == text():
-        return 0
-    print(f"{FILE} is not what the catalogue gives: run .venv/bin/python tools/dashboards.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(FILE, text(), sys.argv))

@@ -7,13 +7,12 @@
 import re
 import sys
 from itertools import groupby
-from pathlib import Path
 
 import yaml
+from generated import ROOT, write_or_check
 
 from metrics.catalog import CATALOG, Metric
 
-ROOT = Path(__file__).parents[1]
 FILE = ROOT / "docs" / "operations" / "metrics.md"
 RULES = ROOT / "deploy" / "prometheus" / "rules.yml"
 
@@ -59,15 +58,5 @@ def alerts_of(rules: str) -> dict[str, list[str]]:
     return found
 
 
-def main() -> int:
-    if "--check" not in sys.argv[1:]:
-        FILE.write_text(text(), "utf-8")
-        return 0
-    if FILE.is_file() and FILE.read_text("utf-8") == text():
-        return 0
-    print(f"{FILE} is not what the catalogue gives: run .venv/bin/python tools/metrics_page.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(FILE, text(), sys.argv))

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -83,11 +83,12 @@ def unapplied(trial: Trial) -> int:
     return sum(trial.ends().values()) - trial.position()
 
 
-def left_to_do(trial: Trial, name: str) -> int:
-    """Records that lie in the partitions of a worker, dead or alive, and are not applied."""
-    ends = trial.ends()
+def left_to_do(trial: Trial, name: str, lay: Mapping[int, int] | None = None) -> int:
+    """Records that lie in the partitions of a worker, dead or alive, and are not applied; with `lay` those alone that lay there
+    when the partitions ended so."""
+    ends = trial.ends() if lay is None else lay
     rows = trial.rows("SELECT partition, position, owner FROM positions WHERE owner IS NOT NULL")
-    return sum(ends[partition] - position for partition, position, owner in rows if _short(owner) == name)
+    return sum(max(ends[partition] - position, 0) for partition, position, owner in rows if _short(owner) == name)
 
 
 def unsent(trial: Trial) -> int:

@@ -182,8 +182,7 @@ def killed_beside_another(trial: Trial, name: str) -> bool:
         until(lambda: left_to_do(trial, name) > 0 or not trial.left, why=trial.told)
         lay = trial.ends()
         worker.kill()
-    held = trial.rows("SELECT partition, position FROM positions WHERE owner LIKE %s", f"worker-{name}-%")
-    return any(position < lay[partition] for partition, position in held)
+    return left_to_do(trial, name, lay) > 0
 
 
 @pytest.mark.slow
