@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -83,12 +83,31 @@ def unapplied(trial: Trial) -> int:
     return sum(trial.ends().values()) - trial.position()
 
 
-def left_to_do(trial: Trial, name: str, lay: Mapping[int, int] | None = None) -> int:
-    """Records that lie in the partitions of a worker, dead or alive, and are not applied; with `lay` those alone that lay there
-    when the partitions ended so."""
-    ends = trial.ends() if lay is None else lay
+def left_to_do(trial: Trial, name: str) -> int:
+    """Records that lie in the partitions of a worker, dead or alive, and are not applied."""
+    ends = trial.ends()
+    return sum(ends[partition] - position for partition, position in _places(trial, name))
+
+
+def left_behind(trial: Trial, name: str, died: float) -> int:
+    """Of the records that lie in the partitions of a dead worker and are not applied, those that were sent before it died, in
+    seconds since 1970."""
+    sent = _sent(trial)
+    return sum(one < died for partition, position in _places(trial, name) for one in sent[partition][position:])
+
+
+def _places(trial: Trial, name: str) -> list[tuple[int, int]]:
+    """How far a worker has come in each of its partitions."""
     rows = trial.rows("SELECT partition, position, owner FROM positions WHERE owner IS NOT NULL")
-    return sum(max(ends[partition] - position, 0) for partition, position, owner in rows if _short(owner) == name)
+    return [(partition, position) for partition, position, owner in rows if _short(owner) == name]
+
+
+def _sent(trial: Trial) -> dict[int, list[float]]:
+    """When the records of each partition were sent, in their order, in seconds since 1970."""
+    sent = defaultdict[int, list[float]](list)
+    for message in sorted(trial.topic(EVENTS), key=lambda one: one.offset() or 0):
+        sent[message.partition() or 0].append(message.timestamp()[1] / 1000)
+    return sent
 
 
 def unsent(trial: Trial) -> int:
@@ -125,9 +144,7 @@ def write_down_who_claims(trial: Trial) -> None:
 
 def found_waiting(trial: Trial) -> Counter[str]:
     """How many records each worker found waiting in the partitions that it took over since: sent before, and not applied."""
-    sent = defaultdict[int, list[float]](list)
-    for message in sorted(trial.topic(EVENTS), key=lambda one: one.offset() or 0):
-        sent[message.partition() or 0].append(message.timestamp()[1] / 1000)
+    sent = _sent(trial)
     rows = trial.rows("SELECT who, partition, position, extract(epoch FROM at)::float FROM claimed")
     return Counter(
         _short(who) for who, partition, position, at in rows for one in sent[partition][position:] if one < at

@@ -20,6 +20,7 @@ from tests.faults.owning import (
     flowing,
     found_waiting,
     holdings,
+    left_behind,
     left_to_do,
     lives,
     movers,
@@ -33,7 +34,7 @@ from tests.faults.owning import (
 from tests.faults.proof import prove
 from tests.faults.servers import pass_time
 from tests.faults.trial import Trial
-from tests.live import PARTITIONS, Worker, until
+from tests.live import PARTITIONS, Worker, now, until
 
 pytestmark = pytest.mark.timeout(600)
 TRIES = 8
@@ -171,18 +172,17 @@ def test_who_leaves_has_written_all_that_it_read(trial: Trial) -> None:
 
 
 def killed_beside_another(trial: Trial, name: str) -> bool:
-    """One of two workers is killed while records come in, within a moment that the seed decides. Whether it left some of its own
-    to do that lay there before it died."""
+    """One of two workers is killed while records come in, within a moment that the seed decides. Whether it left something to
+    do that was sent before it died."""
     worker, before = trial.crew.pop(name), trial.position()
     # Whatever came in before, both are at work then.
     trial.forget_to_verify(1)
     trial.tending(lambda: trial.position() > before)
     with flowing(trial, FASTEST, worker):
         pass_time(trial.chance.uniform(*WINDOW))
-        until(lambda: left_to_do(trial, name) > 0 or not trial.left, why=trial.told)
-        lay = trial.ends()
+        died = now().timestamp()
         worker.kill()
-    return left_to_do(trial, name, lay) > 0
+    return left_behind(trial, name, died) > 0
 
 
 @pytest.mark.slow
