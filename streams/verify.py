@@ -116,10 +116,7 @@ def _records(consumer: Consumer, positions: Mapping[int, Applied]) -> Iterator[R
 def _check(consumer: Consumer, number: int, applied: Applied) -> None:
     cluster = consumer.list_topics(EVENTS, 10.0).cluster_id
     if cluster != applied.cluster:
-        raise ForeignCluster(
-            f"the database's positions were counted on the Kafka cluster {applied.cluster}, and this one is {cluster}:"
-            " set RXPULSE_KAFKA to the right one"
-        )
+        raise ForeignCluster(applied.cluster, cluster)
     there = extent(consumer, EVENTS, number)
     if there.low > 0:
         raise BeginningGone(

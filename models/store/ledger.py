@@ -35,6 +35,12 @@ class Fenced(OurFault):
 class ForeignCluster(CallerFault):
     """The positions belong to another Kafka cluster."""
 
+    def __init__(self, held: str, found: str) -> None:
+        super().__init__(
+            f"the store's positions were counted on the Kafka cluster {held}, and this one is {found}: set RXPULSE_KAFKA to"
+            f" the old one, or rebuild the store from this one's topic with {RESET}"
+        )
+
 
 class OtherPartitions(CallerFault):
     """The topic has another number of partitions than the positions were counted on."""

@@ -100,8 +100,8 @@ class MemoryLedger:
     def claim(self, cluster: str, partitions: Sequence[int], owner: str) -> list[Claim]:
         memory = self._memory
         with memory.lock:
-            if memory.cluster not in (None, cluster):
-                raise ForeignCluster(f"the positions were counted on the Kafka cluster {memory.cluster}")
+            if memory.cluster is not None and memory.cluster != cluster:
+                raise ForeignCluster(memory.cluster, cluster)
             memory.cluster = cluster
             for partition in partitions:
                 held = memory.positions.setdefault(partition, _Held(Claim(partition, 0, 0, 0, 0, None), None))

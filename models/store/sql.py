@@ -19,7 +19,6 @@ from models.store.changes import append_changes, signal_changes, stage_changes
 from models.store.connecting import connect
 from models.store.departing import departing, let_go
 from models.store.ledger import (
-    RESET,
     Batch,
     Claim,
     Fenced,
@@ -281,10 +280,7 @@ def _one(cursor: "Cursor[Any]") -> tuple[Any, ...]:
 def _refuse_foreign(connection: "Connection[Any]", cluster: str) -> None:
     others = connection.execute("SELECT DISTINCT cluster FROM positions WHERE cluster <> %s", [cluster]).fetchall()
     if others:
-        raise ForeignCluster(
-            f"the database's positions were counted on the Kafka cluster {others[0][0]}, and this one is {cluster}:"
-            f" set RXPULSE_KAFKA to the old one, or rebuild the store from this one's topic with {RESET}"
-        )
+        raise ForeignCluster(others[0][0], cluster)
 
 
 def _advance(cursor: "Cursor[Any]", batch: Batch) -> None:
