@@ -166,7 +166,7 @@ def alerts(prometheus: httpx.Client) -> dict[str, str]:
 
 
 def test_the_alerts_find_nothing_to_say_of_a_stack_that_works(prometheus: httpx.Client) -> None:
-    assert len(_rules(prometheus)) == 13
+    assert len(_rules(prometheus)) == 15
     until(lambda: all(one["health"] == "ok" for one in _rules(prometheus)), why="every rule evaluated")
     # What was found while the roles came up is over by now.
     until(lambda: not alerts(prometheus), why="no alert")

@@ -37,7 +37,7 @@ def test_each_rule_fires_when_it_should_and_not_before() -> None:
 def test_each_rule_is_seen_to_fire_by_those_tests() -> None:
     cases = [case for file in TESTS for case in yaml.safe_load((FOLDER / file).read_text("utf-8"))["tests"]]
     fired = {one["alertname"] for case in cases for one in case.get("alert_rule_test", ()) if one["exp_alerts"]}
-    assert fired == {rule["alert"] for rule in RULES} and len(RULES) == 13
+    assert fired == {rule["alert"] for rule in RULES} and len(RULES) == 15
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
@@ -57,7 +57,10 @@ def test_nothing_is_explained_that_is_no_rule() -> None:
 def test_a_rule_asks_for_gauges_of_the_catalogue_by_labels_that_they_have(rule: dict[str, Any]) -> None:
     gauges = {metric.name: metric.labels for metric in CATALOG if metric.shape is Shape.GAUGE}
     named = re.findall(r"(rxpulse_\w+)(?:\{(\w+)=)?", rule["expr"])
-    assert named and all(name in gauges and (not label or label in gauges[name]) for name, label in named), named
+    assert all(name in gauges and (not label or label in gauges[name]) for name, label in named), named
+    scraped = re.findall(r'\bup\{job="rxpulse", role=~?"([a-z|]+)"\}', rule["expr"])
+    assert named or scraped
+    assert {role for roles in scraped for role in roles.split("|")} <= {metric.role for metric in CATALOG}, scraped
 
 
 def test_amtool_has_nothing_against_the_alertmanager() -> None:
