@@ -88,6 +88,11 @@ def with_latencies(row: Row, rig: Rig, story: Story, seconds: float, say: Say) -
     if not seconds:
         return row
     slow, fast = (_measured(rig, story, rate, seconds, say) for rate in RATES)
+    return at_both(row, slow, fast)
+
+
+def at_both(row: Row, slow: Row, fast: Row) -> Row:
+    """The row with the latencies found at the lower of the rates and at the higher one."""
     return replace(
         row,
         p50_ms=fast.p50_ms,

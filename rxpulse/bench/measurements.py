@@ -10,14 +10,15 @@ import psutil
 
 from models.errors import UsageFault
 from rxpulse.bench import crowd, offline, peer_programs, peers, scale, throughput, whole
-from rxpulse.bench.rows import Row, Sense, Wanted, cpu_ratios, middle, ratios, shown, warm_ratios
+from rxpulse.bench.comparing import cpu_ratios, latency_ratios, ratios, warm_ratios
+from rxpulse.bench.rows import Row, Sense, Wanted, middle, shown
 from rxpulse.bench.usage import Elsewhere
 from rxpulse.output import Say
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """`figure` is the field of the row that matters, in the middle of several rounds and for people."""
+    """`figure` is the field of the row that people are shown first."""
 
     meaning: str
     figure: str
@@ -125,7 +126,7 @@ def report(names: Collection[str], environ: Mapping[str, str], cache: Path, effo
     for number in range(effort.rounds):
         for row in _round(names, environ, cache, effort, _numbered(say, number, effort.rounds)):
             rounds[row.name].append(row)
-    rows = {name: middle(found, EVERY[name].figure) for name, found in rounds.items()}
+    rows = {name: middle(found) for name, found in rounds.items()}
     found = list(rows.values())
     return {
         "machine": found_on,
@@ -133,6 +134,7 @@ def report(names: Collection[str], environ: Mapping[str, str], cache: Path, effo
         "ratios": ratios(found, ("no-store", "durable-full", *peers.NAMES)),
         "warm_ratios": warm_ratios(found, peers.NAMES),
         "cpu_ratios": cpu_ratios(found, peers.NAMES),
+        "latency_ratios": latency_ratios(found, peers.NAMES),
     }
 
 

@@ -1,8 +1,9 @@
 """What a measurement found, beside the figure wanted, as a row for people and for programs."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
+from statistics import median_low
 from typing import Any
 
 from metrics.turnaround import quantile
@@ -85,63 +86,53 @@ def latency(name: str, seconds: Sequence[float]) -> Row:
     return Row(name=name, events=len(ordered), p50_ms=p50, p99_ms=p99, max_ms=ordered[-1])
 
 
-def middle(rounds: Sequence[Row], figure: str) -> Row:
-    """Of the rows of one measurement in several rounds the one in the middle (the lower of two) by `figure`; one without
-    a figure only where no round has one. Raises ValueError for no rows."""
+def middle(rounds: Sequence[Row]) -> Row:
+    """Of the rows of one measurement in several rounds a row in which each figure by itself is the one in the middle (the
+    lower of two) of those found; one without a figure only where no round has one. Raises ValueError for no rows."""
     if not rounds:
         raise ValueError("no row of no rounds")
-    found = [row for row in rounds if row.reason is None] or rounds[:1]
-    return sorted(found, key=lambda row: getattr(row, figure) or 0.0)[(len(found) - 1) // 2]
+    found = [row for row in rounds if row.reason is None]
+    if not found:
+        return rounds[0]
+    figures = {one.name: [getattr(row, one.name) for row in found] for one in fields(Row)}
+    return replace(found[0], **{name: _middle(values) for name, values in figures.items() if name not in _WORDS})
+
+
+_WORDS = ("name", "reason")
+
+
+def _middle(values: Sequence[Any]) -> Any:
+    """The one in the middle of numbers; of numbers by process that of each."""
+    if isinstance(values[0], Mapping):
+        names = dict.fromkeys(name for value in values for name in value)
+        return {name: _middle([value.get(name) for value in values]) for name in names}
+    there = [value for value in values if value is not None]
+    return median_low(there) if there else None
 
 
 def shown(row: Row, rounds: Sequence[Row], figure: str, wanted: Wanted | None) -> dict[str, Any]:
-    """The row ready for JSON: with the figure wanted and whether it was reached, and what every round found."""
+    """The row ready for JSON: with the figure wanted and whether it was reached, what every round found of the figure that
+    matters, and, of more than one round, all that each found."""
     found = asdict(_rounded(row))
     told = {"wanted": None, "met": None} if wanted is None else _judged(row, wanted)
-    return found | told | {"rounds": [_rounded_to(3, getattr(one, figure)) for one in rounds]}
+    each = [asdict(_rounded(one)) for one in rounds] if len(rounds) > 1 else []
+    return (
+        found
+        | told
+        | {"backlog_s": _rounded_to(3, backlog(row))}
+        | {"rounds": [_rounded_to(3, getattr(one, figure)) for one in rounds], "each_round": each}
+    )
 
 
-def ratios(rows: Sequence[Row], against: Collection[str]) -> dict[str, float | None]:
-    """`events_per_s` of `durable` divided by that of each row named in `against`, None where that has no figure; empty
-    without `durable`."""
-    return {
-        f"durable/{other.name}": _quotient(durable.events_per_s, other.events_per_s)
-        for durable, other in _pairs(rows, against)
-    }
+BACKLOG, COMING = 300_000, 500
+"""Events of ten minutes at 500 a second, and how many more come each second meanwhile."""
 
 
-def warm_ratios(rows: Sequence[Row], against: Collection[str]) -> dict[str, float | None]:
-    """As `ratios`, against the second half of what the others ran: where a compiler has warmed up."""
-    return {
-        f"durable/{other.name}": _quotient(durable.events_per_s, other.warm_events_per_s)
-        for durable, other in _pairs(rows, against)
-    }
-
-
-def cpu_ratios(rows: Sequence[Row], against: Collection[str]) -> dict[str, dict[str, float | None]]:
-    """CPU seconds of each row named in `against`, all processes together, divided by those of `durable`: from the first
-    event on, and of the second half."""
-    return {
-        f"{other.name}/durable": {
-            "cold": _quotient(_cpu(other.cpu_s_per_million), _cpu(durable.cpu_s_per_million)),
-            "warm": _quotient(_cpu(other.warm_cpu_s_per_million), _cpu(durable.cpu_s_per_million)),
-        }
-        for durable, other in _pairs(rows, against)
-    }
-
-
-def _pairs(rows: Sequence[Row], against: Collection[str]) -> list[tuple[Row, Row]]:
-    """`durable`, each time with one of the others."""
-    durable = next((row for row in rows if row.name == "durable"), None)
-    return [] if durable is None else [(durable, row) for row in rows if row.name in against]
-
-
-def _cpu(by_process: Mapping[str, float]) -> float | None:
-    return sum(by_process.values()) if by_process else None
-
-
-def _quotient(above: float | None, below: float | None) -> float | None:
-    return round(above / below, 3) if above is not None and below else None
+def backlog(row: Row) -> float | None:
+    """Seconds until a backlog of ten minutes is worked off at this row's rate of events, while as many as before go on coming:
+    reckoned from the rate, not timed. None where the row has no rate, or one that never catches up."""
+    rate = row.events_per_s
+    return None if rate is None or rate <= COMING else BACKLOG / (rate - COMING)
 
 
 def _judged(row: Row, wanted: Wanted) -> dict[str, Any]:

@@ -92,6 +92,8 @@ def table(document: Mapping[str, Any]) -> str:
     ]
     for name, cpu in document["cpu_ratios"].items():
         out += [f"{name}, CPU seconds, {half}: {ratio:.2f}" for half, ratio in cpu.items() if ratio is not None]
+    for name, latencies in document["latency_ratios"].items():
+        out += [f"{name}, {figure}: {ratio:.2f}" for figure, ratio in latencies.items() if ratio is not None]
     return "\n".join(out)
 
 
@@ -107,11 +109,13 @@ def _more(row: Mapping[str, Any]) -> list[str]:
     if row["bytes_per_event"]:
         found = row["bytes_per_event"].items()
         lines.append("bytes an event: " + ", ".join(f"{name} {size:.0f}" for name, size in found if size >= 1))
-    if row["events_per_s"] is not None and row["max_ms"] is None:
+    if row["events_per_s"] is not None:
         for rate, at in (("500", "_at_500"), ("5,000", "")):
             if row["p50_ms" + at] is not None:
                 p50, p99 = row["p50_ms" + at], row["p99_ms" + at]
                 lines.append(f"at {rate} events/s from an event to its signal: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+        if row["backlog_s"] is not None:
+            lines.append(f"a backlog of ten minutes at 500 events/s would take {row['backlog_s']:.1f} s")
     elif row["p50_ms"] is not None:
         lines.append(
             f"{row['events']} samples: p50 {row['p50_ms']:.0f} ms, p99 {row['p99_ms']:.0f} ms, max {row['max_ms']:.0f} ms"

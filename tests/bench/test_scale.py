@@ -24,7 +24,7 @@ from rxpulse.commands.bench import table
 CACHE = Settings.from_env(os.environ).cache
 MACHINE = {"cores": 2, "memory_gib": 8.0, "load_before": 0.1}
 READINGS = ("replay-stores", "replay-year")
-NO_RATIOS = {"ratios": {}, "warm_ratios": {}, "cpu_ratios": {}}
+NO_RATIOS = {"ratios": {}, "warm_ratios": {}, "cpu_ratios": {}, "latency_ratios": {}}
 
 
 def quiet(_: str) -> None:
