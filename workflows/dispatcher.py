@@ -242,15 +242,8 @@ class Dispatcher:
             healthy.clear()
         elif not healthy.is_set():
             healthy.set()
-            await self._note()
+            self._orchestration.note()
         self._recorder.set(catalog.PREFECT, float(up))
-
-    async def _note(self) -> None:
-        try:
-            await self._orchestration.note()
-        except Exception as fault:
-            # Prefect went away again; what it missed is in the store in any case.
-            log.warning("Prefect could not be told what went out without it: %s", fault)
 
 
 _OUTCOMES: dict[type, str] = {Delivered: "delivered", Refused: "refused", RetryAfter: "retry"}
