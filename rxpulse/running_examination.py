@@ -1,6 +1,6 @@
 """What `doctor` looks at while a stack runs: whether the worker keeps up with the topic, what was put aside, which feeds
-are still, how near the budgets of disk and connections are, whether the policy suits what the sites send, and whose address
-takes no message any more."""
+are still, how near the budgets of disk and connections are, whether the policy suits what the sites send, whether people
+are told, and whose address takes no message any more."""
 
 import shutil
 import time
@@ -16,12 +16,14 @@ from models.store.connecting import DatabaseAway, asking
 from models.store.gone import Gone, all_gone
 from models.store.ledger import RESET
 from models.store.soundness import Soundness, soundness
+from models.store.vigil import Vigil, vigil
 from rxpulse import enacted
 from rxpulse import home as homes
 from rxpulse.connection_examination import FULL, connections, enter, shut
 from rxpulse.findings import Finding, Level, Log, located
 from rxpulse.keeping_examination import kept_house
 from rxpulse.running import start_of
+from rxpulse.telling_examination import telling
 from rxpulse.worker_examination import BEHIND, LOOK_SECONDS, STILL, deaf, glance, pace, unread, waiting
 from streams.condition import Condition, condition
 from streams.lag import ends
@@ -70,6 +72,7 @@ def _of_store(settings: Settings, home: Path | None, store: Soundness) -> Iterat
     yield from kept_house(settings, "for ever" if home else "as long as the reports part is told")
     latest = enacted.judging(settings, people=True)
     yield from policy(latest, settings, store)
+    yield from telling(_watched(settings))
     yield from addresses(latest.policy, gone_at(settings, latest.policy))
     yield from waiting(store)
 
@@ -246,6 +249,12 @@ def policy(latest: Parsed, settings: Settings, store: Soundness) -> Iterator[Fin
     for caution in found.cautions:
         what, _, remedy = caution.message.rpartition("; ")
         yield Finding(Level.WARNING, what or caution.message, remedy, f"policy {caution.key}".strip())
+
+
+def _watched(settings: Settings) -> Vigil:
+    """Whether people are told in time. Raises DatabaseAway."""
+    with asking(settings.required_database_url(), "rxpulse doctor") as store:
+        return vigil(store)
 
 
 def gone_at(settings: Settings, policy: Policy) -> list[Gone]:

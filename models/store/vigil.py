@@ -41,7 +41,8 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class Vigil:
-    """`escalations` counts by each of STATES; `overdue_seconds` is 0 where nothing is overdue; `failed` counts the
+    """`escalations` counts by each of STATES; `overdue_seconds` is 0 where nothing is overdue, `unheard_seconds` how long the
+    signal that has waited longest for the dispatcher to look at it has waited, 0 where none does; `failed` counts the
     messages of the last hour by channel, a channel without one left out. `beat` and `listened` are of the partition that
     is furthest behind, UTC; while the facts are made again, the instant up to which every partition was listened to before; None
     while an empty store is filled for the first time. `dead_letters` counts the records received in this hour or
@@ -55,6 +56,7 @@ class Vigil:
     listened: datetime | None
     followed: tuple[Followed, ...] = ()
     dead_letters: dict[str, int] = field(default_factory=dict[str, int])
+    unheard_seconds: float = 0.0
 
 
 def vigil(connection: "Connection[Any]") -> Vigil:
@@ -67,7 +69,7 @@ def vigil(connection: "Connection[Any]") -> Vigil:
 
 def _vigil(connection: "Connection[Any]") -> Vigil:
     counted = dict(connection.execute(_ESCALATIONS).fetchall())
-    [overdue] = connection.execute(_OVERDUE).fetchone() or (0.0,)
+    overdue, unheard = connection.execute(_OVERDUE).fetchone() or (0.0, 0.0)
     beat, listened = connection.execute(_WORKERS).fetchone() or (None, None)
     return Vigil(
         escalations={state: counted.get(state, 0) for state in STATES},
@@ -78,6 +80,7 @@ def _vigil(connection: "Connection[Any]") -> Vigil:
         listened=listened,
         followed=tuple(Followed(*row) for row in connection.execute(_FOLLOWED)),
         dead_letters=recent_dead_letters(connection),
+        unheard_seconds=unheard,
     )
 
 
@@ -90,7 +93,8 @@ _ESCALATIONS = "SELECT state, count(*) FROM escalations WHERE state <> 'resolved
 # A message that is under way is due again when its lease is over, so one under way is not overdue.
 _OVERDUE = """
 SELECT coalesce(extract(epoch FROM greatest(now() - least(
-    (SELECT min(due) FROM escalations), (SELECT min(due) FROM deliveries)), interval '0')), 0)::float8
+    (SELECT min(due) FROM escalations), (SELECT min(due) FROM deliveries)), interval '0')), 0)::float8,
+    coalesce(extract(epoch FROM greatest(now() - (SELECT min(changed) FROM signals WHERE attention), interval '0')), 0)::float8
 """
 _FAILED = """
 SELECT channel, count(*) FROM deliveries

@@ -3,6 +3,7 @@ servers that they are given."""
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from models.store.policies import append
 from rxpulse import cli
 from rxpulse import home as homes
 from tests.conftest import RunningStack
-from tests.live import Live, living, now, stat
+from tests.live import Live, living, now, stat, until
 
 SITES = 'extends = "inpatient"\n[site.mercy]\nsetting = "inpatient"\ntimezone = "UTC"\n'
 
@@ -54,6 +55,17 @@ def test_a_worker_that_keeps_up_is_no_fault_although_the_home_is_no_stacks(live:
     assert not any("finds its ports" in one or "the first start makes it" in one for one in good), (
         "nobody starts a stack there"
     )
+    assert worker.stop() == 0
+
+
+def test_that_nobody_tells_people_is_a_fault_that_names_the_dispatcher(live: Live) -> None:
+    worker = live.worker()
+    live.send(stat(1, now() - timedelta(minutes=11)))
+    until(lambda: live.one("SELECT count(*) FROM signals WHERE attention"), why="the late order's signals")
+    assert not any("should have been told" in one for one in said(looked(live), "fault")), "it is new"
+    live.database.execute("UPDATE signals SET changed = now() - interval '2 minutes'")
+    [found] = [one for one in looked(live)["findings"] if "should have been told" in one["what"]]
+    assert found["level"] == "fault" and "dispatcher" in found["where"] and "watch the board" in found["remedy"]
     assert worker.stop() == 0
 
 

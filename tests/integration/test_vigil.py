@@ -32,6 +32,15 @@ def test_an_escalation_that_nobody_answers_is_shown_as_exhausted(telling: Tellin
     assert seen(telling).escalations == {"open": 0, "acknowledged": 0, "exhausted": 1}
 
 
+def test_a_signal_that_no_dispatcher_looks_at_waits_by_its_age(telling: Telling) -> None:
+    assert seen(telling).unheard_seconds == 0
+    telling.signal()
+    telling.clock.forward(seconds=70)
+    assert 60 < seen(telling).unheard_seconds < 90 and seen(telling).overdue_seconds == 0
+    telling.look()
+    assert seen(telling).unheard_seconds == 0
+
+
 def test_a_step_that_nobody_took_is_overdue_by_its_age(telling: Telling) -> None:
     telling.signal()
     telling.look()

@@ -15,6 +15,7 @@ from models.store.connecting import DatabaseAway, says_full
 from models.store.crowd import Connected, Crowd
 from models.store.months import Drawer, Kept
 from models.store.soundness import Place, Soundness, Spoke, Trials
+from models.store.vigil import Vigil
 from rxpulse import connection_examination, examination, postgres, running_examination
 from rxpulse import home as homes
 from rxpulse.connection_examination import Door
@@ -23,6 +24,7 @@ from rxpulse.findings import Finding, Level, Log, located
 from rxpulse.keeping_examination import kept
 from rxpulse.running import absence
 from rxpulse.suitability import unsuited
+from rxpulse.telling_examination import telling
 from streams.condition import Condition, PutAside
 from streams.feed import Extent
 
@@ -83,6 +85,28 @@ def test_dead_letters_are_counted_and_the_last_reason_is_said() -> None:
     [found] = bad(running_examination.put_aside(replace(TOPICS, dead_letters=3, last=PutAside("not json", NOW, 41))))
     assert found.what.startswith("rx.deadletter holds 3 records") and found.what.endswith(": not json")
     assert found.where == "rx.deadletter, offset 41"
+
+
+WATCHED = Vigil({"open": 2, "acknowledged": 1, "exhausted": 0}, 0.0, {}, (), NOW, NOW)
+
+
+def test_where_people_are_told_in_time_there_is_nothing_to_do() -> None:
+    assert bad(telling(WATCHED)) == []
+    assert bad(telling(replace(WATCHED, overdue_seconds=30.0, unheard_seconds=29.0))) == []
+
+
+@pytest.mark.parametrize(
+    ("watched", "level", "what"),
+    [
+        (replace(WATCHED, overdue_seconds=42.0), Level.FAULT, "told 42 s ago"),
+        (replace(WATCHED, unheard_seconds=61.0, overdue_seconds=5.0), Level.FAULT, "told 61 s ago"),
+        (replace(WATCHED, failed={"email": 3}), Level.WARNING, "3 messages by email were refused"),
+        (replace(WATCHED, escalations={"exhausted": 2}), Level.WARNING, "2 escalations were told to everybody"),
+    ],
+)
+def test_whom_nobody_tells_is_said_with_the_remedy(watched: Vigil, level: Level, what: str) -> None:
+    [found] = bad(telling(watched))
+    assert found.level is level and what in found.what and found.remedy
 
 
 def test_ids_given_twice_and_records_in_the_wrong_place_are_said() -> None:
