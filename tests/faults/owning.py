@@ -25,11 +25,12 @@ CREATE TRIGGER taken_over AFTER UPDATE ON positions FOR EACH ROW WHEN (NEW.epoch
 """
 """Every claim of a partition is written down, with the position at which it begins."""
 _WHO_WRITES = """
-CREATE TABLE wrote (who text, records bigint);
-CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE TABLE IF NOT EXISTS wrote (who text, records bigint);
+TRUNCATE wrote;
+CREATE OR REPLACE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO wrote VALUES (current_setting('application_name'), NEW.position - OLD.position); RETURN NULL;
 END $$;
-CREATE TRIGGER written AFTER UPDATE ON positions FOR EACH ROW WHEN (NEW.beat IS DISTINCT FROM OLD.beat)
+CREATE OR REPLACE TRIGGER written AFTER UPDATE ON positions FOR EACH ROW WHEN (NEW.beat IS DISTINCT FROM OLD.beat)
     EXECUTE FUNCTION write_down();
 """
 """Every session that writes a batch is written down by its name, with the records that it applied. Epochs would not tell:
@@ -93,7 +94,11 @@ def left_behind(trial: Trial, name: str, died: float) -> int:
     """Of the records that lie in the partitions of a dead worker and are not applied, those that were sent before it died, in
     seconds since 1970."""
     sent = _sent(trial)
-    return sum(one < died for partition, position in _places(trial, name) for one in sent[partition][position:])
+    return sum(
+        offset >= position and at < died
+        for partition, position in _places(trial, name)
+        for offset, at in sent[partition]
+    )
 
 
 def _places(trial: Trial, name: str) -> list[tuple[int, int]]:
@@ -102,11 +107,11 @@ def _places(trial: Trial, name: str) -> list[tuple[int, int]]:
     return [(partition, position) for partition, position, owner in rows if _short(owner) == name]
 
 
-def _sent(trial: Trial) -> dict[int, list[float]]:
-    """When the records of each partition were sent, in their order, in seconds since 1970."""
-    sent = defaultdict[int, list[float]](list)
-    for message in sorted(trial.topic(EVENTS), key=lambda one: one.offset() or 0):
-        sent[message.partition() or 0].append(message.timestamp()[1] / 1000)
+def _sent(trial: Trial) -> dict[int, list[tuple[int, float]]]:
+    """The records of each partition: their offsets, and when they were sent, in seconds since 1970."""
+    sent = defaultdict[int, list[tuple[int, float]]](list)
+    for message in trial.topic(EVENTS):
+        sent[message.partition() or 0].append((message.offset() or 0, message.timestamp()[1] / 1000))
     return sent
 
 
@@ -147,7 +152,10 @@ def found_waiting(trial: Trial) -> Counter[str]:
     sent = _sent(trial)
     rows = trial.rows("SELECT who, partition, position, extract(epoch FROM at)::float FROM claimed")
     return Counter(
-        _short(who) for who, partition, position, at in rows for one in sent[partition][position:] if one < at
+        _short(who)
+        for who, partition, position, at in rows
+        for offset, one in sent[partition]
+        if offset >= position and one < at
     )
 
 

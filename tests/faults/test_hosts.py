@@ -17,14 +17,14 @@ import psycopg
 import pytest
 
 from models import store
-from streams.faultpoints import VARIABLE
-from tests.conftest import running_stack
+from tests.conftest import RunningStack, running_stack
 from tests.faults.conftest import EVENTS, SEED
+from tests.faults.freezing import frozen_at_work
 from tests.faults.hosts import ONE, SERVERS, TWO, Hosts, three_hosts
-from tests.faults.owning import owners, write_down_who_writes, writers
+from tests.faults.owning import flowing, owners, write_down_who_writes, writers
 from tests.faults.proof import prove
 from tests.faults.sending import Sender
-from tests.faults.servers import SESSION, pass_time
+from tests.faults.servers import SESSION, Servers, pass_time
 from tests.faults.trial import Trial, trying
 from tests.live import PARTITIONS, Worker, until
 
@@ -34,6 +34,8 @@ BLINK = 4.0
 NOTICED = 45.0
 """Seconds within which a worker that does not reach a server has ended, and another one has what it had: one that does not reach
 the database notices after 15 s, and its session lasts for 10 s more."""
+WINDOW, FASTEST = (0.05, 0.5), 2_000.0
+"""Seconds between which a worker is killed, and how many records come in each second meanwhile."""
 MEANWHILE = 2_500
 """Records that are sent within a second or two: a short cut is to stay one in the long form too."""
 
@@ -45,22 +47,27 @@ def hosts() -> Iterator[Hosts]:
 
 
 @pytest.fixture
-def trial(hosts: Hosts, tmp_path: Path) -> Iterator[Trial]:
-    """Over servers of its own; `w1` and `w2` each run on another host."""
+def there(hosts: Hosts) -> Iterator[RunningStack]:
+    """Kafka and PostgreSQL on a host of their own."""
     address = hosts.address(SERVERS)
     program = sys.executable, "-m", "tests.faults.elsewhere", address
     with running_stack(*hosts.command(SERVERS), *program) as running:
-        there = replace(
+        yield replace(
             running,
             kafka=running.kafka.replace("127.0.0.1", address),
             database_url=running.database_url.replace("127.0.0.1", hosts.second(SERVERS)),
         )
-        with psycopg.connect(there.database_url, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE trial")
-        store.migrate(there.url_of("trial"))
-        with trying(there.kafka, there.url_of("trial"), tmp_path, SEED, EVENTS) as one:
-            one.hosts = {"w1": hosts.command(ONE), "w2": hosts.command(TWO)}
-            yield one
+
+
+@pytest.fixture
+def trial(hosts: Hosts, there: RunningStack, tmp_path: Path) -> Iterator[Trial]:
+    """`w1` and `w2` each run on another host."""
+    with psycopg.connect(there.database_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE trial")
+    store.migrate(there.url_of("trial"))
+    with trying(there.kafka, there.url_of("trial"), tmp_path, SEED, EVENTS) as one:
+        one.hosts = {"w1": hosts.command(ONE), "w2": hosts.command(TWO)}
+        yield one
 
 
 def test_the_link_of_a_worker_is_cut_and_healed(hosts: Hosts, trial: Trial) -> None:
@@ -79,20 +86,12 @@ def test_the_link_of_a_worker_is_cut_and_healed(hosts: Hosts, trial: Trial) -> N
     trial.tending(trial.applied)
     assert not trial.codes and len(owners(trial)) == 2
     trial.dismiss("w1")
-    cut_off = frozen_at_work(trial)
+    cut_off = frozen_at_work(trial, "w1", "before transaction")
     hosts.cut(ONE)
     the_other_takes_over(trial, cut_off)
     hosts.heal(ONE)
     assert cut_off.ended(60.0) in (1, 4), cut_off.said()
     comes_back(trial)
-
-
-def frozen_at_work(trial: Trial) -> Worker:
-    """A worker `w1` that stands still with a batch in its hand, just before it writes it."""
-    worker = trial.worker("w1", **{VARIABLE: f"before transaction:{trial.chance.randint(1, 3)}:STOP"})
-    trial.feed(trial.total // 8)
-    until(worker.frozen, why=trial.told)
-    return worker
 
 
 def the_other_takes_over(trial: Trial, cut_off: Worker) -> None:
@@ -123,7 +122,7 @@ def both_at_work(trial: Trial) -> Worker:
     trial.hire("w2")
     trial.feed(trial.total // 8)
     trial.progress()
-    held = frozen_at_work(trial)
+    held = frozen_at_work(trial, "w1", "before transaction")
     assert len(owners(trial)) == 2
     return held
 
@@ -171,5 +170,32 @@ def test_the_servers_are_cut_off_from_everybody(hosts: Hosts, trial: Trial) -> N
     trial.give(kept)
     trial.forget_to_verify(2)
     trial.tending(lambda: trial.applied() and len(owners(trial)) == 2)
+    trial.settle()
+    prove(trial)
+
+
+def test_workers_and_servers_end_and_come_back_on_three_hosts(there: RunningStack, trial: Trial) -> None:
+    """What happens on one machine, with a network between: a worker is killed while records come in, both stop in turn and come
+    back, and each server is killed as soon as records came in."""
+    servers, both = Servers(there.home), ("w1", "w2")
+    for name in both:
+        trial.hire(name)
+    trial.tending(lambda: len(owners(trial)) == 2)
+    trial.forget_to_verify(1)
+    with flowing(trial, FASTEST, trial.crew["w1"]):
+        pass_time(trial.chance.uniform(*WINDOW))
+        trial.kill("w1")
+    for name in both:
+        trial.tending(lambda: trial.applied() and len(owners(trial)) == 2)
+        trial.feed(trial.portion(8))
+        trial.dismiss(name)
+        trial.hire(name)
+    assert not trial.codes, trial.told()
+    trial.may_end = (1, 4)
+    for part in ("postgres", "kafka"):
+        trial.tending(lambda: trial.applied() and len(owners(trial)) == 2)
+        trial.forget_to_verify(1)
+        trial.feed(trial.portion(8))
+        servers.end(part, signal.SIGKILL)
     trial.settle()
     prove(trial)

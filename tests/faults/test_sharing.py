@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from streams.faultpoints import VARIABLE
+from tests.faults.freezing import AT_WORK, frozen_at_work
 from tests.faults.owning import (
     await_giving_back,
     await_stopping,
@@ -37,59 +37,40 @@ from tests.faults.trial import Trial
 from tests.live import PARTITIONS, Worker, now, until
 
 pytestmark = pytest.mark.timeout(600)
-TRIES = 8
-"""Workers at most of which one must have held records when it froze."""
 WINDOW, FASTEST = (0.05, 0.2), 2_000.0
 """Seconds between which one of two is killed, and how many records come in each second meanwhile: so many that it always has
-some in its hand, and so few in all that the short form has enough."""
+something to do, and so few in all that the short form has enough."""
 JOINING = 10.0
 """Seconds within which a fifth of the feed comes in while a worker joins: it takes about four."""
 
 
 def wakes_too_late(trial: Trial, zombie: Worker) -> None:
-    """It comes back when `w1` has everything: it ends itself, and only `w1` writes."""
+    """`w1` has everything by then. It comes back and ends itself, and only `w1` writes."""
     write_down_who_writes(trial)
     # Now and then it claims its partitions back before it ends, and then shuts `w1` out.
     trial.may_end = (1, 4)
     zombie.process.send_signal(signal.SIGCONT)
     assert zombie.ended() in (1, 4), zombie.said()
-    trial.settle()
+    trial.feed(trial.portion(24))
+    trial.tending(trial.applied)
     assert writers(trial) == {"w1"}
-    prove(trial)
-
-
-def frozen_at_work(trial: Trial, point: str) -> Worker | None:
-    """A worker `w0` that stands still at a point, at a passing that the seed decides, with records in its hand. None where there
-    were none: the words that partitions end, and silence, are batches too."""
-    worker = trial.worker("w0", **{VARIABLE: f"{point}:{trial.chance.randint(1, 4)}:STOP"})
-    before, held = 0, False
-    for _ in range(6):
-        before = trial.position()
-        trial.feed(trial.portion(24))
-        held = not worker.frozen()
-        until(lambda: worker.frozen() or trial.applied(), why=trial.told)
-        if worker.frozen():
-            break
-    until(worker.frozen, why=trial.told)
-    # What it was about to write is not applied; what it was about to send is.
-    held &= trial.position() > before if point == "after transaction" else not trial.applied()
-    if held:
-        return worker
-    worker.kill()
-    return None
 
 
 def test_a_frozen_worker_that_comes_back_writes_nothing_and_ends_itself(trial: Trial) -> None:
-    """It stops still just before a transaction or after it, for longer than its session lasts; another one takes over and goes
-    on; then it wakes, with a batch in its hand that has been written, or sent, by the other one since."""
-    point = trial.chance.choice(["before transaction", "after transaction", "before load"])
-    zombie = next(filter(None, (frozen_at_work(trial, point) for _ in range(TRIES))), None)
-    assert zombie is not None, "none of them held records"
+    """It stands still between two of its steps, for longer than its session lasts; another one takes over and goes on; then it
+    wakes, with a batch in its hand that has been written, or sent, by the other one since. So at several steps in turn, which
+    the seed decides, in the short form at one."""
     trial.surprised = True
+    for point in trial.chance.sample(AT_WORK, 3 if trial.full else 1):
+        zombie = frozen_at_work(trial, "w0", point)
+        trial.hire("w1")
+        trial.forget_to_verify(3)
+        trial.tending(lambda: owners(trial) == Counter(w1=PARTITIONS) and trial.applied())
+        wakes_too_late(trial, zombie)
+        trial.dismiss("w1")
     trial.hire("w1")
-    trial.forget_to_verify(3)
-    trial.tending(lambda: owners(trial) == Counter(w1=PARTITIONS) and trial.applied())
-    wakes_too_late(trial, zombie)
+    trial.settle()
+    prove(trial)
 
 
 @pytest.mark.slow
@@ -108,6 +89,8 @@ def test_a_worker_that_freezes_inside_a_transaction_holds_up_nobody(trial: Trial
     trial.hire("w1")
     trial.tending(lambda: owners(trial) == Counter(w1=PARTITIONS) and trial.applied(), 30.0)
     wakes_too_late(trial, zombie)
+    trial.settle()
+    prove(trial)
 
 
 def test_workers_join_and_leave_in_mid_flow(trial: Trial) -> None:

@@ -1,6 +1,7 @@
 """One trial: a bad feed, the real Kafka and PostgreSQL, workers that are started again whenever they end, somebody who is
 told."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -24,6 +25,8 @@ from tests.live import Live, Worker, now, renew_topics, stat, until
 FIRST = policy_text.read(POLICY, file="faults")
 FULL = 20_000
 """Events from which on a scenario takes its time; with fewer it shows the fault once."""
+STOPS_WITHIN = 5.0
+"""Seconds within which a worker that is told to stop has finished its batch and is gone."""
 _SETTLED_WITHIN = 240.0
 
 
@@ -89,8 +92,10 @@ class Trial(Live):
         return self.crew[name]
 
     def dismiss(self, name: str = "w0") -> None:
-        """A worker stops for good, in peace."""
+        """A worker stops for good, in peace, and within the time that a supervisor gives it."""
+        began = time.monotonic()
         assert self.crew.pop(name).stop() == 0, self.told()
+        assert time.monotonic() - began < STOPS_WITHIN, self.told()
 
     def kill(self, name: str = "w0") -> None:
         """kill -9; whoever tends starts it again."""

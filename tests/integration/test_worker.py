@@ -21,6 +21,7 @@ from models.store.facts import snapshot
 from models.wire import MAX_RECORD, Decoded, encode, stamp
 from streams.admission import DROPPED
 from streams.app import STOPPED_ON_PURPOSE
+from streams.batch import LARGEST
 from streams.deadletter import LARGEST_KEY
 from streams.laps import Doing
 from streams.topics import DEADLETTER, EVENTS, INTERVALS, SIGNALS
@@ -390,6 +391,18 @@ def test_a_worker_that_is_told_to_stop_finishes_its_batch_at_once(live: Live) ->
     assert worker.stop() == 0
     assert time.monotonic() - began < 5
     assert live.rows("SELECT owner FROM positions WHERE owner IS NOT NULL") == []
+
+
+def test_a_worker_that_is_told_to_stop_amid_a_backlog_finishes_what_it_has_read(live: Live) -> None:
+    """Its draft is full and the one before is being written: as much as it ever has to finish."""
+    live.send(*simulated(days=3, volume=2.0, profile="inpatient"))
+    worker, all_of_it = live.worker(), sum(live.ends().values())
+    until(lambda: (live.one("SELECT sum(position) FROM positions") or 0) >= LARGEST, why=live.told)
+    began = time.monotonic()
+    assert worker.stop() == 0
+    assert time.monotonic() - began < 5
+    applied = live.one("SELECT sum(position) FROM positions")
+    assert LARGEST < applied < all_of_it, f"{applied} of {all_of_it}"
 
 
 def test_the_worker_shows_what_is_left_to_read_and_where_its_time_goes(live: Live) -> None:
