@@ -84,6 +84,17 @@ class Worker:
         return self.process.wait(60)
 
 
+STOPS_WITHIN = 5.0
+"""Seconds within which a worker that is told to stop has finished its batch and is gone."""
+
+
+def stops_in_time(worker: Worker, told: Callable[[], str]) -> None:
+    """It stops in peace, and within the time that a supervisor gives it. `told` says how things stand where it does not."""
+    began = time.monotonic()
+    assert worker.stop() == 0, told()
+    assert time.monotonic() - began < STOPS_WITHIN, told()
+
+
 class Live:
     """Topics, a database with a policy, and the workers of one test. `hosts` are the commands by which instances run on
     other hosts."""

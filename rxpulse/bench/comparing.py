@@ -34,20 +34,6 @@ def cpu_ratios(rows: Sequence[Row], against: Collection[str]) -> dict[str, dict[
     }
 
 
-def _pairs(rows: Sequence[Row], against: Collection[str]) -> list[tuple[Row, Row]]:
-    """`durable`, each time with one of the others."""
-    durable = next((row for row in rows if row.name == "durable"), None)
-    return [] if durable is None else [(durable, row) for row in rows if row.name in against]
-
-
-def _cpu(by_process: Mapping[str, float]) -> float | None:
-    return sum(by_process.values()) if by_process else None
-
-
-def _quotient(above: float | None, below: float | None) -> float | None:
-    return round(above / below, 3) if above is not None and below else None
-
-
 def latency_ratios(rows: Sequence[Row], against: Collection[str]) -> dict[str, dict[str, float | None]]:
     """Latencies of `durable` divided by those of each row named in `against`, at both rates of events; none where neither of
     the two was asked for them."""
@@ -60,3 +46,17 @@ def latency_ratios(rows: Sequence[Row], against: Collection[str]) -> dict[str, d
 
 LATENCIES = ("p50_ms", "p99_ms", "p50_ms_at_500", "p99_ms_at_500")
 """The figures of a row that `rxpulse bench --peers` asks for while events flow."""
+
+
+def _pairs(rows: Sequence[Row], against: Collection[str]) -> list[tuple[Row, Row]]:
+    """`durable`, each time with one of the others."""
+    durable = next((row for row in rows if row.name == "durable"), None)
+    return [] if durable is None else [(durable, row) for row in rows if row.name in against]
+
+
+def _cpu(by_process: Mapping[str, float]) -> float | None:
+    return sum(by_process.values()) if by_process else None
+
+
+def _quotient(above: float | None, below: float | None) -> float | None:
+    return round(above / below, 3) if above is not None and below else None

@@ -38,6 +38,9 @@ a woken worker may ask the group for partitions once more before it ends, and ea
 _MEASURED = "rxpulse_worker_clocks_apart_seconds"
 """Another figure each time a worker asks where the topic ends."""
 _STILL = 2.0
+FASTEST = 2_000.0
+"""Records a second at most that come in while a worker works: so many that it always has something to do. Many more are read in
+one go, a late passing of a step would be long in coming, and the short form would not have enough."""
 _BETWEEN = 0.01
 """Seconds between two times that records come in."""
 _WAITS = (

@@ -21,7 +21,7 @@ from tests.conftest import RunningStack, running_stack
 from tests.faults.conftest import EVENTS, SEED
 from tests.faults.freezing import frozen_at_work
 from tests.faults.hosts import ONE, SERVERS, TWO, Hosts, three_hosts
-from tests.faults.owning import flowing, owners, write_down_who_writes, writers
+from tests.faults.owning import FASTEST, flowing, owners, write_down_who_writes, writers
 from tests.faults.proof import prove
 from tests.faults.sending import Sender
 from tests.faults.servers import SESSION, Servers, pass_time
@@ -34,8 +34,8 @@ BLINK = 4.0
 NOTICED = 45.0
 """Seconds within which a worker that does not reach a server has ended, and another one has what it had: one that does not reach
 the database notices after 15 s, and its session lasts for 10 s more."""
-WINDOW, FASTEST = (0.05, 0.5), 2_000.0
-"""Seconds between which a worker is killed, and how many records come in each second meanwhile."""
+WINDOW = (0.05, 0.5)
+"""Seconds between which a worker is killed."""
 MEANWHILE = 2_500
 """Records that are sent within a second or two: a short cut is to stay one in the long form too."""
 

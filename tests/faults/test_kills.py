@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from streams.faultpoints import STEPS, TAKING_OVER, VARIABLE, points
-from tests.faults.owning import feed_up_to, flowing, unapplied, unsent
+from tests.faults.owning import FASTEST, feed_up_to, flowing, unapplied, unsent
 from tests.faults.proof import prove
 from tests.faults.servers import pass_time
 from tests.faults.trial import Trial
@@ -25,8 +25,6 @@ TRIES = 4
 """Workers at most of which one must have had something to do when it died."""
 FLOW = 1.0
 """Seconds within which a share of the feed comes in, or twice as many: offsets are committed once a second."""
-FASTEST = 2_000.0
-"""Records a second at most: many more are read in one go, and a late passing of a step would be long in coming."""
 START, WINDOW = 3.0, 0.3
 """Seconds within which a worker that starts is killed, and one that has begun to work."""
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.freezing import AT_WORK, frozen_at_work
 from tests.faults.owning import (
+    FASTEST,
     await_giving_back,
     await_stopping,
     await_waiting,
@@ -37,9 +38,8 @@ from tests.faults.trial import Trial
 from tests.live import PARTITIONS, Worker, now, until
 
 pytestmark = pytest.mark.timeout(600)
-WINDOW, FASTEST = (0.05, 0.2), 2_000.0
-"""Seconds between which one of two is killed, and how many records come in each second meanwhile: so many that it always has
-something to do, and so few in all that the short form has enough."""
+WINDOW = (0.05, 0.2)
+"""Seconds between which one of two is killed."""
 JOINING = 10.0
 """Seconds within which a fifth of the feed comes in while a worker joins: it takes about four."""
 

@@ -1,7 +1,6 @@
 """One trial: a bad feed, the real Kafka and PostgreSQL, workers that are started again whenever they end, somebody who is
 told."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,13 +19,11 @@ from models.wire import encode
 from rxpulse.cli import main
 from tests.faults.feeding import Sent, feed
 from tests.faults.people import POLICY, People
-from tests.live import Live, Worker, now, renew_topics, stat, until
+from tests.live import Live, Worker, now, renew_topics, stat, stops_in_time, until
 
 FIRST = policy_text.read(POLICY, file="faults")
 FULL = 20_000
 """Events from which on a scenario takes its time; with fewer it shows the fault once."""
-STOPS_WITHIN = 5.0
-"""Seconds within which a worker that is told to stop has finished its batch and is gone."""
 _SETTLED_WITHIN = 240.0
 
 
@@ -93,9 +90,7 @@ class Trial(Live):
 
     def dismiss(self, name: str = "w0") -> None:
         """A worker stops for good, in peace, and within the time that a supervisor gives it."""
-        began = time.monotonic()
-        assert self.crew.pop(name).stop() == 0, self.told()
-        assert time.monotonic() - began < STOPS_WITHIN, self.told()
+        stops_in_time(self.crew.pop(name), self.told)
 
     def kill(self, name: str = "w0") -> None:
         """kill -9; whoever tends starts it again."""

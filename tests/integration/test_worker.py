@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -28,7 +27,7 @@ from streams.topics import DEADLETTER, EVENTS, INTERVALS, SIGNALS
 from streams.verify import uncounted, verify
 from tests.conftest import RunningStack
 from tests.heart import event
-from tests.live import PARTITIONS, Live, free_port, living, now, renew_topics, simulated, stat, until
+from tests.live import PARTITIONS, Live, free_port, living, now, renew_topics, simulated, stat, stops_in_time, until
 
 SHIPPED = policy_text.shipped_default()
 POLICIES = Policies.only(SHIPPED.policy)
@@ -387,9 +386,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_batch_at_once(live: Live) ->
     worker = live.worker()
     live.send(*simulated())
     until(lambda: live.one("SELECT sum(accepted) FROM positions"), why=live.told)
-    began = time.monotonic()
-    assert worker.stop() == 0
-    assert time.monotonic() - began < 5
+    stops_in_time(worker, live.told)
     assert live.rows("SELECT owner FROM positions WHERE owner IS NOT NULL") == []
 
 
@@ -398,9 +395,7 @@ def test_a_worker_that_is_told_to_stop_amid_a_backlog_finishes_what_it_has_read(
     live.send(*simulated(days=3, volume=2.0, profile="inpatient"))
     worker, all_of_it = live.worker(), sum(live.ends().values())
     until(lambda: (live.one("SELECT sum(position) FROM positions") or 0) >= LARGEST, why=live.told)
-    began = time.monotonic()
-    assert worker.stop() == 0
-    assert time.monotonic() - began < 5
+    stops_in_time(worker, live.told)
     applied = live.one("SELECT sum(position) FROM positions")
     assert LARGEST < applied < all_of_it, f"{applied} of {all_of_it}"
 
